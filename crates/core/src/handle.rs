@@ -162,7 +162,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Providers) => Ok(self.list_providers()),
             Some(Route::Token) => self.show_token().await,
             Some(Route::GivePreviewSession) => self.give_preview_session(&params.query).await,
-            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query),
+            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query).await,
             Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),

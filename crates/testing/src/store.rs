@@ -53,6 +53,8 @@ pub struct FakeStore {
     locks: RefCell<BTreeMap<String, FakeLock>>,
     /// Successful writes so far.
     pub writes: Cell<u64>,
+    /// Deletions so far.
+    pub deletes: Cell<u64>,
     /// Reads so far, without those of facts about revoked sessions.
     pub reads: Cell<u64>,
     /// Reads of facts about revoked sessions so far.
@@ -162,6 +164,7 @@ impl FakeStore {
             cached_reads: RefCell::default(),
             locks: RefCell::default(),
             writes: Cell::new(0),
+            deletes: Cell::new(0),
             reads: Cell::new(0),
             revocation_reads: Cell::new(0),
             calls: Cell::new(0),
@@ -311,6 +314,39 @@ impl FakeStore {
         let cached = CachedRead { value: Some(value.to_owned()), until: now + self.cache_time.get() };
         self.cached_reads.borrow_mut().insert((location.to_owned(), key.to_owned()), cached);
         Ok(())
+    }
+
+    /// [`Store::delete_store`](vestibule_core::platform::Store::delete_store) in this location: like a write of nothing.
+    pub async fn delete(&self, location: &str, key: &str) -> Result<(), StoreError> {
+        self.answer_or_fail(&format!("delete {key}")).await?;
+        let [_, _, write, _] = self.latency.get();
+        self.clock.sleep(Duration::from_millis(write)).await;
+        self.deletes.set(self.deletes.get() + 1);
+        self.versions.borrow_mut().remove(key);
+        self.cached_reads.borrow_mut().remove(&(location.to_owned(), key.to_owned()));
+        Ok(())
+    }
+
+    /// The keys in KV that begin with this text.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        let now = self.clock.now();
+        let versions = self.versions.borrow();
+        let is_there = |versions: &Vec<Version>| versions.iter().any(|version| now < version.expires);
+        let keys = versions.iter().filter(|(key, versions)| key.starts_with(prefix) && is_there(versions));
+        keys.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The newest value of a key, and in how many milliseconds it expires.
+    pub fn value(&self, key: &str) -> Option<(String, u64)> {
+        let versions = self.versions.borrow();
+        let newest = versions.get(key)?.last()?;
+        Some((newest.value.clone(), newest.expires.saturating_sub(self.clock.now())))
+    }
+
+    /// Removes what keys that begin with this text hold, as if it had been lost.
+    pub fn loses(&self, prefix: &str) {
+        self.versions.borrow_mut().retain(|key, _| !key.starts_with(prefix));
+        self.cached_reads.borrow_mut().retain(|(_, key), _| !key.starts_with(prefix));
     }
 
     /// [`Lock::call_lock`](vestibule_core::platform::Lock::call_lock).

@@ -20,6 +20,7 @@ impl Config {
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
         advice.extend(self.texts_advice());
+        advice.extend(self.tokens_advice());
         advice
     }
 

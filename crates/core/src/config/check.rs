@@ -17,6 +17,7 @@ mod shown;
 mod site;
 mod texts;
 mod theme;
+mod tokens;
 mod updatable;
 mod upstreams;
 mod verify;
@@ -58,6 +59,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let mut rules = rules::rules(auth, &cookie_naming);
     let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
+    tokens::refuse_missing_tokens(auth, &session, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {

@@ -18,6 +18,7 @@ mod revocation;
 mod runtime;
 mod schema;
 mod table;
+pub(crate) mod tokens;
 pub mod theme;
 pub mod verify;
 

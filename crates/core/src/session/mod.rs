@@ -16,5 +16,6 @@ pub mod read;
 pub mod refreshed_tokens;
 pub mod seal;
 pub mod ticket;
+pub mod tokens;
 pub mod transaction;
 pub mod typed;

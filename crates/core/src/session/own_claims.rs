@@ -24,7 +24,7 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
         "it says whose session this is, and its state",
     ),
     (
-        &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"],
+        &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies", "token_entry"],
         "it holds the provider's tokens",
     ),
 ];

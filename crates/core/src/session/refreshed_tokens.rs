@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::session::own_claims::is_own_claim;
+use crate::session::tokens::entry::{self, TokenEntry};
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -27,6 +28,8 @@ pub struct RefreshedTokens {
     pub(crate) claims: Option<ClaimChanges>,
     /// When the provider ends the session, if the refresh said so.
     pub(crate) ends_at: Option<Timestamp>,
+    /// The entry in the store that has them. `None` where they are in the cookie.
+    pub(crate) entry: Option<TokenEntry>,
 }
 
 /// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have
@@ -74,6 +77,9 @@ impl RefreshedTokens {
                 cookies.insert(name.clone(), value.expose().into());
             }
             claims.insert("api_cookies".to_owned(), Value::Object(cookies));
+        }
+        if let Some(entry) = &self.entry {
+            claims.insert(entry::CLAIM.to_owned(), entry.to_claim());
         }
         claims
     }

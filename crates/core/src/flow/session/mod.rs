@@ -2,11 +2,13 @@
 
 pub(crate) mod expired_token;
 pub(crate) mod kept_form;
+pub(crate) mod large_cookies;
 pub(crate) mod refresh_at_login_host;
 pub(crate) mod renewal_marker;
 pub(crate) mod revocation;
 pub(crate) mod revoke;
 pub(crate) mod show;
 pub(crate) mod sign_out;
+pub(crate) mod tokens;
 mod tokens_hidden;
 pub(crate) mod update;

@@ -26,6 +26,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut is_complete = true;
         // A copy of a session that has ended may not end others, and its end need not be stored again.
         if let Some(session) = self.session_to_end().await {
+            // Before its end deletes them.
+            let session = self.with_tokens(&session).await.unwrap_or(session);
             // Providers know addresses of the site's own hosts, and not each preview.
             let home = TrustedUrl::clone(&form.return_to);
             let home = if self.is_preview_host() { self.login_home() } else { home };

@@ -19,6 +19,7 @@ use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
 use crate::platform::Platform;
 use crate::session::cookie;
+use crate::session::tokens::TokenStorage;
 use crate::session::transaction::Transaction;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
@@ -114,6 +115,9 @@ impl<P: Platform> CallbackContext<'_, P> {
             provider::provider_error(self.provider, cause)
         })?;
         identity.extra_claims.extend(ends_at.map(|end| ("ends_at", Value::from(end.seconds()))));
+        if !self.needs_refresh_token(&metadata) {
+            identity.refresh_token = None;
+        }
         identity.extra_claims.extend(context.persistence_claim(self.transaction.is_persistent));
         let created = match &self.transaction.silent_for {
             None => context.create_session(identity).await?,
@@ -138,6 +142,16 @@ impl<P: Platform> CallbackContext<'_, P> {
             }
             CreatedSession::Redirect(address) => Response::redirect(address.as_str()),
         })
+    }
+
+    /// Whether the session may keep its refresh token. With `session.tokens = "none"` only for what needs it: the provider's
+    /// word about the user, or the revocation at the sign-out (RFC 7009), if the provider has an endpoint for it.
+    fn needs_refresh_token(&self, metadata: &ProviderMetadata) -> bool {
+        let config = &self.context.config().session;
+        let revocation = self.oauth.token_revocation.as_ref();
+        config.tokens != TokenStorage::None
+            || config.revalidate.is_some()
+            || revocation.is_some_and(|it| it.endpoint.is_some() || metadata.revocation_endpoint().is_some())
     }
 
     /// Exchanges the authorization code for tokens (RFC 6749 section 4.1.3, OpenID Connect Core 1.0 section 3.1.3).

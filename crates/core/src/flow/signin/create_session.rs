@@ -55,7 +55,7 @@ impl<P: Platform> RequestContext<'_, P> {
             let begins = self.sign_in_time(&provider.id, sub).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
-        let session = Session::new(claims);
+        let session = self.store_tokens(Session::new(claims), confirmed).await;
         let cookies = self
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;

@@ -196,7 +196,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let code = query.one("code").map_err(ClientError::from)?.unwrap_or_default();
         let response = match PreviewCode::open(code, &self.config().keys, self.now) {
             Ok(code) => match self.accept_preview_code(&code).await {
-                Ok(nonce) => self.preview_session(&code, nonce)?,
+                Ok(nonce) => self.preview_session(&code, nonce).await?,
                 Err(error) => self.preview_code_rejected(&error, Some(&code)).await,
             },
             Err(error) => self.preview_code_rejected(&error.into(), None).await,
@@ -222,9 +222,11 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The redirect to the return address, with the session. Nothing of an earlier session goes into it.
-    fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+    async fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+        // What the login host has in the store, this host may not reach.
+        let session = self.store_tokens(code.session.clone(), None).await;
         let cookies = self
-            .session_cookies(&code.session)
+            .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
@@ -263,7 +265,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// `GET /preview/signout` on the login host: removes the session that was signed out on a preview host, and revokes the
     /// refresh token, which only this host has. The session has ended already; another one stays.
-    pub(crate) fn end_preview_session(&self, query: &Params) -> Result<Response, Error> {
+    pub(crate) async fn end_preview_session(&self, query: &Params) -> Result<Response, Error> {
         let code = query.one("code").map_err(ClientError::from)?.unwrap_or_default();
         let signed_out = match PreviewSignOut::open(code, &self.config().keys, self.now) {
             Ok(signed_out) => signed_out,
@@ -276,7 +278,9 @@ impl<P: Platform> RequestContext<'_, P> {
         if let SessionCookie::Valid(session) = self.session()
             && session.sid() == Some(signed_out.sid.as_str())
         {
+            let session = self.with_tokens(&session).await.unwrap_or(session);
             self.revoke_refresh_token_of(&session);
+            self.delete_tokens(&session).await;
             cookies = self.erased_session();
         }
         let response = Response::redirect(signed_out.next).with("referrer-policy", "no-referrer");
