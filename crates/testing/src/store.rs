@@ -65,6 +65,8 @@ pub struct FakeStore {
     pub call_texts: RefCell<Vec<String>>,
     /// Whether every operation fails.
     pub is_down: Cell<bool>,
+    /// Whether the store is not bound at all.
+    pub is_missing: Cell<bool>,
     /// Whether no operation ever answers.
     pub hangs: Cell<bool>,
     /// How many operations fail before they have an effect: the next ones whose name or call contains this text.
@@ -170,6 +172,7 @@ impl FakeStore {
             calls: Cell::new(0),
             call_texts: RefCell::default(),
             is_down: Cell::new(false),
+            is_missing: Cell::new(false),
             hangs: Cell::new(false),
             fails: Cell::new(("", 0)),
             loses_answers: Cell::new(0),
@@ -440,6 +443,9 @@ impl FakeStore {
 
     /// Fails, or never answers, if a test wants that.
     async fn answer_or_fail(&self, operation: &str) -> Result<(), StoreError> {
+        if self.is_missing.get() && !operation.starts_with('{') {
+            return Err(StoreError::Missing("binding named AUTH_KV"));
+        }
         if self.hangs.get() {
             std::future::pending::<()>().await;
         }

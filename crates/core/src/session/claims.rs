@@ -274,13 +274,18 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
-    /// The same session without its access token, which has expired, and without every claim that holds a copy of it.
+    /// The same session without its access token, which has expired, and without every claim that holds a copy of it. What
+    /// was not read from the session's entry is not read any more: it may be one.
     #[must_use]
     pub fn without_access_token(&self) -> Self {
         let token = self.access_token().filter(|token| !token.is_empty());
-        self.retaining(|name, value| {
+        let mut session = self.retaining(|name, value| {
             name != "access_token" && !token.is_some_and(|token| holds_text(value, token))
-        })
+        });
+        if session.claims.contains_key(entry::CLAIM) {
+            entry::forget(Rc::make_mut(&mut session.claims));
+        }
+        session
     }
 
     /// The same session for this preview host, until then: without what could get new tokens, and without every claim that

@@ -207,14 +207,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 return Ok(access.admitted(self.request, None, ended.cookies(self)));
             }
             principal => {
-                let session = principal.into_session().map(|session| self.without_expired_token(session));
-                let session = match session {
+                let session = match principal.into_session() {
                     // The path is public: it is served without the token, too.
                     Some(session) if access.route.lacks_any(&session) => {
                         Some(self.with_tokens(&session).await.unwrap_or(session))
                     }
                     session => session,
                 };
+                let session = session.map(|session| self.without_expired_token(session));
                 return Ok(access.admitted(self.request, session, Vec::new()));
             }
         };

@@ -115,6 +115,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 }
                 RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
                 RefreshOutcome::TokensLost => {
+                    // As where the provider does not answer: the session is renewed for a while.
+                    if cookie_update == CookieUpdate::Skip && due.reason.is_revalidation() {
+                        cookie_update = CookieUpdate::IfStale;
+                    }
                     return without_refresh_token(FreshSession { session, cookie_update }, due.reason);
                 }
                 outcome @ (RefreshOutcome::Unavailable { until }

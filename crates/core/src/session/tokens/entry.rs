@@ -114,6 +114,14 @@ pub(crate) fn held(claims: &Map<String, Value>) -> Vec<&str> {
     holds.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
+/// Lets the claims of a session say that its entry holds nothing but what refreshes it. They are for no cookie then.
+pub(crate) fn forget(claims: &mut Map<String, Value>) {
+    let is_of_grant = |name: &Value| matches!(name.as_str(), Some("refresh_token" | "api_cookies"));
+    if let Some(Value::Array(holds)) = claims.get_mut(CLAIM).and_then(|entry| entry.get_mut("holds")) {
+        holds.retain(is_of_grant);
+    }
+}
+
 /// A new key for a session.
 pub(crate) fn new_key(random: &mut dyn FnMut(&mut [u8])) -> Secret {
     let mut key = [0; 32];
