@@ -192,7 +192,7 @@ fn a_sign_out_deletes_the_entry_and_the_one_before_it_and_revokes_the_grant() {
         *world.provider.revocations.borrow(),
         ["token=refresh-bob%7E1&token_type_hint=refresh_token"]
     );
-    for isolate in [&world, &other, &world.isolate(settings, "here")] {
+    for isolate in [&other, &world.isolate(settings, "here")] {
         let mut copy = copy.clone();
         assert_eq!(api(isolate, &mut copy).status, 401);
     }

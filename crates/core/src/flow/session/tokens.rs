@@ -68,6 +68,7 @@ impl<P: Platform> RequestContext<'_, P> {
             match memory.look_up(&name, self.platform.now()) {
                 Knowledge::Read(content) => return Ok(content),
                 Knowledge::Absent => return Err(self.absence(entry)),
+                Knowledge::Foreign => return Err(TokensError::Lost),
                 Knowledge::Unavailable => return Err(TokensError::Unavailable(BACKOFF)),
                 Knowledge::InFlight => self.platform.sleep(POLL_INTERVAL).await,
                 Knowledge::Unread => break,
@@ -83,7 +84,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     Ok(content)
                 }
                 None => {
-                    memory.remember_absence(&name, self.platform.now());
+                    memory.remember_foreign(&name, self.platform.now());
                     let message = "the store has something else in place of a session's tokens: they are lost";
                     self.log(Record::new(LogEvent::TokensLost, message));
                     Err(TokensError::Lost)

@@ -51,6 +51,7 @@ enum Reading {
     InFlight(Timestamp),
     Read(Rc<EntryContent>),
     Absent(Timestamp),
+    Foreign(Timestamp),
     Deleted,
 }
 
@@ -60,6 +61,8 @@ pub(crate) enum Knowledge {
     Read(Rc<EntryContent>),
     /// There was none a moment ago, or it was deleted.
     Absent,
+    /// There was something else a moment ago.
+    Foreign,
     /// Another request is reading it: look again in a moment.
     InFlight,
     /// It has to be read. It counts as being read now.
@@ -77,6 +80,7 @@ impl TokenMemory {
             Some(Reading::Read(content)) => return Knowledge::Read(content),
             Some(Reading::Deleted) => return Knowledge::Absent,
             Some(Reading::Absent(until)) if is_soon(until, ABSENCE) => return Knowledge::Absent,
+            Some(Reading::Foreign(until)) if is_soon(until, ABSENCE) => return Knowledge::Foreign,
             Some(Reading::InFlight(until)) if is_soon(until, MAX_READ) => return Knowledge::InFlight,
             _ => {}
         }
@@ -104,6 +108,11 @@ impl TokenMemory {
         state.insert(name, Reading::Absent(now.plus(ABSENCE)), 0);
     }
 
+    /// Remembers that there is something else under this name.
+    pub(crate) fn remember_foreign(&self, name: &str, now: Timestamp) {
+        self.0.borrow_mut().insert(name, Reading::Foreign(now.plus(ABSENCE)), 0);
+    }
+
     /// Forgets the entry for good. `false` if that happened before.
     pub(crate) fn delete(&self, name: &str) -> bool {
         let mut state = self.0.borrow_mut();
@@ -116,7 +125,7 @@ impl TokenMemory {
     pub(crate) fn content(&self, name: &str) -> Option<Rc<EntryContent>> {
         match self.0.borrow_mut().used(name)? {
             Reading::Read(content) => Some(content),
-            Reading::InFlight(_) | Reading::Absent(_) | Reading::Deleted => None,
+            Reading::InFlight(_) | Reading::Absent(_) | Reading::Foreign(_) | Reading::Deleted => None,
         }
     }
 
