@@ -12,7 +12,8 @@ use vestibule_core::jose::software;
 
 /// The client's private key, as the secret has it.
 pub fn decryption_key() -> String {
-    json!({ "kty": "EC", "crv": "P-256", "kid": "enc-1", "d": URL_SAFE_NO_PAD.encode([11_u8; 32]) }).to_string()
+    json!({ "kty": "EC", "crv": "P-256", "kid": "enc-1", "d": URL_SAFE_NO_PAD.encode([11_u8; 32]) })
+        .to_string()
 }
 
 /// Encrypts `plaintext` for the public half of [`decryption_key`], with `ECDH-ES` and this `enc`.

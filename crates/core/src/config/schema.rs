@@ -23,7 +23,7 @@ pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
 pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;
-pub(super) use session::{ASK, SESSION};
+pub(super) use session::{ASK, SESSION, TOKEN_STORAGES};
 pub(super) use site::{AUTH, DIALECTS};
 pub(super) use theme::THEME;
 pub(super) use transmitters::TRANSMITTER;

@@ -99,7 +99,8 @@ fn a_forged_id_token_stays_forged_inside_an_encrypted_one() {
 
 #[test]
 fn an_encrypted_userinfo_response_has_the_claims_or_a_signed_token() {
-    let claims = json!({ "sub": "alice-1", "name": "alice", "email": "alice@example.com", "roles": ["admin"] });
+    let claims =
+        json!({ "sub": "alice-1", "name": "alice", "email": "alice@example.com", "roles": ["admin"] });
     for is_signed in [false, true] {
         let mut settings = settings();
         settings["providers"][0]["userinfo_encrypted_response_alg"] = json!("ECDH-ES");
@@ -140,7 +141,9 @@ fn mistakes_in_the_configuration_of_encryption_are_refused_at_the_start() {
         let env = move |name: &str| {
             if name == "AUTH_ACME_DECRYPTION_KEY" { key.clone() } else { environment(name) }
         };
-        Config::load(settings, &env, &RUNTIME).map(|_| String::new()).unwrap_or_else(|errors| errors.to_string())
+        Config::load(settings, &env, &RUNTIME)
+            .map(|_| String::new())
+            .unwrap_or_else(|errors| errors.to_string())
     };
     let ecdh = |provider: &mut Value| provider["id_token_encrypted_response_alg"] = json!("ECDH-ES+A256KW");
     let key = decryption_key();
@@ -182,7 +185,8 @@ fn the_public_half_of_the_newest_decryption_key_is_published_for_encryption() {
 
     // The older key still decrypts.
     let newest = json!({ "kty": "EC", "crv": "P-256", "d": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" });
-    let both = json!({ "keys": [newest, serde_json::from_str::<Value>(&decryption_key()).unwrap()] }).to_string();
+    let both =
+        json!({ "keys": [newest, serde_json::from_str::<Value>(&decryption_key()).unwrap()] }).to_string();
     let mut settings = settings();
     settings["providers"][0]["id_token_encrypted_response_alg"] = json!("ECDH-ES");
     let env = TestEnv::in_environment(settings, &move |name| {
@@ -190,7 +194,11 @@ fn the_public_half_of_the_newest_decryption_key_is_published_for_encryption() {
     });
     let keys = published(&env);
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
-    assert_eq!(keys["keys"][0]["kid"].as_str().unwrap().len(), 43, "without a name of its own, its thumbprint");
+    assert_eq!(
+        keys["keys"][0]["kid"].as_str().unwrap().len(),
+        43,
+        "without a name of its own, its thumbprint"
+    );
     id_tokens(&env, |token| encrypted("A128CBC-HS256", token));
     assert!(signs_in(&env), "{}", env.log_text());
 }

@@ -120,7 +120,9 @@ impl<'a> Parts<'a> {
         if parts.len() == 3 {
             return Err(Error::NotEncrypted);
         }
-        let [protected, encrypted_key, iv, ciphertext, tag] = parts[..] else { return Err(Error::NotCompact) };
+        let [protected, encrypted_key, iv, ciphertext, tag] = parts[..] else {
+            return Err(Error::NotCompact);
+        };
         if protected.len() > MAX_HEADER {
             return Err(Error::HeaderTooLong);
         }
@@ -180,15 +182,18 @@ impl<'a> Parts<'a> {
     ) -> Result<Vec<u8>, EncryptedTokenError> {
         let length = encryption.content.key_length();
         let content_key = match (encryption.management, &self.ephemeral) {
-            (KeyManagement::RsaOaep256, _) => {
-                crypto.decrypt_oaep(key.private(), &self.encrypted_key).await.map_err(EncryptedTokenError::Key)?
-            }
+            (KeyManagement::RsaOaep256, _) => crypto
+                .decrypt_oaep(key.private(), &self.encrypted_key)
+                .await
+                .map_err(EncryptedTokenError::Key)?,
             (KeyManagement::EcdhEs, Some(ephemeral)) => {
-                let shared = crypto.agree(key.private(), ephemeral).await.map_err(EncryptedTokenError::Key)?;
+                let shared =
+                    crypto.agree(key.private(), ephemeral).await.map_err(EncryptedTokenError::Key)?;
                 Some(self.derived(&shared, encryption.content.name(), length))
             }
             (KeyManagement::EcdhEsA256Kw, Some(ephemeral)) => {
-                let shared = crypto.agree(key.private(), ephemeral).await.map_err(EncryptedTokenError::Key)?;
+                let shared =
+                    crypto.agree(key.private(), ephemeral).await.map_err(EncryptedTokenError::Key)?;
                 unwrapped(&self.derived(&shared, encryption.management.name(), 32), &self.encrypted_key)
             }
             (KeyManagement::EcdhEs | KeyManagement::EcdhEsA256Kw, None) => None,
@@ -212,7 +217,8 @@ impl<'a> Parts<'a> {
         let mut round = 0_u32;
         while key.len() < length {
             round += 1;
-            let hash = Sha256::new().chain_update(round.to_be_bytes()).chain_update(shared).chain_update(&info);
+            let hash =
+                Sha256::new().chain_update(round.to_be_bytes()).chain_update(shared).chain_update(&info);
             key.extend_from_slice(&hash.finalize());
         }
         key.truncate(length);
@@ -295,7 +301,9 @@ pub enum EncryptedTokenError {
     #[error("the encrypted token cannot be decrypted: {0}")]
     Key(#[source] KeyError),
     /// Encrypted for another key, or altered.
-    #[error("the encrypted token was altered, or encrypted for another key than those of AUTH_<ID>_DECRYPTION_KEY")]
+    #[error(
+        "the encrypted token was altered, or encrypted for another key than those of AUTH_<ID>_DECRYPTION_KEY"
+    )]
     Unauthentic,
     /// What is inside is not text.
     #[error("what the encrypted token has inside is not text")]
@@ -334,15 +342,22 @@ mod tests {
         Encryption { management, content: ContentEncryption::from_name(enc).unwrap() }
     }
 
-    fn opened(token: &str, encryption: Encryption, keys: &[DecryptionKey]) -> Result<String, EncryptedTokenError> {
+    fn opened(
+        token: &str,
+        encryption: Encryption,
+        keys: &[DecryptionKey],
+    ) -> Result<String, EncryptedTokenError> {
         let opening = pin!(decrypt(&SoftwareCrypto, token, encryption, keys));
-        let Poll::Ready(opened) = opening.poll(&mut Context::from_waker(Waker::noop())) else { panic!("it waits") };
+        let Poll::Ready(opened) = opening.poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("it waits")
+        };
         opened
     }
 
     fn vector(alg: &str, enc: &str) -> (String, Encryption, Vec<DecryptionKey>) {
         let vectors = vectors();
-        let found = vectors["tokens"].as_array().unwrap().iter().find(|it| it["alg"] == alg && it["enc"] == enc);
+        let found =
+            vectors["tokens"].as_array().unwrap().iter().find(|it| it["alg"] == alg && it["enc"] == enc);
         let token = found.unwrap()["token"].as_str().unwrap().to_owned();
         (token, of_names(alg, enc), keys(&vectors["jwk"].to_string()))
     }
@@ -364,8 +379,15 @@ mod tests {
         for vector in tokens {
             let text = |name: &str| vector[name].as_str().unwrap();
             for key in [jwk.as_str(), pem] {
-                let plaintext = opened(text("token"), of_names(text("alg"), text("enc")), &keys(key)).unwrap();
-                assert_eq!(plaintext, vectors["payload"].as_str().unwrap(), "{} {}", text("source"), text("alg"));
+                let plaintext =
+                    opened(text("token"), of_names(text("alg"), text("enc")), &keys(key)).unwrap();
+                assert_eq!(
+                    plaintext,
+                    vectors["payload"].as_str().unwrap(),
+                    "{} {}",
+                    text("source"),
+                    text("alg")
+                );
             }
         }
     }
@@ -400,7 +422,8 @@ mod tests {
         for (alg, enc) in [("ECDH-ES", "A256GCM"), ("ECDH-ES+A256KW", "A128CBC-HS256")] {
             let (token, encryption, keys) = vector(alg, enc);
             for other in KeyManagement::ALL.into_iter().filter(|other| *other != encryption.management) {
-                let refused = opened(&token, Encryption { management: other, ..encryption }, &keys).unwrap_err();
+                let refused =
+                    opened(&token, Encryption { management: other, ..encryption }, &keys).unwrap_err();
                 assert_eq!(refused, EncryptedTokenError::Other { name: "alg", expected: other.name() });
             }
             for other in ContentEncryption::ALL.into_iter().filter(|other| *other != encryption.content) {
@@ -410,7 +433,10 @@ mod tests {
             for name in ["RSA1_5", "RSA-OAEP", "dir", "A256KW", "none", "ecdh-es"] {
                 let token = with_header(&token, |header| header["alg"] = name.into());
                 let refused = opened(&token, encryption, &keys).unwrap_err();
-                assert!(matches!(refused, EncryptedTokenError::Other { name: "alg", .. }), "{name}: {refused}");
+                assert!(
+                    matches!(refused, EncryptedTokenError::Other { name: "alg", .. }),
+                    "{name}: {refused}"
+                );
             }
         }
     }
@@ -419,11 +445,17 @@ mod tests {
     fn algorithm_and_key_confusion_crooked_headers_are_refused() {
         use EncryptedTokenError as Error;
         let (token, encryption, keys) = vector("ECDH-ES", "A256GCM");
-        let refused = |change: &dyn Fn(&mut Value)| opened(&with_header(&token, change), encryption, &keys).unwrap_err();
-        for (name, value) in [("zip", json!("DEF")), ("zip", json!(null)), ("crit", json!(["x"])), ("b64", json!(true))] {
+        let refused = |change: &dyn Fn(&mut Value)| {
+            opened(&with_header(&token, change), encryption, &keys).unwrap_err()
+        };
+        for (name, value) in
+            [("zip", json!("DEF")), ("zip", json!(null)), ("crit", json!(["x"])), ("b64", json!(true))]
+        {
             assert_eq!(refused(&|header| header[name] = value.clone()), Error::Unsupported(name));
         }
-        for (name, value) in [("kid", json!(1)), ("alg", json!(null)), ("enc", json!(["A256GCM"])), ("apu", json!(7))] {
+        for (name, value) in
+            [("kid", json!(1)), ("alg", json!(null)), ("enc", json!(["A256GCM"])), ("apu", json!(7))]
+        {
             assert_eq!(refused(&|header| header[name] = value.clone()), Error::Header, "{name}");
         }
         for epk in [
@@ -455,7 +487,9 @@ mod tests {
     #[test]
     fn missing_and_shortened_parts_are_refused() {
         use EncryptedTokenError as Error;
-        for (alg, enc) in [("ECDH-ES", "A256GCM"), ("ECDH-ES", "A128CBC-HS256"), ("ECDH-ES+A256KW", "A256CBC-HS512")] {
+        for (alg, enc) in
+            [("ECDH-ES", "A256GCM"), ("ECDH-ES", "A128CBC-HS256"), ("ECDH-ES+A256KW", "A256CBC-HS512")]
+        {
             let (token, encryption, keys) = vector(alg, enc);
             let with = |at: usize, part: &str| {
                 let mut parts: Vec<&str> = token.split('.').collect();
@@ -476,7 +510,8 @@ mod tests {
         }
         let (token, encryption, keys) = vector("ECDH-ES", "A256GCM");
         assert_eq!(opened("a.b.c", encryption, &keys), Err(Error::NotEncrypted));
-        for text in ["", "a", "a.b.c.d", &format!("{token}.x"), &format!("{token}."), &token.replace('.', "")] {
+        for text in ["", "a", "a.b.c.d", &format!("{token}.x"), &format!("{token}."), &token.replace('.', "")]
+        {
             assert_eq!(opened(text, encryption, &keys), Err(Error::NotCompact), "{text}");
         }
         assert_eq!(opened(&"A".repeat(MAX_TOKEN + 1), encryption, &keys), Err(Error::TokenTooLong));

@@ -7,6 +7,7 @@
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
+use crate::flow::session::tokens::TokensError;
 use crate::flow::signin::step_up::StepUpDenial;
 use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::decision::Decision;
@@ -218,11 +219,19 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 return Ok(access.admitted(self.request, None, ended.cookies(self)));
             }
             principal => {
-                let session = principal.into_session().map(|session| self.without_expired_token(session));
+                let session = match principal.into_session() {
+                    // The path is public: it is served without the token, too.
+                    Some(session) if access.route.lacks_any(&session) => {
+                        Some(self.with_tokens(&session).await.unwrap_or(session))
+                    }
+                    session => session,
+                };
+                let session = session.map(|session| self.without_expired_token(session));
                 return Ok(access.admitted(self.request, session, Vec::new()));
             }
         };
-        let wants_token = access.route.needs_access_token();
+        let wants_token = access.route.needs_access_token()
+            || access.route.forward_session && self.config().forwards_tokens_in_session();
         let principal = if wants_token {
             match self.fresh_session(known.session.clone(), Need::AccessToken).await {
                 Ok(fresh) | Err(RefreshError::Expired(fresh)) if fresh.has_changed() => {
@@ -240,7 +249,21 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::SignedIn(known)
         };
         Ok(match principal {
-            Principal::SignedIn(fresh) => {
+            Principal::SignedIn(mut fresh) => {
+                if access.route.lacks_any(&fresh.session) {
+                    match self.with_tokens(&fresh.session).await {
+                        Ok(session) => fresh.session = session,
+                        Err(error) => {
+                            let reason = match error {
+                                TokensError::Unavailable(retry) => {
+                                    DenialReason::Token(TokenDenied::Unavailable(retry))
+                                }
+                                TokensError::Lost => DenialReason::TokenExpired,
+                            };
+                            return Err(Denied { session: Some(fresh.session), ..Denied::new(reason) });
+                        }
+                    }
+                }
                 let is_dead = self.has_dead_token(&fresh.session);
                 if is_dead && access.route.sends_access_token(&fresh.session) {
                     let session = Some(fresh.session);

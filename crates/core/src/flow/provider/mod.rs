@@ -4,9 +4,9 @@
 pub(crate) mod cache;
 mod client;
 pub(crate) mod client_keys;
+pub(crate) mod encrypted;
 mod newer_keys;
 mod sent_tokens;
-pub(crate) mod encrypted;
 mod token_revocation;
 
 use std::pin::pin;

@@ -196,7 +196,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let code = query.one("code").map_err(ClientError::from)?.unwrap_or_default();
         let response = match PreviewCode::open(code, &self.config().keys, self.now) {
             Ok(code) => match self.accept_preview_code(&code).await {
-                Ok(nonce) => self.preview_session(&code, nonce)?,
+                Ok(nonce) => self.preview_session(&code, nonce).await?,
                 Err(error) => self.preview_code_rejected(&error, Some(&code)).await,
             },
             Err(error) => self.preview_code_rejected(&error.into(), None).await,
@@ -222,9 +222,11 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The redirect to the return address, with the session. Nothing of an earlier session goes into it.
-    fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+    async fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+        // What the login host has in the store, this host may not reach.
+        let session = self.store_tokens(code.session.clone(), None).await;
         let cookies = self
-            .session_cookies(&code.session)
+            .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
@@ -292,7 +294,9 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         if let Some(session) = session {
+            let session = self.with_tokens(&session).await.unwrap_or(session);
             self.revoke_refresh_token_of(&session);
+            self.delete_tokens(&session).await;
             cookies.extend(self.erased_session());
         }
         let response = Response::redirect(next).with("referrer-policy", "no-referrer");

@@ -111,7 +111,8 @@ fn of_jwk(key: &Map<String, Value>) -> Result<DecryptionKey, DecryptionKeyError>
         return Err(DecryptionKeyError::OtherUse);
     }
     let scalar = Zeroizing::new(text("d").and_then(|d| base64url::decode(d).ok()).unwrap_or_default());
-    let scalar = <[u8; 32]>::try_from(&scalar[..]).map(Zeroizing::new).map_err(|_| DecryptionKeyError::NoScalar)?;
+    let scalar =
+        <[u8; 32]>::try_from(&scalar[..]).map(Zeroizing::new).map_err(|_| DecryptionKeyError::NoScalar)?;
     let key = PrivateKey::p256(&scalar).ok_or(DecryptionKeyError::NoScalar)?;
     DecryptionKey::new(text("kid").map(str::to_owned), key)
 }
@@ -123,7 +124,9 @@ pub enum DecryptionKeyError {
     #[error("there is no key in it")]
     None,
     /// More than [`MAX_KEYS`].
-    #[error("there are more than {MAX_KEYS} keys in it: keep the newest, and the one before until the provider no longer uses it")]
+    #[error(
+        "there are more than {MAX_KEYS} keys in it: keep the newest, and the one before until the provider no longer uses it"
+    )]
     TooMany,
     /// It is not PEM, or not PKCS #8.
     #[error("{0}")]
@@ -132,7 +135,9 @@ pub enum DecryptionKeyError {
     #[error("it begins like JSON, but it is neither a JSON Web Key (RFC 7517) nor a set of them")]
     Json,
     /// An RSA key in JSON.
-    #[error("write an RSA key as PKCS #8 in PEM: `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`")]
+    #[error(
+        "write an RSA key as PKCS #8 in PEM: `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`"
+    )]
     RsaAsJson,
     /// The JSON Web Key has no private part.
     #[error("the JSON Web Key has no valid d: it is not a private key")]
@@ -141,6 +146,8 @@ pub enum DecryptionKeyError {
     #[error("the JSON Web Key is not for encryption: its use is not enc")]
     OtherUse,
     /// Another curve or type.
-    #[error("a decryption key is RSA, or on the curve P-256: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`")]
+    #[error(
+        "a decryption key is RSA, or on the curve P-256: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
+    )]
     OtherKind,
 }

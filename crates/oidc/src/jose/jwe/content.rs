@@ -1,8 +1,8 @@
 //! Content encryption (RFC 7518 section 5): authenticated encryption. The type of a key guarantees its length.
 
-use aes::{Aes128, Aes256};
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use aes::{Aes128, Aes256};
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use hmac::{Hmac, Mac};

@@ -13,8 +13,10 @@ pub(super) fn response_encryption(is_openid: bool, parameters: &Parameters<'_>) 
     if !is_openid {
         return ResponseEncryption::default();
     }
-    let id_token = encryption(parameters, "id_token_encrypted_response_alg", "id_token_encrypted_response_enc");
-    let userinfo = encryption(parameters, "userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc");
+    let id_token =
+        encryption(parameters, "id_token_encrypted_response_alg", "id_token_encrypted_response_enc");
+    let userinfo =
+        encryption(parameters, "userinfo_encrypted_response_alg", "userinfo_encrypted_response_enc");
     let keys = keys(parameters, [id_token, userinfo].into_iter().flatten().map(|it| it.management));
     ResponseEncryption { id_token, userinfo, keys }
 }
@@ -66,7 +68,8 @@ fn keys(parameters: &Parameters<'_>, needed: impl Iterator<Item = KeyManagement>
             return Vec::new();
         }
     };
-    if let Some(management) = needed.iter().find(|management| !keys.iter().any(|key| key.fits(**management))) {
+    if let Some(management) = needed.iter().find(|management| !keys.iter().any(|key| key.fits(**management)))
+    {
         let kind = if *management == KeyManagement::RsaOaep256 { "an RSA key" } else { "a key on P-256" };
         refuse!(at, "{management} needs {kind}, and there is none in it");
     }
