@@ -86,7 +86,10 @@ impl Env {
             serde_json::from_str(include_str!("../../crates/oidc/tests/vectors/private-keys.json"))
                 .expect("JSON");
         let private_key = vectors["P-256"]["pem"].as_str().expect("a key");
-        let env = Self::start(settings(keys), |builder, provider| {
+        let mut settings = settings(keys);
+        // A bound token is of no use to a page.
+        settings["session"] = json!({});
+        let env = Self::start(settings, |builder, provider| {
             builder
                 .without_binding("AUTH_SUITE_SECRET")
                 .secret("AUTH_SUITE_PRIVATE_KEY", private_key)

@@ -93,7 +93,9 @@ impl Browser {
 
     /// The value of the `Cookie` header for this URL (RFC 6265 section 5.1.4).
     pub fn cookies_for(&self, url: &str) -> String {
-        let path = url::Url::parse(url).expect("a URL").path().to_owned();
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
+        let path = path.split(['?', '#']).next().unwrap_or_default();
         let goes = |name: &String| match self.paths.get(name).map(|of| path.strip_prefix(of.as_str())) {
             None | Some(Some("")) => true,
             Some(below) => below.is_some_and(|rest| rest.starts_with('/')),

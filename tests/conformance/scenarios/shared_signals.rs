@@ -113,9 +113,9 @@ pub fn flawed() {
         ("invalid_request", event(&|claims| drop(claims.as_object_mut().unwrap().remove("jti")))),
         ("invalid_request", event(&|claims| drop(claims.as_object_mut().unwrap().remove("sub_id")))),
         ("invalid_request", event(&|claims| claims["events"] = json!({}))),
-        // The provider's key is not the transmitter's, and none is no signature.
+        // The provider's key is not the transmitter's, and `none` is no algorithm.
         ("invalid_key", signed(Signature::honest("RSA", "RS256"))),
-        ("invalid_key", signed(Signature::None)),
+        ("invalid_request", signed(Signature::None)),
         ("invalid_request", "not.a.token".to_owned()),
     ] {
         let answer = push(&env, &token).expect_status(400);

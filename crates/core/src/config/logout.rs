@@ -44,7 +44,7 @@ impl Config {
             return Vec::new();
         }
         let base_path = &self.base_path;
-        let advise = |place: String, route: &str| {
+        let without_effect = |place: String, route: &str| {
             format!(
                 "{place} has no effect, and {base_path}/{route} does not exist, because there is no store of revocations: set \
                  AUTH.revocation.store (docs/logout.md)"
@@ -54,14 +54,18 @@ impl Config {
         for (provider, _, openid) in self.openid_providers() {
             let id = &provider.id;
             if openid.backchannel_logout {
-                advice.push(advise(format!("provider {id}: backchannel_logout"), "backchannel-logout"));
+                advice
+                    .push(without_effect(format!("provider {id}: backchannel_logout"), "backchannel-logout"));
             }
             if openid.frontchannel_logout {
-                advice.push(advise(format!("provider {id}: frontchannel_logout"), "frontchannel-logout"));
+                advice.push(without_effect(
+                    format!("provider {id}: frontchannel_logout"),
+                    "frontchannel-logout",
+                ));
             }
         }
         if !self.event_transmitters.is_empty() {
-            advice.push(advise("AUTH.event_transmitters".to_owned(), "security-events"));
+            advice.push(without_effect("AUTH.event_transmitters".to_owned(), "security-events"));
         }
         advice
     }

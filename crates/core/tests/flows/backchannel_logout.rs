@@ -555,3 +555,35 @@ fn an_operators_revocation_of_a_user_is_not_undone_by_an_older_logout_token() {
     assert_eq!(log_out(&world, &old).status, 200);
     assert!(!is_in(&world.isolate(listening("durable-object"), "here"), &bob));
 }
+
+#[test]
+fn a_bearer_token_that_was_issued_before_the_logout_of_its_user_is_refused() {
+    for (claim, value) in [("sub", "alice-1"), ("sid", "at-the-provider")] {
+        let mut settings = listening("kv");
+        settings["providers"][0]["accept_bearer"] = json!({ "audience": "https://api.example.com" });
+        let world = TestEnv::with(settings.clone());
+        let access_token = |issued: u64| {
+            let claims = json!({
+                "iss": ISSUER, "sub": "alice-1", "sid": "at-the-provider", "aud": "https://api.example.com",
+                "iat": issued, "exp": issued + 300, "scope": "api",
+            });
+            world.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" }), &claims)
+        };
+        let status = |place: &TestEnv, token: &str| {
+            let headers = [("authorization", &*format!("Bearer {token}"))];
+            place.send("GET", &format!("{APP}/api"), &headers, b"").status
+        };
+        let before = access_token(world.now().seconds());
+        assert_eq!(status(&world, &before), 200);
+        let mut claims = claims(&world);
+        claims.as_object_mut().unwrap().retain(|name, _| name != "sub" && name != "sid");
+        claims[claim] = json!(value);
+        assert_eq!(log_out(&world, &signed(&world, &claims)).status, 200);
+        world.pass(SECOND * 20);
+        let after = access_token(world.now().seconds());
+        let other = world.isolate(settings, "here");
+        for place in [&world, &other] {
+            assert_eq!([&before, &after].map(|token| status(place, token)), [401, 200], "{claim}");
+        }
+    }
+}

@@ -1,5 +1,4 @@
 //! `flow/signin/callback`: the authorization response, and everything that can be wrong with it.
-
 use serde_json::json;
 use vestibule_core::log::{ErrorSource, Level, LogEvent};
 use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv, environment, settings};

@@ -96,7 +96,7 @@ fn oidcc_client_rp_init_logout_ends_the_session_here_and_at_the_provider_and_com
 
     let back = browser.open(&world, &back(logout));
     assert_eq!((back.status, back.location()), (302, "https://app.example.com/orders?page=2#last"));
-    assert_eq!(back.headers.get("cache-control"), Some("private, no-store"));
+    assert_eq!(back.headers.get("cache-control"), Some("private, no-cache, no-store"));
     assert_eq!(browser.cookie(STATE), None);
     assert_eq!(world.logged(LogEvent::LogoutReturnRejected).len(), 0);
 }

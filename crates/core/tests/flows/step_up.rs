@@ -347,7 +347,7 @@ fn a_provider_that_answers_without_it_gets_a_page_and_no_second_try() {
 }
 
 #[test]
-fn oidcc_client_test_form_post_error_a_refusal_at_the_provider_is_a_page() {
+fn a_refusal_at_the_provider_is_a_page() {
     for error in
         ["access_denied", "login_required", "unmet_authentication_requirements", "interaction_required"]
     {

@@ -81,7 +81,7 @@ impl std::fmt::Debug for Ended {
 
 /// Verifies the claims of a logout token at the time `now` (section 2.6). Its signature is already verified.
 pub fn verify(
-    payload: VerifiedPayload,
+    payload: &VerifiedPayload,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Result<VerifiedLogoutToken, LogoutTokenError> {

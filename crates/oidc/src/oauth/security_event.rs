@@ -84,7 +84,7 @@ pub enum SecurityEvent {
 /// Verifies the claims of a token at the time `now` (RFC 8417 section 2.2, Shared Signals Framework 1.0 section 4). Its
 /// signature is already verified.
 pub fn verify(
-    payload: VerifiedPayload,
+    payload: &VerifiedPayload,
     expected: &Expected<'_>,
     now: Timestamp,
 ) -> Result<VerifiedSecurityEvent, SecurityEventError> {

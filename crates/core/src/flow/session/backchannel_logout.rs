@@ -77,7 +77,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 .verified_by_sender(verification)
                 .await
                 .map_err(|error| RejectedError::unproven(provider, error))?;
-            let token = logout_token::verify(payload, &expected(oauth, openid), self.now)
+            let token = logout_token::verify(&payload, &expected(oauth, openid), self.now)
                 .map_err(|error| RejectedError::claims(Some(provider), &error))?;
             logouts.push(ProvenLogout { provider, token });
         }

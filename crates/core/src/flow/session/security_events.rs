@@ -32,7 +32,7 @@ struct RejectedError {
     status: u16,
     code: &'static str,
     description: String,
-    record: Record,
+    record: Box<Record>,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -47,11 +47,11 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
             }
             Err(RejectedError { status: 503, record, .. }) => {
-                self.log(record);
+                self.log(*record);
                 Response::empty(503).with("retry-after", "5")
             }
             Err(RejectedError { status, code, description, record }) => {
-                self.log(record);
+                self.log(*record);
                 let body = json!({ "err": code, "description": description });
                 let answer = Response::json(status, &body).with("content-language", "en");
                 if status == 429 { answer.with("retry-after", WINDOW.as_secs().to_string()) } else { answer }
@@ -77,7 +77,7 @@ impl<P: Platform> RequestContext<'_, P> {
             .verified_by_sender(verification)
             .await
             .map_err(|error| RejectedError::unproven(transmitter, error))?;
-        let event = security_event::verify(payload, &expected(transmitter), self.now)
+        let event = security_event::verify(&payload, &expected(transmitter), self.now)
             .map_err(|error| RejectedError::claims(&error).of(transmitter))?;
         Ok((transmitter, event))
     }
@@ -187,12 +187,12 @@ impl RejectedError {
     fn new(code: &'static str, description: &str) -> Self {
         let message = format_args!("a security event was rejected: {description}");
         let record = Record::new(LogEvent::SecurityEventRejected, message).code(code);
-        Self { status: 400, code, description: description.to_owned(), record }
+        Self { status: 400, code, description: description.to_owned(), record: Box::new(record) }
     }
 
     fn claims(error: &SecurityEventError) -> Self {
         let record = Record::new(LogEvent::SecurityEventRejected, error).code(error.code());
-        Self { status: 400, code: error.code(), description: error.description(), record }
+        Self { status: 400, code: error.code(), description: error.description(), record: Box::new(record) }
     }
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
@@ -210,11 +210,11 @@ impl RejectedError {
                     _ => "invalid_request",
                 };
                 let rejected = Self::new(code, "the signature is not accepted");
-                Self { record: record(&error).code(rejected.code), ..rejected }
+                Self { record: Box::new(record(&error).code(rejected.code)), ..rejected }
             }
             UnprovenError::Unavailable(error) => Self {
                 status: 503,
-                record: record(&error).caused_by(ErrorSource::Provider),
+                record: Box::new(record(&error).caused_by(ErrorSource::Provider)),
                 ..Self::new("", "")
             },
             UnprovenError::TooMany => {
@@ -226,7 +226,7 @@ impl RejectedError {
     }
 
     fn of(self, transmitter: &EventTransmitter) -> Self {
-        Self { record: self.record.provider(&transmitter.provider), ..self }
+        Self { record: Box::new(self.record.provider(&transmitter.provider)), ..self }
     }
 }
 
