@@ -112,7 +112,8 @@ impl RefreshId {
     /// The same for a session whose tokens are in the store, whether they were read or not.
     fn of_entry(session: &Session) -> Option<Self> {
         let entry = session.token_entry()?;
-        let (sid, generation) = (session.sid().filter(|sid| !sid.is_empty())?.to_owned(), session.generation());
+        let (sid, generation) =
+            (session.sid().filter(|sid| !sid.is_empty())?.to_owned(), session.generation());
         let (key, name) = (entry.key().expose().as_bytes(), entry.name(&sid, generation));
         let token = digest([b"vestibule token entry".as_slice(), key, name.as_bytes()].into_iter());
         Some(Self { sid, generation, token, key: Some(published_key(entry.key())) })

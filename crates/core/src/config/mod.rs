@@ -18,8 +18,8 @@ mod revocation;
 mod runtime;
 mod schema;
 mod table;
-pub(crate) mod tokens;
 pub mod theme;
+pub(crate) mod tokens;
 pub mod verify;
 
 use serde_json::{Map, Value};

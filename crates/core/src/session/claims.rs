@@ -246,8 +246,14 @@ impl Session {
     /// The same session after `invalid_grant`: without tokens, and with the claim `error`.
     #[must_use]
     pub fn without_tokens(&self) -> Self {
-        let tokens =
-            ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies", entry::CLAIM];
+        let tokens = [
+            "access_token",
+            "refresh_token",
+            "expires_at",
+            "refresh_expires_at",
+            "api_cookies",
+            entry::CLAIM,
+        ];
         let mut claims = Map::clone(&self.claims);
         claims.retain(|name, _| !tokens.contains(&name.as_str()));
         claims.insert("error".to_owned(), REFRESH_TOKEN_ERROR.into());

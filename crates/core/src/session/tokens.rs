@@ -90,7 +90,11 @@ impl Session {
 
     /// The same session as its cookie holds it where no tokens are kept. `keeps_grant`: except what refreshes it.
     #[must_use]
-    pub(crate) fn without_any_tokens(&self, is_token_claim: impl Fn(&str) -> bool, keeps_grant: bool) -> Self {
+    pub(crate) fn without_any_tokens(
+        &self,
+        is_token_claim: impl Fn(&str) -> bool,
+        keeps_grant: bool,
+    ) -> Self {
         let tokens = self.token_claims(is_token_claim, |_| false);
         let of_grant = ["refresh_token", "refresh_expires_at", "api_cookies"];
         self.retaining(|name, _| {

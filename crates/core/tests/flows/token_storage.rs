@@ -90,10 +90,7 @@ fn a_sign_in_writes_one_entry_and_its_cookie_has_no_token() {
         assert!(!claims.contains_key(token), "{token}");
     }
     assert_eq!(claims["expires_at"], json!(world.now().seconds() + 3600));
-    assert_eq!(
-        claims["token_entry"]["holds"],
-        json!(["access_token", "copy", "id_token", "refresh_token"])
-    );
+    assert_eq!(claims["token_entry"]["holds"], json!(["access_token", "copy", "id_token", "refresh_token"]));
     no_token_is_readable(&world);
     let (sealed, expires_in) = world.store.value(&entries(&world)[0]).unwrap();
     assert!(!sealed.contains("bob"));
@@ -117,7 +114,8 @@ fn many_requests_at_once_read_the_entry_once() {
     let (world, browser) = signed_in(kept_in("store"));
     let other = world.isolate(kept_in("store"), "here");
     let cookies = browser.cookie_header();
-    let answers = other.all((0..20).map(|i| crate::refresh::sent(&other, &cookies, Duration::from_millis(i))));
+    let answers =
+        other.all((0..20).map(|i| crate::refresh::sent(&other, &cookies, Duration::from_millis(i))));
     assert!(answers.iter().all(|answer| bearer(answer) == Some("access-bob")));
     assert_eq!(world.store.reads.get(), 1);
 }
@@ -167,7 +165,8 @@ fn get_token_gives_the_token_from_the_store() {
     world.store.loses("tokens/");
     let third = world.isolate(kept_in("store"), "here");
     let headers = [("sec-fetch-site", "same-origin"), ("x-vestibule-token", "1")];
-    let lost = |browser: &mut Browser| browser.send(&third, "GET", &format!("{APP}/auth/token"), &headers, b"");
+    let lost =
+        |browser: &mut Browser| browser.send(&third, "GET", &format!("{APP}/auth/token"), &headers, b"");
     assert_eq!(lost(&mut browser).status, 503);
     world.pass(Duration::from_secs(91));
     let answer = lost(&mut browser);
@@ -188,10 +187,7 @@ fn a_sign_out_deletes_the_entry_and_the_one_before_it_and_revokes_the_grant() {
     let other = world.isolate(settings.clone(), "here");
     assert_eq!(sign_out(&other, &mut browser).status, 302);
     assert_eq!(entries(&world), Vec::<String>::new());
-    assert_eq!(
-        *world.provider.revocations.borrow(),
-        ["token=refresh-bob%7E1&token_type_hint=refresh_token"]
-    );
+    assert_eq!(*world.provider.revocations.borrow(), ["token=refresh-bob%7E1&token_type_hint=refresh_token"]);
     for isolate in [&other, &world.isolate(settings, "here")] {
         let mut copy = copy.clone();
         assert_eq!(api(isolate, &mut copy).status, 401);

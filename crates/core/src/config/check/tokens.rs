@@ -43,7 +43,8 @@ pub(super) fn refuse_missing_tokens(auth: &Table<'_>, session: &SessionConfig, p
         }
     }
     for table in auth.tables("providers") {
-        let provider = providers.iter().find(|provider| table.text("id").is_some_and(|id| id.text == provider.id));
+        let provider =
+            providers.iter().find(|provider| table.text("id").is_some_and(|id| id.text == provider.id));
         let Some(ProviderKind::Credentials(api)) = provider.map(|provider| &provider.kind) else { continue };
         let Some(refresh) = api.refresh.as_ref().filter(|_| session.revalidate.is_some()) else { continue };
         let cookies = refresh.cookies.iter().map(|(_, template)| template);

@@ -32,7 +32,8 @@ impl<P: Platform> RequestContext<'_, P> {
         if let Some(token) = session.refresh_token() {
             self.revoke_refresh_token(provider, token);
         } else if session.lacks("refresh_token") && self.revokes_refresh_tokens(provider) {
-            let message = format_args!("provider {provider}: the refresh token cannot be read from the store");
+            let message =
+                format_args!("provider {provider}: the refresh token cannot be read from the store");
             self.log(Record::new(LogEvent::TokenRevocationFailed, message).provider(provider));
         }
     }

@@ -180,9 +180,7 @@ fn superseded(outcome: &RefreshOutcome) -> DroppedCookies {
         RefreshOutcome::SignedOut | RefreshOutcome::InvalidGrant { .. } => DroppedCookies::SignedOut,
         RefreshOutcome::HeldElsewhere { .. }
         | RefreshOutcome::Unavailable { .. }
-        | RefreshOutcome::TokensLost => {
-            DroppedCookies::RefreshUnderWay
-        }
+        | RefreshOutcome::TokensLost => DroppedCookies::RefreshUnderWay,
     }
 }
 

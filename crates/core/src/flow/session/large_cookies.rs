@@ -31,7 +31,9 @@ impl<P: Platform> RequestContext<'_, P> {
             TokenStorage::Cookie => {
                 "write session.tokens = \"none\", because nothing here uses the access token, or keep fewer claims"
             }
-            TokenStorage::None | TokenStorage::Store => "keep fewer or smaller claims in the session (AUTH.claims)",
+            TokenStorage::None | TokenStorage::Store => {
+                "keep fewer or smaller claims in the session (AUTH.claims)"
+            }
         };
         let message = format_args!(
             "the cookies of this site in the request have {size} bytes, and many servers refuse that: {what_to_do}"

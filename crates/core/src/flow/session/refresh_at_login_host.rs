@@ -96,7 +96,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 };
                 match with_tokens {
                     Ok(session) => SessionForHost::Found(fresh.with_session(session), cookies),
-                    Err(TokensError::Unavailable(retry)) => answer(responses::token_unavailable(retry), cookies),
+                    Err(TokensError::Unavailable(retry)) => {
+                        answer(responses::token_unavailable(retry), cookies)
+                    }
                     Err(TokensError::Lost) => {
                         let silently = self.sign_in_silently(&fresh.session, return_to);
                         answer(Box::pin(silently).await.unwrap_or_else(sign_in), cookies)

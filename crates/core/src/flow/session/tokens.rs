@@ -48,7 +48,8 @@ pub(crate) enum TokensError {
 impl<P: Platform> RequestContext<'_, P> {
     /// The session with its tokens, wherever they are.
     pub(crate) async fn with_tokens(&self, session: &Session) -> Result<Session, TokensError> {
-        let (Some(entry), Some(sid), true) = (session.token_entry(), session.sid(), session.lacks_any()) else {
+        let (Some(entry), Some(sid), true) = (session.token_entry(), session.sid(), session.lacks_any())
+        else {
             return Ok(session.clone());
         };
         // Boxed: otherwise the future of every guarded request would have its size.
@@ -85,7 +86,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
                 None => {
                     memory.remember_foreign(&name, self.platform.now());
-                    let message = "the store has something else in place of a session's tokens: they are lost";
+                    let message =
+                        "the store has something else in place of a session's tokens: they are lost";
                     self.log(Record::new(LogEvent::TokensLost, message));
                     Err(TokensError::Lost)
                 }
@@ -171,8 +173,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 Some(entry)
             }
             Err(error) => {
-                let message =
-                    format_args!("the tokens of a session could not be stored and are in its cookie: {error}");
+                let message = format_args!(
+                    "the tokens of a session could not be stored and are in its cookie: {error}"
+                );
                 self.log(Record::new(LogEvent::TokensNotStored, message));
                 None
             }
@@ -189,7 +192,8 @@ impl<P: Platform> RequestContext<'_, P> {
     fn retention(&self, session: &Session, now: Timestamp) -> Duration {
         let config = &self.config().session;
         let absolute = session.signed_in_at().unwrap_or(now).max(now);
-        let limits = config.absolute_max_age.map(|limit| absolute.plus(limit)).into_iter().chain(session.ends_at());
+        let limits =
+            config.absolute_max_age.map(|limit| absolute.plus(limit)).into_iter().chain(session.ends_at());
         let left = limits.map(|end| end.since(now)).fold(MAX_RETENTION, Duration::min);
         Duration::from_secs(left.as_secs()) + MARGIN
     }
@@ -197,8 +201,11 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The session as its cookie holds it.
     pub(crate) fn for_cookie(&self, session: &Session) -> Session {
         let config = self.config();
-        let session =
-            if session.claims().contains_key(entry::CLAIM) { session.without_entry_claims() } else { session.clone() };
+        let session = if session.claims().contains_key(entry::CLAIM) {
+            session.without_entry_claims()
+        } else {
+            session.clone()
+        };
         if config.session.tokens != TokenStorage::None {
             return session;
         }
@@ -247,7 +254,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_WRITE.as_secs())));
         let deleted = pin!(self.platform.delete_store(name));
         if let Err(error) = within(self.platform, MAX_WRITE, deleted).await.unwrap_or_else(late) {
-            let message = format_args!("the tokens of a session that has ended could not be deleted: {error}");
+            let message =
+                format_args!("the tokens of a session that has ended could not be deleted: {error}");
             self.log(Record::new(LogEvent::TokensNotDeleted, message));
         }
     }

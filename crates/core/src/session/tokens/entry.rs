@@ -220,7 +220,9 @@ mod tests {
     fn the_claim_of_the_cookie_leads_back_to_the_entry() {
         let claims = |value: Value| Map::from_iter([(CLAIM.to_owned(), value)]);
         assert_eq!(TokenEntry::of(&claims(entry().to_claim())), Some(entry()));
-        for none in [json!(null), json!("x"), json!({}), json!({ "key": "", "id": "i", "at": 1, "holds": [] })] {
+        for none in
+            [json!(null), json!("x"), json!({}), json!({ "key": "", "id": "i", "at": 1, "holds": [] })]
+        {
             assert_eq!(TokenEntry::of(&claims(none)), None);
         }
         assert!(!format!("{:?}", entry()).contains(entry().key.expose()));

@@ -151,8 +151,11 @@ impl State {
     fn insert(&mut self, name: &str, state: Reading, characters: usize) {
         self.uses += 1;
         self.entries.insert(name.to_owned(), Known { state, characters, used: self.uses });
-        let size = |entries: &BTreeMap<String, Known>| entries.values().map(|it| it.characters).sum::<usize>();
-        while self.entries.len() > MAX_ENTRIES || self.entries.len() > 1 && size(&self.entries) > MAX_CHARACTERS {
+        let size =
+            |entries: &BTreeMap<String, Known>| entries.values().map(|it| it.characters).sum::<usize>();
+        while self.entries.len() > MAX_ENTRIES
+            || self.entries.len() > 1 && size(&self.entries) > MAX_CHARACTERS
+        {
             let oldest = self.entries.iter().min_by_key(|(_, known)| known.used);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
             self.entries.remove(&oldest);

@@ -28,7 +28,10 @@ fn without_tokens_nothing_may_need_one_and_the_message_names_the_key() {
         (|s| s["session"]["expose"] = json!({ "token": "access_token" }), "AUTH.session.expose.token"),
         (|s| s["session"]["expose"] = json!({ "end": "expires_at" }), "AUTH.session.expose.end"),
         (|s| s["upstreams"][0]["authorization"] = json!("access_token"), "AUTH.upstreams[0].authorization"),
-        (|s| s["upstreams"][0]["headers"] = json!({ "X-T": "JWT {access_token}" }), "AUTH.upstreams[0].headers.X-T"),
+        (
+            |s| s["upstreams"][0]["headers"] = json!({ "X-T": "JWT {access_token}" }),
+            "AUTH.upstreams[0].headers.X-T",
+        ),
         (|s| s["upstreams"][0]["cookies"] = json!({ "t": "access_token" }), "AUTH.upstreams[0].cookies.t"),
         (|s| s["rules"][0]["authorization"] = json!("access_token"), "AUTH.rules[0].authorization"),
         (|s| s["claims"]["copy"] = json!("account.access_token"), "AUTH.claims.copy"),

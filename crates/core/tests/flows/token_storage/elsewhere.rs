@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use vestibule_core::log::LogEvent;
 use vestibule_testing::credentials_api::jwt;
-use vestibule_testing::{Answer, APP as SITE, Browser, TestEnv};
+use vestibule_testing::{APP as SITE, Answer, Browser, TestEnv};
 
 use super::{claims, entries};
 use crate::credentials::sign_in_as_ada;
@@ -44,7 +44,8 @@ fn a_member_worker_with_the_same_store_finds_the_tokens_without_a_setting_of_its
 #[test]
 fn a_member_worker_without_the_store_serves_what_needs_no_token() {
     let mut plain = of_the_docs();
-    plain["upstreams"] = json!([{ "to": "https://upstream.example", "headers": { "X-User-Email": "email" } }]);
+    plain["upstreams"] =
+        json!([{ "to": "https://upstream.example", "headers": { "X-User-Email": "email" } }]);
     plain["session"]["expose"] = json!({ "user.roles": "roles" });
     let login = TestEnv::with(stored());
     let docs = login.isolate(plain, "there");
@@ -73,7 +74,8 @@ fn a_preview_host_gets_the_access_token_and_never_what_leads_to_the_refresh_toke
         let page = format!("{}/page", PREVIEW.replace("pr-1", "docs-1"));
         let mut visitor = Visitor::new();
         let arrived = visitor.follow(&site, &page);
-        let return_to = vestibule_testing::AuthorizationRequest::read(&arrived.url).params["callbackUrl"].clone();
+        let return_to =
+            vestibule_testing::AuthorizationRequest::read(&arrived.url).params["callbackUrl"].clone();
         let answer = visitor.ask(&site, AUTH, &return_to);
         let arrived = visitor.follow_on(&site, AUTH, answer);
         assert_eq!((arrived.url.as_str(), bearer(&arrived.answer)), (page.as_str(), Some("access-bob")));

@@ -119,5 +119,8 @@ fn switching_between_the_ways_signs_no_one_out() {
     // The site no longer uses tokens.
     let last = world.isolate(without_tokens(), "here");
     world.pass(Duration::from_hours(25));
-    assert_eq!(last.send("GET", &format!("{APP}/api"), &[("cookie", &browser.cookie_header())], b"").status, 200);
+    assert_eq!(
+        last.send("GET", &format!("{APP}/api"), &[("cookie", &browser.cookie_header())], b"").status,
+        200
+    );
 }

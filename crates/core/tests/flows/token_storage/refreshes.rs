@@ -72,7 +72,10 @@ fn processes_of_several_locations_agree_on_one_generation_in_both_readings_of_th
         let good = answers.iter().filter(|answer| answer.status == 200).count();
         assert!(good > 0 || reading == KvReading::Delayed, "{reading:?} {lease}");
         for answer in answers.iter().filter(|answer| answer.status == 200) {
-            assert!(bearer(answer).is_some_and(|token| token.starts_with("access-bob~")), "{reading:?} {lease}");
+            assert!(
+                bearer(answer).is_some_and(|token| token.starts_with("access-bob~")),
+                "{reading:?} {lease}"
+            );
         }
         assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 503)), "{reading:?} {lease}");
         // A little later everybody has tokens, and nobody was signed out.
@@ -91,7 +94,11 @@ fn an_old_cookie_finds_the_newest_tokens() {
         let (world, mut browser) = expired(lease);
         let old = browser.clone();
         for n in 1..=3 {
-            assert_eq!(bearer(&api(&world, &mut browser)), Some(format!("access-bob~{n}").as_str()), "{lease}");
+            assert_eq!(
+                bearer(&api(&world, &mut browser)),
+                Some(format!("access-bob~{n}").as_str()),
+                "{lease}"
+            );
             world.pass(EXPIRED);
         }
         assert_eq!(bearer(&api(&world, &mut browser)), Some("access-bob~4"), "{lease}");
@@ -129,7 +136,11 @@ fn a_process_that_dies_between_the_entry_and_the_cookie_costs_no_one_the_session
             let other = world.isolate(with_lease("store", lease), "here");
             let answers = world.all([sent(&other, &cookies, 20 * SECOND)]);
             let token = bearer(&answers[0]);
-            assert!(token.is_some_and(|it| it.starts_with("access-bob~")), "{lease} {millis}: {:?}", answers[0]);
+            assert!(
+                token.is_some_and(|it| it.starts_with("access-bob~")),
+                "{lease} {millis}: {:?}",
+                answers[0]
+            );
             let mut browser = browser.clone();
             browser.take(&answers[0]);
             let fresh = world.isolate(with_lease("store", lease), "here");
@@ -209,7 +220,10 @@ fn where_the_new_entry_cannot_be_written_the_cookie_takes_the_tokens_until_the_n
         assert_eq!(bearer(&api(&world, &mut browser)), Some("access-bob~1"), "{lease}");
         assert_eq!(world.logged(LogEvent::TokensNotStored).len(), 1, "{lease}");
         let held = claims(&world, &browser);
-        assert_eq!((&held["access_token"], held.contains_key("token_entry")), (&json!("access-bob~1"), false));
+        assert_eq!(
+            (&held["access_token"], held.contains_key("token_entry")),
+            (&json!("access-bob~1"), false)
+        );
         let other = world.isolate(with_lease("store", lease), "here");
         assert_eq!(bearer(&api(&other, &mut browser)), Some("access-bob~1"), "{lease}");
         world.pass(EXPIRED);

@@ -133,8 +133,7 @@ fn garbage_or_the_entry_of_another_session_in_the_store_is_a_new_sign_in_where_a
         let mut alice = Browser::new();
         alice.sign_in(&world, "alice", "/");
         let of_alice = entries(&world).into_iter().find(|name| *name != of_bob).unwrap();
-        let planted =
-            if is_garbage { "null".to_owned() } else { world.store.value(&of_alice).unwrap().0 };
+        let planted = if is_garbage { "null".to_owned() } else { world.store.value(&of_alice).unwrap().0 };
         world.pass(2 * SECOND);
         world.store.garbles(&of_bob, &planted);
         let other = world.isolate(with_plain_pages(), "here");
