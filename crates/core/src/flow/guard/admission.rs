@@ -221,10 +221,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             principal => {
                 let session = match principal.into_session() {
                     // The path is public: it is served without the token, too.
-                    Some(session) if access.route.lacks_any(&session) => {
-                        Some(self.with_tokens(&session).await.unwrap_or(session))
+                    Some(session) => {
+                        Some(self.with_tokens_for(&access.route, &session).await.unwrap_or(session))
                     }
-                    session => session,
+                    None => None,
                 };
                 let session = session.map(|session| self.without_expired_token(session));
                 return Ok(access.admitted(self.request, session, Vec::new()));
@@ -250,18 +250,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         };
         Ok(match principal {
             Principal::SignedIn(mut fresh) => {
-                if access.route.lacks_any(&fresh.session) {
-                    match self.with_tokens(&fresh.session).await {
-                        Ok(session) => fresh.session = session,
-                        Err(error) => {
-                            let reason = match error {
-                                TokensError::Unavailable(retry) => {
-                                    DenialReason::Token(TokenDenied::Unavailable(retry))
-                                }
-                                TokensError::Lost => DenialReason::TokenExpired,
-                            };
-                            return Err(Denied { session: Some(fresh.session), ..Denied::new(reason) });
-                        }
+                match self.with_tokens_for(&access.route, &fresh.session).await {
+                    Ok(session) => fresh.session = session,
+                    Err(error) => {
+                        let session = Some(fresh.session);
+                        return Err(Denied { session, ..Denied::new(error.into()) });
                     }
                 }
                 let is_dead = self.has_dead_token(&fresh.session);
@@ -277,6 +270,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::Ended(ended) => access.admitted(self.request, None, ended.cookies(self)),
             _ => access.admitted(self.request, None, Vec::new()),
         })
+    }
+
+    /// The session with its tokens from the store, if the upstream gets one of them.
+    async fn with_tokens_for(&self, route: &Route<'_>, session: &Session) -> Result<Session, TokensError> {
+        if route.lacks_any(session) { self.with_tokens(session).await } else { Ok(session.clone()) }
     }
 
     /// The session without its access token if that has expired: nothing forwards such a token.
@@ -510,6 +508,15 @@ pub(crate) struct Denied {
 impl From<TooMuchWorkError> for Denied {
     fn from(_: TooMuchWorkError) -> Self {
         Self::new(DenialReason::PathTooLong)
+    }
+}
+
+impl From<TokensError> for DenialReason {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::Unavailable(retry) => Self::Token(TokenDenied::Unavailable(retry)),
+            TokensError::Lost => Self::TokenExpired,
+        }
     }
 }
 

@@ -213,7 +213,7 @@ impl<P: Platform> RequestContext<'_, P> {
         session.without_any_tokens(|name| config.is_token_claim(name), keeps_grant)
     }
 
-    /// Deletes the entry of a session that has ended, and the one before it. Whoever has a copy of its cookie finds nothing.
+    /// Deletes the entry of a session that has ended, and the one before it. Anyone who has a copy of its cookie finds nothing.
     pub(crate) async fn delete_tokens(&self, session: &Session) {
         let (Some(entry), Some(sid)) = (session.token_entry(), session.sid()) else { return };
         let name = entry.name(sid, session.generation());

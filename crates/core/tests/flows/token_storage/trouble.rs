@@ -1,4 +1,4 @@
-//! A store that is down, late, or has something else in it: who needs no token passes, and nobody is signed out.
+//! A store that is down, late, or has something else in it: who needs no token passes, and no one is signed out.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn while_the_store_is_down_only_what_needs_a_token_gets_503() {
     assert_eq!(world.logged(LogEvent::TokensUnavailable).len(), 1, "once a minute");
     // It is asked once, and then left alone for some seconds.
     assert_eq!(world.store.reads.get(), 1);
-    assert_eq!(browser.cookie_header(), cookie, "nobody is signed out");
+    assert_eq!(browser.cookie_header(), cookie, "no one is signed out");
     // The process that knows the tokens needs no store.
     assert_eq!(bearer(&api(&world, &mut browser)), Some("access-bob"));
     world.store.is_down.set(false);
