@@ -22,8 +22,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const LIMIT_OF_ANY: &str = "limit of the platform: a lost answer of a strict provider ends the session";
 const LIMIT_OF_DELAY: &str =
     "limit of the platform: where KV's writes arrive after the grace, a second location ends the session";
-const LIMIT_OF_KV: &str =
-    "limit of the platform: where KV's writes arrive late, a second location ends a strict provider's session";
+const LIMIT_OF_KV: &str = "limit of the platform: where KV's writes arrive late, a second location ends a strict provider's session";
 
 /// How the provider treats a refresh token that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
