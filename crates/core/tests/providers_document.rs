@@ -134,7 +134,7 @@ fn refresh_lines(preset: &Map<String, Value>, kind: &str) -> Vec<String> {
     }
     if preset.get("renew").is_some_and(|renew| renew == "at-end") {
         lines.push(
-            "It ends the old access token when it gives a new one, so tokens are renewed at their end."
+            "It ends the old access token when it gives a new one, so tokens are renewed in their last second."
                 .to_owned(),
         );
     }

@@ -44,8 +44,12 @@ use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::time::Timestamp;
 
 /// At a provider that ends the old access token when it gives a new one: how long before its end a token is no longer
-/// used. Requests that are on their way get that much time, and the clocks of two processes may differ by as much.
-const END_MARGIN: Duration = Duration::from_secs(1);
+/// used.
+const END_MARGIN: Duration = Duration::from_secs(2);
+
+/// How long the requests that are on their way with such a token get before it is renewed; the clocks of two processes may
+/// differ by as much. It is renewed before its end, because some providers end the refresh token at the same time.
+const IN_FLIGHT_TIME: Duration = Duration::from_secs(1);
 
 /// How often a request checks whether the leader of its process is done.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -92,7 +96,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 return Err(RefreshError::SignedOut);
             }
             if due.reason == Reason::TokenExpired {
-                self.wait_for_end(due.provider, &session).await;
+                self.wait_for_requests_in_flight(due.provider, &session).await;
             }
             let deadline = begun.plus(due.reason.max_wait());
             match self.refresh_outcome(&session, &due, deadline).await {
@@ -181,12 +185,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    /// At a provider that ends the old access token when it gives a new one, waits for the old one's end. A request that
-    /// another process forwarded with it a moment ago gets as far as the provider meanwhile.
-    async fn wait_for_end(&self, provider: &Provider, session: &Session) {
-        let left = session.token_expires_at().map(|end| end.since(self.platform.now())).unwrap_or_default();
-        if provider.renewal == RenewalTime::AtEnd && !left.is_zero() {
-            self.platform.sleep(left.min(END_MARGIN)).await;
+    /// At a provider that ends the old access token when it gives a new one, waits while requests may still be on their way
+    /// with it that another process forwarded a moment ago.
+    async fn wait_for_requests_in_flight(&self, provider: &Provider, session: &Session) {
+        let Some(end) = session.token_expires_at().filter(|_| provider.renewal == RenewalTime::AtEnd) else {
+            return;
+        };
+        let left = end.minus(END_MARGIN.saturating_sub(IN_FLIGHT_TIME)).since(self.platform.now());
+        if !left.is_zero() {
+            self.platform.sleep(left.min(IN_FLIGHT_TIME)).await;
         }
     }
 
