@@ -548,3 +548,18 @@ fn trusted_hosts_are_return_addresses_and_nothing_more() {
 fn now(site: &Site) -> Timestamp {
     site.login.now()
 }
+
+#[test]
+fn a_rule_that_asks_for_more_is_met_by_what_the_login_hosts_session_shows() {
+    for (acr, status) in [("gold", 200), ("silver", 403)] {
+        let mut settings = of_the_login_host();
+        settings["rules"].as_array_mut().unwrap().push(json!({ "match": "/secure/:path*", "acr": "gold" }));
+        let site = with(settings);
+        site.login.provider.alters_answer_at("id_token", move |token| token["acr"] = json!(acr));
+        let mut visitor = signed_in(&site);
+        let answer = visitor.open(&site, &format!("{PREVIEW}/secure/page"));
+        assert_eq!(answer.status, status, "{acr}: {answer:?}");
+        let script = visitor.fetch(&site, &format!("{PREVIEW}/secure/data"));
+        assert_eq!(script.status, status, "{acr}: {script:?}");
+    }
+}
