@@ -24,6 +24,7 @@ impl Config {
         advice.extend(self.client_key_advice());
         advice.extend(self.dpop_advice());
         advice.extend(self.step_up_advice());
+        advice.extend(self.tokens_advice());
         advice
     }
 

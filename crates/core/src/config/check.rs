@@ -18,6 +18,7 @@ mod shown;
 mod site;
 mod texts;
 mod theme;
+mod tokens;
 mod transmitters;
 mod updatable;
 mod upstreams;
@@ -61,6 +62,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
     dpop::refuse_useless_tokens(auth, &session, &providers);
+    tokens::refuse_missing_tokens(auth, &session, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {

@@ -23,6 +23,7 @@ mod schema;
 mod step_up;
 mod table;
 pub mod theme;
+pub(crate) mod tokens;
 pub mod verify;
 
 use serde_json::{Map, Value};

@@ -1,5 +1,6 @@
 //! The state that all requests of a process share: the configuration, and the caches.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::config::Config;
@@ -15,6 +16,7 @@ use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::in_flight::InFlightRefreshes;
 use crate::revocation::memory::Memory;
 use crate::session::cache::SessionCache;
+use crate::session::tokens::memory::TokenMemory;
 
 /// A checked configuration with the caches of a process. Build it once, and use it for every request.
 ///
@@ -37,6 +39,10 @@ pub struct Vestibule {
     pub(crate) assertion_keys: Rc<AssertionKeys>,
     pub(crate) client_keys: Rc<ClientKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
+    /// The tokens that this process has read from the store.
+    pub(crate) tokens: Rc<TokenMemory>,
+    /// Whether the log has said that the site's cookies are large.
+    pub(crate) has_large_cookies: Rc<Cell<bool>>,
     pub(crate) site_cache: Rc<SiteCache>,
     /// The public half of the keys for which providers encrypt.
     pub(crate) encryption_keys: Rc<EncryptionKeys>,
@@ -71,6 +77,8 @@ impl Vestibule {
             assertion_keys: Rc::default(),
             client_keys: Rc::default(),
             session_cache: Rc::default(),
+            tokens: Rc::default(),
+            has_large_cookies: Rc::default(),
             site_cache: Rc::default(),
             encryption_keys: Rc::default(),
             dpop: Rc::default(),

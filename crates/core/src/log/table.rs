@@ -511,7 +511,49 @@ events! {
         fields: [Request],
         meaning: "A session became too large for cookies, so the browser keeps its old one: it does not get refreshed \
             tokens, or its session is not extended.",
-        action: "Put fewer or smaller claims into the session (`claims`, hooks).",
+        action: "Put fewer or smaller claims into the session (`claims`, hooks), or keep the tokens out of the cookie \
+            (`session.tokens`).",
+    }
+    CookiesLarge {
+        name: "cookies_large",
+        cases: [Configuration => Warn],
+        fields: [Request],
+        meaning: "The cookies of this site in a request have 8 kB or more together. Many servers and proxies refuse \
+            requests whose header fields are larger than 8 to 16 kB. It is logged once in each process.",
+        action: "Keep the tokens out of the cookie (`session.tokens`), or put fewer or smaller claims into the session.",
+    }
+    TokensUnavailable {
+        name: "tokens_unavailable",
+        cases: [Platform => Warn, Configuration => Error],
+        fields: [Request],
+        meaning: "The store with the tokens of sessions (`session.tokens = \"store\"`) did not answer, or is not bound. \
+            Requests that need a token get 503, all others pass. It is logged once a minute in each process.",
+        action: "Check the binding of the store, and the status of the runtime.",
+    }
+    TokensLost {
+        name: "tokens_lost",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The store does not have the tokens of a session, or has something else in their place. Where a request \
+            needs them, its user signs in again.",
+        action: "Nothing if it is rare. Otherwise something deletes or overwrites the store's keys, or hosts that share \
+            the session have different stores.",
+    }
+    TokensNotStored {
+        name: "tokens_not_stored",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The tokens of a session could not be written to the store, so they are in its cookie until the next \
+            refresh.",
+        action: "Nothing if it is rare; otherwise as for `tokens_unavailable`.",
+    }
+    TokensNotDeleted {
+        name: "tokens_not_deleted",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The tokens of a session that has ended could not be deleted from the store. They stay there, sealed by a \
+            key that only its cookie has, until they expire.",
+        action: "Nothing if it is rare; otherwise as for `tokens_unavailable`.",
     }
     SessionNotUpdated {
         name: "session_not_updated",

@@ -20,5 +20,6 @@ pub mod refreshed_tokens;
 pub mod seal;
 pub mod step_up;
 pub mod ticket;
+pub mod tokens;
 pub mod transaction;
 pub mod typed;

@@ -27,7 +27,15 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 4] = [
     ),
     (&["acr", "amr"], "every session has it from the ID token"),
     (
-        &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies", "dpop_key"],
+        &[
+            "access_token",
+            "refresh_token",
+            "expires_at",
+            "refresh_expires_at",
+            "api_cookies",
+            "dpop_key",
+            "token_entry",
+        ],
         "it holds the provider's tokens",
     ),
 ];

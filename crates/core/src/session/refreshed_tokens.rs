@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::session::own_claims::is_own_claim;
 use crate::session::step_up::AUTHENTICATION;
+use crate::session::tokens::entry::{self, TokenEntry};
 use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
@@ -34,6 +35,8 @@ pub struct RefreshedTokens {
     /// The new ID token, in the process that refreshed. The other processes leave the hint for the provider's logout as it is,
     /// so the store need not keep the token.
     pub(crate) id_token: Option<Secret>,
+    /// The entry in the store that has them. `None` where they are in the cookie.
+    pub(crate) entry: Option<TokenEntry>,
 }
 
 /// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have
@@ -85,6 +88,9 @@ impl RefreshedTokens {
                 cookies.insert(name.clone(), value.expose().into());
             }
             claims.insert("api_cookies".to_owned(), Value::Object(cookies));
+        }
+        if let Some(entry) = &self.entry {
+            claims.insert(entry::CLAIM.to_owned(), entry.to_claim());
         }
         claims
     }

@@ -71,5 +71,6 @@ mod straight;
 mod switch_account;
 mod theme;
 mod token_revocation;
+mod token_storage;
 mod upstream_cookies;
 mod upstreams;

@@ -601,6 +601,7 @@ fn who_signs_in_without_an_id_token_gets_a_page_and_the_log_says_so_at_the_start
     let answer = browser.fetch(&world, DATA);
     assert_eq!(answer.status, 403);
     assert!(answer.body.contains("insufficient_user_authentication"), "{}", answer.body);
+    assert_page(&browser.post_with(&world, &format!("{APP}/secure/save"), &[("a", "b")], &OWN), IMPOSSIBLE);
     assert!(browser.open(&world, &format!("{APP}/other")).forwarded.is_some());
 }
 

@@ -7,6 +7,7 @@
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
+use crate::flow::session::tokens::TokensError;
 use crate::flow::signin::step_up::StepUpDenial;
 use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::decision::Decision;
@@ -218,11 +219,19 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 return Ok(access.admitted(self.request, None, ended.cookies(self)));
             }
             principal => {
-                let session = principal.into_session().map(|session| self.without_expired_token(session));
+                let session = match principal.into_session() {
+                    // The path is public: it is served without the token, too.
+                    Some(session) => {
+                        Some(self.with_tokens_for(&access.route, &session).await.unwrap_or(session))
+                    }
+                    None => None,
+                };
+                let session = session.map(|session| self.without_expired_token(session));
                 return Ok(access.admitted(self.request, session, Vec::new()));
             }
         };
-        let wants_token = access.route.needs_access_token();
+        let wants_token = access.route.needs_access_token()
+            || access.route.forward_session && self.config().forwards_tokens_in_session();
         let principal = if wants_token {
             match self.fresh_session(known.session.clone(), Need::AccessToken).await {
                 Ok(fresh) | Err(RefreshError::Expired(fresh)) if fresh.has_changed() => {
@@ -240,7 +249,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::SignedIn(known)
         };
         Ok(match principal {
-            Principal::SignedIn(fresh) => {
+            Principal::SignedIn(mut fresh) => {
+                match self.with_tokens_for(&access.route, &fresh.session).await {
+                    Ok(session) => fresh.session = session,
+                    Err(error) => {
+                        let session = Some(fresh.session);
+                        return Err(Denied { session, ..Denied::new(error.into()) });
+                    }
+                }
                 let is_dead = self.has_dead_token(&fresh.session);
                 if is_dead && access.route.sends_access_token(&fresh.session) {
                     let session = Some(fresh.session);
@@ -254,6 +270,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::Ended(ended) => access.admitted(self.request, None, ended.cookies(self)),
             _ => access.admitted(self.request, None, Vec::new()),
         })
+    }
+
+    /// The session with its tokens from the store, if the upstream gets one of them.
+    async fn with_tokens_for(&self, route: &Route<'_>, session: &Session) -> Result<Session, TokensError> {
+        if route.lacks_any(session) { self.with_tokens(session).await } else { Ok(session.clone()) }
     }
 
     /// The session without its access token if that has expired: nothing forwards such a token.
@@ -487,6 +508,15 @@ pub(crate) struct Denied {
 impl From<TooMuchWorkError> for Denied {
     fn from(_: TooMuchWorkError) -> Self {
         Self::new(DenialReason::PathTooLong)
+    }
+}
+
+impl From<TokensError> for DenialReason {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::Unavailable(retry) => Self::Token(TokenDenied::Unavailable(retry)),
+            TokensError::Lost => Self::TokenExpired,
+        }
     }
 }
 

@@ -18,8 +18,16 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(admitted) => return self.forward(admitted, body).await,
             Err(denied) => denied,
         };
+        // Without a way to prove more, a form would be kept for nothing.
+        let may_keep = match &denied.reason {
+            DenialReason::StepUp(step_up) => {
+                !step_up.is_bearer && self.has_way_to_step_up(denied.session.as_ref())
+            }
+            _ => true,
+        };
         // Boxed: otherwise the future of every guarded request would have its size.
         if self.request.method == Method::Post
+            && may_keep
             && let Some(page) = Box::pin(self.keep_form(&denied.reason, body)).await
         {
             return Outcome::Response(with_cookies(page, denied.cookies));

@@ -204,7 +204,7 @@ struct RefreshedIdToken {
 /// Whether [`RequestContext::redeem_refresh_token`] can refresh this session at this provider.
 pub(super) fn can_refresh(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
-        ProviderKind::OAuth(_) => session.refresh_token().is_some(),
+        ProviderKind::OAuth(_) => session.has_refresh_token(),
         ProviderKind::Credentials(api) => {
             api.refresh.as_ref().is_some_and(|refresh| credentials::can_refresh(refresh, session))
         }

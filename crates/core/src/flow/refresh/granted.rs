@@ -43,6 +43,8 @@ pub(super) enum GrantError {
     Unavailable(String, Option<Duration>),
     /// There are new tokens, but their user may no longer have a session.
     NotAllowed(String),
+    /// The store no longer has the session's refresh token.
+    Lost,
     /// The provider rejects this client's configuration. The refresh token may still be valid.
     Misconfigured(String),
 }

@@ -117,6 +117,16 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     return Err(RefreshError::Ended(FreshSession::new(session, cookie_update)));
                 }
                 RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
+                RefreshOutcome::TokensLost => {
+                    // As where the provider does not answer: the session is renewed for a while.
+                    if cookie_update == CookieUpdate::Skip && due.reason.is_revalidation() {
+                        cookie_update = CookieUpdate::IfStale;
+                    }
+                    return without_refresh_token(
+                        FreshSession { session, cookie_update, id_token },
+                        due.reason,
+                    );
+                }
                 outcome @ (RefreshOutcome::Unavailable { until }
                 | RefreshOutcome::HeldElsewhere { until }) => {
                     let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
@@ -227,9 +237,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let has_expired = need != Need::User && self.has_expired_token(session)
             || self.revalidation(session, need) == Some(Reason::RevalidationOverdue);
         let is_configured_here = session.provider().is_none_or(|id| self.provider(id).is_some());
-        let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
         // A preview host's session has no grant, whether or not the login host's has one.
-        (has_expired && (is_preview || !is_configured_here && has_grant)).then_some(login)
+        (has_expired && (is_preview || !is_configured_here && session.has_grant())).then_some(login)
     }
 
     /// The outcome of the refresh, whichever request of this process runs it.
@@ -361,6 +370,16 @@ fn without_refresh(
         reason if reason.is_optional() => Ok(FreshSession::new(session, cookie_update)),
         Reason::RevalidationOverdue => Err(RefreshError::NotConfirmed(Some(retry))),
         _ => Err(RefreshError::Unavailable(retry)),
+    }
+}
+
+/// The result of a request whose session can no longer be refreshed, because the store has lost its tokens. No one is signed
+/// out by that: only what needs a token, or the provider's word, needs a new sign-in.
+fn without_refresh_token(fresh: FreshSession, reason: Reason) -> Result<FreshSession, RefreshError> {
+    match reason {
+        reason if reason.is_optional() => Ok(fresh),
+        Reason::RevalidationOverdue => Err(RefreshError::NotConfirmed(None)),
+        _ => Err(RefreshError::Expired(fresh)),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::flow::signin::step_up::SteppedUp;
 use crate::flow::{RequestContext, provider};
 use crate::platform::Platform;
 use crate::session::cookie;
+use crate::session::tokens::TokenStorage;
 use crate::session::transaction::Transaction;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
@@ -121,6 +122,9 @@ impl<P: Platform> CallbackContext<'_, P> {
         })?;
         identity.id_token = verified;
         identity.extra_claims.extend(ends_at.map(|end| ("ends_at", Value::from(end.seconds()))));
+        if !self.needs_refresh_token(&metadata) {
+            identity.refresh_token = None;
+        }
         identity.extra_claims.extend(context.persistence_claim(self.transaction.is_persistent));
         identity.extra_claims.extend(dpop_key.map(|key| ("dpop_key", Value::from(key.to_text().expose()))));
         let created = match (&self.transaction.silent_for, &self.transaction.step_up) {
@@ -159,6 +163,16 @@ impl<P: Platform> CallbackContext<'_, P> {
     fn dpop_key(&self) -> Option<DpopKey> {
         let begun = || self.transaction.dpop_key.clone().unwrap_or_else(|| self.context.new_dpop_key());
         self.oauth.dpop.then(begun)
+    }
+
+    /// Whether the session may keep its refresh token. With `session.tokens = "none"` only for what needs it: the provider's
+    /// word about the user, or the revocation at the sign-out (RFC 7009), if the provider has an endpoint for it.
+    fn needs_refresh_token(&self, metadata: &ProviderMetadata) -> bool {
+        let config = &self.context.config().session;
+        let revocation = self.oauth.token_revocation.as_ref();
+        config.tokens != TokenStorage::None
+            || config.revalidate.is_some()
+            || revocation.is_some_and(|it| it.endpoint.is_some() || metadata.revocation_endpoint().is_some())
     }
 
     /// Exchanges the authorization code for tokens (RFC 6749 section 4.1.3, OpenID Connect Core 1.0 section 3.1.3).

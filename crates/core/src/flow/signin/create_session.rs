@@ -69,7 +69,8 @@ impl<P: Platform> RequestContext<'_, P> {
             let begins = self.sign_in_time(&provider.id, sub, &claims).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
-        let (session, hint) = self.with_logout_hint(Session::new(claims), id_token.as_ref());
+        let session = self.store_tokens(Session::new(claims), confirmed).await;
+        let (session, hint) = self.with_logout_hint(session, id_token.as_ref());
         let cookies = self
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;

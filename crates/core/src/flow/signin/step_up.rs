@@ -13,7 +13,6 @@ use serde_json::Value;
 use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error, ProviderError};
 use crate::flow::RequestContext;
-use crate::flow::host_role::HostRole;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::session::show::revocation_unavailable;
@@ -83,9 +82,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if denial.is_bearer {
             return responses::insufficient_user_authentication(asked, None);
         }
-        if let (HostRole::Preview(_), _) | (_, false) =
-            (self.host_role, session.is_some_and(|s| self.can_step_up(s)))
-        {
+        if !self.has_way_to_step_up(session) {
             return self.no_step_up();
         }
         let there = self.step_up_address(asked, &self.return_address());
@@ -260,9 +257,10 @@ impl<P: Platform> RequestContext<'_, P> {
         !denial.is_bearer && self.request.is_navigation() && !self.request.is_prefetch()
     }
 
-    /// Whether the session's provider may be able to show what is asked. If it is not configured here, the host that signs
-    /// users in decides.
-    fn can_step_up(&self, session: &Session) -> bool {
+    /// Whether the user of this session may be able to prove more. If its provider is not configured here, the host that signs
+    /// users in decides. The session of a preview host is a copy, which only a new one of the login host replaces.
+    pub(crate) fn has_way_to_step_up(&self, session: Option<&Session>) -> bool {
+        let Some(session) = session.filter(|_| !self.is_preview_host()) else { return false };
         let is_known_here = session.provider().is_some_and(|id| self.provider(id).is_some());
         self.step_up_provider(session).is_some() || !is_known_here && !self.signs_users_in()
     }

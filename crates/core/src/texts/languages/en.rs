@@ -31,7 +31,7 @@ pub(super) const TEXTS: Texts = Texts {
     credentials_wrong: "Sign-in failed. Please check that the details you entered are correct.",
     account_locked: "This account is locked. Please contact the people who run this site.",
     password_expired: "Your password has expired. Please set a new one, then sign in again.",
-    email_unconfirmed: "Please confirm your e-mail address first: open the link in the e-mail that you received.",
+    email_unconfirmed: "Please confirm your email address first: open the link in the email that you received.",
     code_required: "Please enter your one-time code as well.",
     code_wrong: "The one-time code is wrong or has expired. Please enter a new one.",
     too_many_attempts: "Too many attempts. Please wait a few minutes, then try again.",

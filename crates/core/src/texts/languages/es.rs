@@ -94,7 +94,7 @@ pub(super) const TEXTS: Texts = Texts {
     moment_title: "Un momento, por favor",
     not_arrived: "Lo que envió no ha llegado. Espere un momento, vuelva atrás y envíelo de nuevo.",
     unreachable: "No se puede acceder a esta página. Inténtelo de nuevo en un momento.",
-    unchecked: "Ahora mismo no podemos comprobar su sesión. No se ha cerrado. Inténtelo de nuevo en un momento.",
+    unchecked: "Ahora mismo no podemos comprobar su sesión, pero no se ha cerrado. Inténtelo de nuevo en un momento.",
     page_failed: "No hemos podido mostrar esta página. Inténtelo de nuevo. Si vuelve a ocurrir, avise a los \
                   responsables de este sitio.",
     try_again: "Intentar de nuevo",

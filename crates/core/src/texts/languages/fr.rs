@@ -41,8 +41,8 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_question: "Voulez-vous vraiment vous déconnecter\u{a0}?",
     sign_out_everywhere: "Se déconnecter partout",
     cancel: "Annuler",
-    signed_out_title: "Déconnecté",
-    sign_out_incomplete: "Vous êtes déconnecté dans ce navigateur. Les autres copies de votre session n’ont pas pu être \
+    signed_out_title: "Déconnexion effectuée",
+    sign_out_incomplete: "Vous êtes déconnecté sur ce navigateur. Les autres copies de votre session n’ont pas pu être \
                           fermées\u{a0}: si vous êtes aussi connecté sur un autre appareil, déconnectez-vous sur celui-ci.",
     go_on: "Continuer",
     signed_in_as: "Connecté en tant que",
@@ -62,9 +62,9 @@ pub(super) const TEXTS: Texts = Texts {
     forbidden: "Vous êtes connecté, mais votre compte n’a pas accès à cette page.",
     forbidden_signed_out: "Veuillez vous connecter avec un compte qui a accès à cette page.",
     other_account: "Se connecter avec un autre compte",
-    foreign_host_title: "Pas de connexion ici",
+    foreign_host_title: "Connexion impossible ici",
     foreign_host: "Vous ne pouvez pas vous connecter à cette adresse. Veuillez aller à l’adresse habituelle du site.",
-    forwarding_loop: "Ce site n’est pas bien configuré : votre demande tourne en rond. Veuillez prévenir ses responsables.",
+    forwarding_loop: "Ce site est mal configuré\u{a0}: votre demande tourne en rond. Veuillez prévenir ses responsables.",
     too_many_attempts_title: "Trop de tentatives",
 
     late_form_title: "Votre session est terminée",
