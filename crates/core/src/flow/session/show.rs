@@ -17,7 +17,6 @@ use crate::session::dialect::Dialect;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
-use vestibule_oidc::json;
 use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -86,15 +85,16 @@ impl<P: Platform> RequestContext<'_, P> {
                 match self.fresh_session(session, Need::AccessToken).await {
                     Ok(fresh) => {
                         let (session, cookies) = (&fresh.session, fresh.cookies(self));
-                        // The page does not have the key, and is to know why the token does not work.
-                        let kind = self.bound_token(session).map(|_| "DPoP");
-                        let token = Value::Object(json::of(&[
-                            ("access_token", session.access_token().into()),
-                            ("expires_at", session.token_expires_at().map(Timestamp::seconds).into()),
-                            ("token_type", kind.into()),
-                        ]));
+                        let mut token = Map::new();
+                        let expires_at = session.token_expires_at().map(Timestamp::seconds);
+                        token.insert("access_token".to_owned(), session.access_token().into());
+                        token.insert("expires_at".to_owned(), expires_at.into());
+                        if self.bound_token(session).is_some() {
+                            // The page does not have the key, and is to know why the token does not work.
+                            token.insert("token_type".to_owned(), "DPoP".into());
+                        }
                         let cookies = self.cookies_still_valid(Some(session), cookies).await;
-                        (Response::json(200, &token), cookies)
+                        (Response::json(200, &Value::Object(token)), cookies)
                     }
                     Err(RefreshError::Unavailable(retry)) => {
                         (responses::token_unavailable(retry), Vec::new())
