@@ -89,7 +89,10 @@ fn every_example_of_the_reference_fits_its_key() {
                 assert!(validator.is_valid(value), "{path}.{}: {value}", key.name);
             }
             match &key.value {
-                ValueType::Table(keys) | ValueType::UrlOrTable(keys) | ValueType::TableList(keys) => {
+                ValueType::Table(keys)
+                | ValueType::UrlOrTable(keys)
+                | ValueType::WordOrTable(keys)
+                | ValueType::TableList(keys) => {
                     check(keys, &format!("{path}.{}", key.name));
                 }
                 _ => {}
@@ -173,7 +176,8 @@ fn property(key: &KeyReference) -> Value {
         value_schema(&key.value)
     } else {
         let word = json!({ "type": "string", "enum": key.values });
-        match key.value {
+        match &key.value {
+            ValueType::WordOrTable(keys) => json!({ "anyOf": [word, table(keys)] }),
             ValueType::TextOrList => json!({ "anyOf": [word, { "type": "array", "items": word }] }),
             ValueType::BoolOrText => json!({ "anyOf": [{ "type": "boolean" }, word] }),
             _ => word,
@@ -227,7 +231,9 @@ fn value_schema(value: &ValueType) -> Value {
             ],
         }),
         ValueType::Table(keys) => table(keys),
-        ValueType::UrlOrTable(keys) => json!({ "anyOf": [{ "type": "string" }, table(keys)] }),
+        ValueType::UrlOrTable(keys) | ValueType::WordOrTable(keys) => {
+            json!({ "anyOf": [{ "type": "string" }, table(keys)] })
+        }
         ValueType::TableList(keys) => json!({ "type": "array", "items": table(keys) }),
         ValueType::Texts(names) => json!({
             "type": "object",

@@ -201,7 +201,7 @@ fn fapi2_client_test_invalid_authorization_response_iss() {
 fn fapi2_client_test_remove_authorization_response_iss() {
     let (env, answer) = bent(|url| url.replace("&iss=https%3A%2F%2Fidp.example", ""));
     assert_eq!(answer.location(), ERROR);
-    assert!(env.log_text().contains("\"iss\" is missing"));
+    assert!(env.logged(LogEvent::AuthError)[0].message().contains("\"iss\" is missing"));
     // Also where the metadata do not say that it is sent.
     let env = strict_env(strict());
     publish(&env, |document| document["authorization_response_iss_parameter_supported"] = json!(false));

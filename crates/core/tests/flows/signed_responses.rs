@@ -43,8 +43,9 @@ fn with_claims(change: impl Fn(&mut Value) + 'static) -> (TestEnv, Answer) {
 fn is_refused_because(said: &str, change: impl Fn(&mut Value) + 'static) {
     let (env, answer) = with_claims(change);
     assert_eq!(answer.location(), ERROR, "{said}");
-    assert!(env.log_text().contains(said), "{said}: {}", env.log_text());
-    assert_eq!(env.logged(LogEvent::AuthError)[0].error_source(), ErrorSource::Provider);
+    let logged = env.logged(LogEvent::AuthError);
+    assert!(logged[0].message().contains(said), "{said}: {}", logged[0].message());
+    assert_eq!(logged[0].error_source(), ErrorSource::Provider);
     assert_eq!(
         env.fetches("https://idp.example/token"),
         1,
@@ -108,7 +109,8 @@ fn a_signed_response_is_refused_where_a_plain_one_was_asked_for() {
     let signed = env.provider.signed_response(&request, json!({ "code": "code-1" }));
     let url = format!("{signed}&state={}&iss=https%3A%2F%2Fidp.example&code=code-1", request.params["state"]);
     assert_eq!(browser.open(&env, &url).location(), ERROR);
-    assert!(env.log_text().contains("\"response\" is present, although it was not requested"));
+    let message = env.logged(LogEvent::AuthError)[0].message().to_owned();
+    assert!(message.contains("\"response\" is present, although it was not requested"), "{message}");
 }
 
 #[test]
