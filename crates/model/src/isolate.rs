@@ -191,6 +191,10 @@ impl Store for IsolatePlatform {
         };
         self.perform(Operation::Write, work, store_error).await
     }
+
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        self.perform(Operation::Write, self.inner.delete_store(key), store_error).await
+    }
 }
 
 impl Lock for IsolatePlatform {

@@ -167,6 +167,10 @@ impl Store for FakePlatform {
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
         self.store.write(&self.location, key, value, lifetime).await
     }
+
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        self.store.delete(&self.location, key).await
+    }
 }
 
 impl Lock for FakePlatform {

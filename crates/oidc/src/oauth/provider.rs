@@ -133,6 +133,12 @@ pub struct OpenId {
     pub param_claims: Vec<(String, Vec<String>)>,
     /// Where the groups are that ID tokens leave out; `None` if they are not fetched.
     pub groups_overage: Option<GroupsOverage>,
+    /// Whether its logout tokens end sessions (OpenID Connect Back-Channel Logout 1.0).
+    pub backchannel_logout: bool,
+    /// Whether its logout page ends sessions by a frame (OpenID Connect Front-Channel Logout 1.0).
+    pub frontchannel_logout: bool,
+    /// Whether other sites may send people here to sign in with this provider (OpenID Connect Core 1.0 section 4).
+    pub initiate_login: bool,
 }
 
 /// Where the groups of a user are whose ID token leaves them out.
@@ -259,6 +265,19 @@ pub struct LogoutConfig {
     pub endpoint: Option<Url>,
     /// The name of the parameter for the return address.
     pub redirect_param: String,
+    /// The session's claim that says who signs out where no ID token can (`logout_hint`).
+    pub hint_claim: String,
+}
+
+impl LogoutConfig {
+    /// The name of the parameter for the return address in the specification.
+    pub const REDIRECT_PARAM: &str = "post_logout_redirect_uri";
+
+    /// Whether the endpoint is one of the specification, which takes a hint and returns `state`. One that calls the return
+    /// address otherwise has parameters of its own.
+    pub fn is_standard(&self) -> bool {
+        self.redirect_param == Self::REDIRECT_PARAM
+    }
 }
 
 /// How a refresh token is revoked (RFC 7009).
