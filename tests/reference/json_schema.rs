@@ -147,8 +147,15 @@ fn table(keys: &[KeyReference]) -> Value {
     };
     let (oauth, openid, credentials) = (of(&["oidc", "oauth2"]), of(&["oidc"]), of(&["credentials"]));
     if !credentials.is_empty() {
+        // A key that both have is a word for the one, and a table for the other.
+        let both: Vec<&KeyReference> =
+            keys.iter().filter(|key| matches!(key.value, ValueType::WordOrTable(_))).collect();
+        let typed = |kind: &str| both.iter().map(|key| (key.name.to_owned(), json!({ "type": kind })));
         let mut of_oauth = none(&oauth);
         of_oauth.extend(none(&openid));
+        of_oauth.extend(typed("object"));
+        let mut of_credentials = none(&credentials);
+        of_credentials.extend(typed("string"));
         let needed: Vec<&str> =
             credentials.iter().filter(|key| is_required(key)).map(|key| key.name).collect();
         let is_type =
@@ -157,7 +164,7 @@ fn table(keys: &[KeyReference]) -> Value {
             {
                 "if": is_type(&["credentials"]),
                 "then": { "properties": of_oauth, "required": needed },
-                "else": { "properties": none(&credentials) },
+                "else": { "properties": of_credentials },
             },
             { "if": is_type(&["oauth2", "oauth"]), "then": { "properties": none(&openid) } },
         ]);
