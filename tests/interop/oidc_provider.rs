@@ -36,6 +36,11 @@ pub const PROGRAM: Program = Program {
             name: "a sign-out ends the provider's own session, unasked, and comes back",
             run: Checks(signed_out_at_the_provider),
         },
+        Walk {
+            name: "a sign-out at the provider ends every copy, Durable Object",
+            run: Checks(logout_token_with_a_durable_object),
+        },
+        Walk { name: "a sign-out at the provider ends every copy, KV", run: Checks(logout_token_with_kv) },
     ],
 };
 
@@ -150,6 +155,25 @@ fn signed_out_everywhere() {
 fn ended_by_an_operator() {
     let (env, browser) = start(&stores("durable-object"), &FAR);
     sign_out::an_operator_ends_them(&env, &browser, &signed_in(&env));
+}
+
+fn logout_token_with_a_durable_object() {
+    logout_token("durable-object");
+}
+
+fn logout_token_with_kv() {
+    logout_token("kv");
+}
+
+/// Somebody signs out at the provider, which sends a logout token. Another browser has another session there.
+fn logout_token(store: &str) {
+    let asks = json!({
+        "scope": "openid profile email offline_access", "authorization_params": { "prompt": "consent" },
+        "backchannel_logout": true,
+    });
+    let (env, browser) = start_with(&asks, &stores(store), &FAR);
+    let other = signed_in(&env);
+    sign_out::a_logout_token_ends_every_copy(&env, &browser, &other, "/session/end", ("logout", "yes"));
 }
 
 fn signed_out_at_the_provider() {

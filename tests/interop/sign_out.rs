@@ -58,6 +58,32 @@ pub fn an_operator_ends_them(env: &Env, browser: &Client, other: &Client) {
     expect_to_end(env, &copies);
 }
 
+/// The person signs out at the provider's page, where `button` is pressed. The logout token that it then sends ends the
+/// session here, in every copy, and no other session of the same person.
+pub fn a_logout_token_ends_every_copy(
+    env: &Env,
+    browser: &Client,
+    other: &Client,
+    page: &str,
+    button: (&str, &str),
+) {
+    let copies = tabs(browser, 4);
+    for copy in copies.iter().chain([other]) {
+        env.whoami(copy).expect_status(200);
+    }
+    assert_ne!(session(browser)["provider_sid"], session(other)["provider_sid"]);
+    let asked = browser.get(&env.at_the_provider(page)).navigation().follow().send();
+    let form = Form::of(&asked).unwrap_or_else(|| panic!("no form on {}\n{}", asked.url, asked.text()));
+    form.with(button.0, button.1).submit(browser).follow().send();
+    wait_until("the provider has sent a logout token", || !env.logout_tokens().is_empty());
+    for token in env.logout_tokens() {
+        let request = env.client().post(&format!("{APP}/auth/backchannel-logout"));
+        request.form(&[("logout_token", &token)]).send().expect_status(200);
+    }
+    expect_to_end(env, &copies);
+    assert_ne!(env.shown(other), Value::Null, "the other session goes on");
+}
+
 /// No isolate knows who the copies are any more, once it has read what was revoked; nor does it renew their tokens.
 fn expect_to_end(env: &Env, copies: &[Client]) {
     wait_until("every copy has ended", || copies.iter().all(|copy| env.shown(copy) == Value::Null));

@@ -30,6 +30,8 @@ registered there, too, as the address to come back to: [sessions.md](sessions.md
 [guard.md](guard.md#claims) says which e-mail addresses rules and upstreams see. `email_domain` accepts a verified address
 only if the provider says so with the boolean `true`; Apple, Cognito and LinkedIn also write the text `\"true\"`.
 
+[strict-profiles.md](strict-profiles.md) says how to reach FAPI 2.0 with a provider, and how to push and sign requests.
+
 ";
 
 #[test]
@@ -137,7 +139,7 @@ fn refresh_lines(preset: &Map<String, Value>, kind: &str) -> Vec<String> {
     }
     if preset.get("renew").is_some_and(|renew| renew == "at-end") {
         lines.push(
-            "It ends the old access token when it gives a new one, so tokens are renewed at their end."
+            "It ends the old access token when it gives a new one, so tokens are renewed in their last second."
                 .to_owned(),
         );
     }

@@ -255,7 +255,8 @@ impl Outgoing<'_> {
         let normalized = normalized.as_ref();
         HOP_BY_HOP.contains(&normalized)
             || self.guarded.is_removed(name, normalized)
-            || (self.sets_authorization && normalized == "authorization")
+            // A proof belongs to the token in `Authorization`.
+            || (self.sets_authorization && matches!(normalized, "authorization" | "dpop"))
             || (self.methods_matter && METHOD_OVERRIDES.contains(&normalized))
             || self.guarded.names.contains(normalized)
     }

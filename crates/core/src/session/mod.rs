@@ -18,6 +18,8 @@ pub mod proven;
 pub mod read;
 pub mod refreshed_tokens;
 pub mod seal;
+pub mod step_up;
 pub mod ticket;
+pub mod tokens;
 pub mod transaction;
 pub mod typed;

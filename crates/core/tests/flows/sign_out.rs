@@ -34,6 +34,22 @@ fn logout_that_can_be_forged_without_the_csrf_token_the_session_stays() {
 }
 
 #[test]
+fn a_sign_out_does_not_end_at_a_page_of_vestibule_that_a_sign_in_left_behind() {
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/auth/form");
+    let page = browser.open(&world, &format!("{APP}/auth/signout")).body;
+    assert!(!page.contains("/auth/form"), "{page}");
+    assert!(page.contains(&format!("name=\"callbackUrl\" value=\"{APP}\"")), "{page}");
+    // Unless the link says so.
+    let page = browser.open(&world, &format!("{APP}/auth/signout?callbackUrl=/auth/form")).body;
+    assert!(page.contains(&format!("value=\"{APP}/auth/form\"")), "{page}");
+    let page = browser.open(&world, &format!("{APP}/auth/signout?callbackUrl=/about")).body;
+    assert!(page.contains(&format!("value=\"{APP}/about\"")), "{page}");
+    let page = browser.open(&world, &format!("{APP}/auth/signout")).body;
+    assert!(page.contains(&format!("value=\"{APP}/about\"")), "{page}");
+}
+
+#[test]
 fn a_sign_out_erases_all_chunks_and_host_only_cookies_of_an_earlier_configuration() {
     let mut shared = settings();
     shared["cookies"] = json!({ "domain": "example.com" });

@@ -137,7 +137,8 @@ impl<P: Platform> RequestContext<'_, P> {
                     DenialReason::Forbidden
                     | DenialReason::NotFound
                     | DenialReason::ServerFunction
-                    | DenialReason::PathTooLong => responses::forbidden(),
+                    | DenialReason::PathTooLong
+                    | DenialReason::StepUp(_) => responses::forbidden(),
                     DenialReason::Token(denied) => responses::token_denied(denied),
                 };
                 with_cookies(answer, denied.cookies)
@@ -208,7 +209,11 @@ fn for_proxy(mut answer: Response, headers: ForwardAuthHeaders) -> Response {
     match answer.status {
         302 => {
             answer.status = 401;
-            answer.with("www-authenticate", "Bearer")
+            // Who has to step up is told what is asked.
+            if !answer.headers.contains("www-authenticate") {
+                answer.headers.set("www-authenticate", "Bearer");
+            }
+            answer
         }
         404 => {
             answer.status = 403;

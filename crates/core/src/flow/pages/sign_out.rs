@@ -36,12 +36,20 @@ impl<P: Platform> RequestContext<'_, P> {
         let session = self.live_session().await;
         // The page that they signed in for would send them to the provider at once to sign in again.
         let is_asked_for = query.one("callbackUrl").is_ok_and(|asked| asked.is_some_and(|it| !it.is_empty()));
+        // What an earlier sign-in left behind may be a page of Vestibule's, which would ask to sign in again.
+        let back = if !is_asked_for && self.is_own_page(form.return_to.as_str()) {
+            self.return_policy().default()
+        } else {
+            form.return_to
+        };
         let return_to = match &session {
             Ok(SessionCookie::Valid(session)) if !is_asked_for && self.has_provider_logout(session) => {
                 self.return_policy().default()
             }
-            _ => form.return_to.clone(),
+            _ => back.clone(),
         };
+        let is_nobody =
+            matches!(session, Ok(SessionCookie::Absent | SessionCookie::Revoked | SessionCookie::Invalid(_)));
         let language = self.language();
         let content = html! {
             @if has_old_form { p.alert role="alert" { (language.text(error_text("MissingCSRF", None))) } }
@@ -50,11 +58,11 @@ impl<P: Platform> RequestContext<'_, P> {
             form method="post" action=(self.route_in_language("signout")) {
                 (hidden_fields(form.csrf.token(), return_to.as_str()))
                 button type="submit" { (language.text(Text::SignOut)) }
-                @if self.config().revocation.store != RevocationStore::None {
+                @if !is_nobody && self.config().revocation.store != RevocationStore::None {
                     button.quiet type="submit" name="everywhere" value="true" { (language.text(Text::SignOutEverywhere)) }
                 }
             }
-            a.button.quiet href=(form.return_to) { (language.text(Text::Cancel)) }
+            a.button.quiet href=(back) { (language.text(Text::Cancel)) }
         };
         let page =
             Page { status: 200, title: Text::SignOut, icon: Icon::Leave, content, rules: String::new() };

@@ -34,6 +34,11 @@ impl FreshSession {
         self.cookie_update == CookieUpdate::Write
     }
 
+    /// The same with another version of the session that the cookie does not hold: with its tokens from the store.
+    pub(crate) fn with_session(self, session: Session) -> Self {
+        Self { session, ..self }
+    }
+
     /// The same session after a `later` refresh.
     pub(crate) fn then(self, later: Self) -> Self {
         Self {

@@ -12,6 +12,7 @@ use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::{FreshSession, Need};
 use crate::flow::responses::with_cookies;
 use crate::flow::session::refresh_at_login_host::SessionForHost;
+use crate::flow::signin::switch_account::PROMPT;
 use crate::flow::{FormContext, RequestContext};
 use crate::lease::lock::use_once;
 use crate::log::{LogEvent, Record};
@@ -62,7 +63,13 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// `GET /signin`, and a sign-in form, on a preview host: gives the browser a nonce, and sends it to the login host.
-    pub(crate) fn request_preview_session(&self, login: &Origin, form: FormContext) -> Response {
+    /// Who asks for another account sees the sign-in page there.
+    pub(crate) fn request_preview_session(
+        &self,
+        login: &Origin,
+        form: FormContext,
+        other_account: bool,
+    ) -> Response {
         if login.secure() && !self.origin.secure() {
             // Over http no cookie is bound to the host, and others could read the code.
             let origin = self.preview_origin(login);
@@ -81,10 +88,14 @@ impl<P: Platform> RequestContext<'_, P> {
         let nonce = PreviewNonce::generate(self.now, random);
         let on_this_host = self.own_policy().resolve(form.return_to.as_str());
         let return_to = on_this_host.unwrap_or_else(|| self.own_policy().default());
-        let mut address = self.preview_request(return_to.as_str(), nonce.challenge());
+        let request = |return_to: &str| {
+            let address = self.in_language(self.preview_request(return_to, nonce.challenge()));
+            if other_account { with_parameters(&address, &[PROMPT]) } else { address }
+        };
+        let mut address = request(return_to.as_str());
         if address.len() > MAX_ADDRESS {
             // It stays in this host's cookie.
-            address = self.preview_request(self.origin.as_str(), nonce.challenge());
+            address = request(self.origin.as_str());
         }
         let mut cookies: Vec<SetCookie> =
             preview::surplus(&self.cookies, &self.names).into_iter().map(SetCookie::expired).collect();
@@ -120,6 +131,9 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(self.no_sign_in_here());
         };
         let here = self.preview_request(address.as_str(), challenge);
+        if parameter(PROMPT.0)?.is_some() {
+            return Ok(Response::redirect(self.switch_account_page(&here)).uncached());
+        }
         let need = if self.config().uses_tokens() { Need::AccessToken } else { Need::User };
         let (fresh, cookies) = match Box::pin(self.session_for_host(need, &here)).await {
             SessionForHost::Found(fresh, cookies) => (fresh, cookies),
@@ -196,7 +210,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let code = query.one("code").map_err(ClientError::from)?.unwrap_or_default();
         let response = match PreviewCode::open(code, &self.config().keys, self.now) {
             Ok(code) => match self.accept_preview_code(&code).await {
-                Ok(nonce) => self.preview_session(&code, nonce)?,
+                Ok(nonce) => self.preview_session(&code, nonce).await?,
                 Err(error) => self.preview_code_rejected(&error, Some(&code)).await,
             },
             Err(error) => self.preview_code_rejected(&error.into(), None).await,
@@ -222,9 +236,11 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The redirect to the return address, with the session. Nothing of an earlier session goes into it.
-    fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+    async fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+        // What the login host has in the store, this host may not reach.
+        let session = self.store_tokens(code.session.clone(), None).await;
         let cookies = self
-            .session_cookies(&code.session)
+            .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
@@ -292,7 +308,9 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         if let Some(session) = session {
+            let session = self.with_tokens(&session).await.unwrap_or(session);
             self.revoke_refresh_token_of(&session);
+            self.delete_tokens(&session).await;
             cookies.extend(self.erased_session());
         }
         let response = Response::redirect(next).with("referrer-policy", "no-referrer");

@@ -134,6 +134,41 @@ fn who_is_signed_in_at_the_login_host_sees_no_page_on_the_way() {
 }
 
 #[test]
+fn who_wants_another_account_on_a_preview_host_is_asked_for_it_by_the_provider() {
+    let site = site();
+    for is_signed_in in [true, false] {
+        let mut visitor = if is_signed_in { super::signed_in(&site) } else { Visitor::new() };
+        let page = format!("{PREVIEW}/auth/signin?callbackUrl=/page&prompt=select_account&ui_locales=fr");
+        let shown = visitor.follow(&site, &page);
+        assert!(shown.url.starts_with(&format!("{AUTH}/auth/signin?")), "{:#?}", shown.trail);
+        assert_eq!(query(&shown.url, "prompt"), "select_account");
+        assert!(shown.answer.body.contains("lang=\"fr\""), "{}", shown.answer.body);
+        assert_eq!(shown.answer.body.contains("<bdi>bob</bdi>"), is_signed_in);
+        assert!(shown.answer.body.contains("name=\"switchAccount\" value=\"true\""));
+        // After signing in, the way back asks for nothing more.
+        let answer = visitor.ask(&site, AUTH, &query(&shown.url, "callbackUrl"));
+        let arrived = visitor.follow_on(&site, AUTH, answer);
+        assert_eq!((arrived.url, arrived.answer.status), (format!("{PREVIEW}/page"), 200));
+        // `signIn("acme", {}, { prompt: "login" })` of next-auth/react.
+        let csrf = visitor.csrf(&site, PREVIEW);
+        let address = format!("{PREVIEW}/auth/signin/acme?prompt=login");
+        let answer = visitor.post(&site, &address, &[("csrfToken", &csrf)], &[]);
+        let shown = visitor.follow_on(&site, PREVIEW, answer);
+        assert!(shown.url.starts_with(&format!("{AUTH}/auth/signin?")), "{:#?}", shown.trail);
+    }
+}
+
+#[test]
+fn who_comes_to_the_login_host_without_a_preview_host_gets_a_page_that_leads_home() {
+    let site = site();
+    for address in ["", "?callbackUrl=https%3A%2F%2Fother.example%2F&challenge=x"] {
+        let page = Visitor::new().open(&site, &format!("{AUTH}/auth/preview{address}"));
+        assert_eq!(page.status, 403);
+        assert!(page.body.contains(&format!("href=\"{AUTH}/\"")), "{}", page.body);
+    }
+}
+
+#[test]
 fn a_script_and_a_form_get_the_own_sign_in_address() {
     let site = site();
     let mut visitor = Visitor::new();
@@ -511,4 +546,19 @@ fn trusted_hosts_are_return_addresses_and_nothing_more() {
 /// When the fake clock began, for claims that a test seals itself.
 fn now(site: &Site) -> Timestamp {
     site.login.now()
+}
+
+#[test]
+fn a_rule_that_asks_for_more_is_met_by_what_the_login_hosts_session_shows() {
+    for (acr, status) in [("gold", 200), ("silver", 403)] {
+        let mut settings = of_the_login_host();
+        settings["rules"].as_array_mut().unwrap().push(json!({ "match": "/secure/:path*", "acr": "gold" }));
+        let site = with(settings);
+        site.login.provider.alters_answer_at("id_token", move |token| token["acr"] = json!(acr));
+        let mut visitor = signed_in(&site);
+        let answer = visitor.open(&site, &format!("{PREVIEW}/secure/page"));
+        assert_eq!(answer.status, status, "{acr}: {answer:?}");
+        let script = visitor.fetch(&site, &format!("{PREVIEW}/secure/data"));
+        assert_eq!(script.status, status, "{acr}: {script:?}");
+    }
 }
