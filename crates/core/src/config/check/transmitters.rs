@@ -2,6 +2,7 @@
 
 use super::providers::provider_variable;
 use super::secrets::{IN_A_FILE, check_header_secret};
+use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::Table;
 use crate::config::{Provider, ProviderKind};
@@ -102,7 +103,9 @@ fn provider<'a>(table: &Table<'_>, providers: &'a [Provider]) -> Option<&'a Prov
     };
     let found = providers.iter().find(|provider| provider.id == text.text);
     if found.is_none() {
-        text.refuse_unknown(&providers.iter().map(|provider| provider.id.as_str()).collect::<Vec<_>>());
+        let ids: Vec<&str> = providers.iter().map(|provider| provider.id.as_str()).collect();
+        let hint = suggestion(text.text, &ids);
+        refuse!(text, "no provider has the id {text}; {hint}");
     }
     found
 }
