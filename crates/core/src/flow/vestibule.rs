@@ -9,7 +9,7 @@ use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
 use crate::flow::provider::client_keys::ClientKeys;
-use crate::flow::provider::encrypted::EncryptionKeys;
+use crate::flow::provider::encryption_keys::EncryptionKeys;
 use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};

@@ -54,7 +54,8 @@ fn an_encrypted_id_token_signs_in_and_refreshes() {
 
 #[test]
 fn an_id_token_that_is_not_encrypted_as_configured_is_refused() {
-    let cases: [(&str, fn(&str) -> String); 8] = [
+    type Case = (&'static str, fn(&str) -> String);
+    let cases: [Case; 8] = [
         ("not encrypted", str::to_owned),
         ("another enc", |token| encrypted("A256CBC-HS512", token)),
         ("compressed", |token| {
@@ -141,9 +142,7 @@ fn mistakes_in_the_configuration_of_encryption_are_refused_at_the_start() {
         let env = move |name: &str| {
             if name == "AUTH_ACME_DECRYPTION_KEY" { key.clone() } else { environment(name) }
         };
-        Config::load(settings, &env, &RUNTIME)
-            .map(|_| String::new())
-            .unwrap_or_else(|errors| errors.to_string())
+        Config::load(settings, &env, &RUNTIME).map_or_else(|errors| errors.to_string(), |_| String::new())
     };
     let ecdh = |provider: &mut Value| provider["id_token_encrypted_response_alg"] = json!("ECDH-ES+A256KW");
     let key = decryption_key();

@@ -547,6 +547,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_no_decryption_key_is_refused_with_the_reason() {
+        use DecryptionKeyError as Error;
         let vectors = vectors();
         let (jwk, pem) = (vectors["jwk"].clone(), vectors["pem"].as_str().unwrap());
         let refused = |text: &str| DecryptionKey::parse_all(&Secret::new(text)).unwrap_err();
@@ -555,7 +556,6 @@ mod tests {
             jwk[name] = value;
             jwk.to_string()
         };
-        use DecryptionKeyError as Error;
         for (text, error) in [
             (String::new(), Error::None),
             ("{}".to_owned(), Error::Json),
@@ -564,7 +564,7 @@ mod tests {
             (r#"{"keys":1}"#.to_owned(), Error::Json),
             (r#"{"keys":[1]}"#.to_owned(), Error::Json),
             (json!({ "keys": vec![jwk.clone(); MAX_KEYS + 1] }).to_string(), Error::TooMany),
-            (vec![pem; MAX_KEYS + 1].join("\n"), Error::TooMany),
+            ([pem; MAX_KEYS + 1].join("\n"), Error::TooMany),
             (with("d", Value::Null), Error::NoScalar),
             (with("d", "AAAA".into()), Error::NoScalar),
             (with("use", "sig".into()), Error::OtherUse),

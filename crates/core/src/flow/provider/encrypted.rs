@@ -1,7 +1,6 @@
 //! Tokens that a provider encrypts for this client, ID tokens and the responses of userinfo; and the keys for that.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -15,17 +14,11 @@ use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::encrypted::{self, Encryption};
 use vestibule_oidc::oauth::provider::OAuthProvider;
 
-/// The public half of the keys for which providers encrypt, once it is computed.
-#[derive(Default)]
-pub(crate) struct EncryptionKeys(RefCell<Option<Rc<[Value]>>>);
-
 impl<P: Platform> RequestContext<'_, P> {
     /// The public half of the keys for which providers encrypt, as JWKs (RFC 7517 section 4): for each provider and each
     /// algorithm that it uses the newest. The older ones still decrypt.
     pub(super) async fn encryption_keys(&self) -> Result<Rc<[Value]>, KeyError> {
-        let cache = &self.vestibule.encryption_keys.0;
-        let known = cache.borrow().as_ref().map(Rc::clone);
-        if let Some(keys) = known {
+        if let Some(keys) = self.vestibule.encryption_keys.known() {
             return Ok(keys);
         }
         let mut keys: Vec<Value> = Vec::new();
@@ -47,7 +40,7 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         let keys: Rc<[Value]> = keys.into();
-        cache.replace(Some(Rc::clone(&keys)));
+        self.vestibule.encryption_keys.keep(&keys);
         Ok(keys)
     }
 

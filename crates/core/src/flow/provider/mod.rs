@@ -3,9 +3,12 @@
 
 pub(crate) mod cache;
 mod client;
+mod client_key_set;
 pub(crate) mod client_keys;
-pub(crate) mod encrypted;
+mod encrypted;
+pub(crate) mod encryption_keys;
 mod newer_keys;
+mod response_signature;
 mod sent_tokens;
 mod token_revocation;
 
@@ -113,18 +116,6 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let (jws, accepted) = (UnverifiedJws::parse(token).map_err(rejected)?, oauth.accepted(accepted));
         self.verify_given(provider, metadata, &jws, &accepted).await
-    }
-
-    /// Verifies the signature of an authorization response, with the algorithms that the metadata have for it.
-    pub(crate) async fn verify_response_signature(
-        &self,
-        provider: &Provider,
-        oauth: &OAuthProvider,
-        metadata: &ProviderMetadata,
-        jws: &UnverifiedJws<'_>,
-    ) -> Result<VerifiedPayload, Error> {
-        let accepted = oauth.accepted(metadata.requests().authorization_algorithms());
-        self.verify_by_keys(provider, metadata, jws, &accepted, Requester::User).await
     }
 
     /// Verifies the signature of an access token that a client sent. The metadata's algorithms are for ID tokens only, so

@@ -111,16 +111,16 @@ impl<P: Platform> RequestContext<'_, P> {
                             }
                         };
                         let session = &session;
-                        let mut token = json!({
-                            "access_token": session.access_token(),
-                            "expires_at": session.token_expires_at().map(Timestamp::seconds),
-                        });
+                        let mut token = Map::new();
+                        let expires_at = session.token_expires_at().map(Timestamp::seconds);
+                        token.insert("access_token".to_owned(), session.access_token().into());
+                        token.insert("expires_at".to_owned(), expires_at.into());
                         if self.bound_token(session).is_some() {
                             // The page does not have the key, and is to know why the token does not work.
-                            token["token_type"] = "DPoP".into();
+                            token.insert("token_type".to_owned(), "DPoP".into());
                         }
                         let cookies = self.cookies_still_valid(Some(session), cookies).await;
-                        (Response::json(200, &token), cookies)
+                        (Response::json(200, &Value::Object(token)), cookies)
                     }
                     Err(RefreshError::Unavailable(retry)) => {
                         (responses::token_unavailable(retry), Vec::new())
