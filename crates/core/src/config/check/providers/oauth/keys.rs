@@ -8,7 +8,6 @@ use crate::config::schema::providers::requests::PROFILES;
 use crate::config::table::Table;
 use vestibule_oidc::jose::jws::Algorithm;
 use vestibule_oidc::jose::sign::PrivateKey;
-use vestibule_oidc::oauth::profile::SecurityProfile;
 use vestibule_oidc::oauth::provider::{ClientKey, KeyId};
 use vestibule_oidc::secret::Secret;
 
@@ -32,7 +31,7 @@ pub(super) fn keys(is_needed: bool, signs_secret: bool, parameters: &Parameters<
         }
         return Vec::new();
     }
-    let is_strict = provider.has("profile");
+    let is_strict = provider.str("profile").is_some();
     let is_id_given = signs_secret || parameters.given("key_id").is_some();
     let is_single = set.len() == 1;
     if let Some((newest, _)) = set.first().filter(|_| !is_single) {
@@ -82,10 +81,11 @@ fn key(name: &str, pem: String, signs: bool, provider: &Table<'_>) -> Option<(Pr
             return None;
         }
     };
-    let profile = if provider.has("profile") { provider.chosen("profile", &PROFILES) } else { None };
-    let is_allowed = |algorithm: &Algorithm| profile.is_none_or(|profile| profile.allows(*algorithm));
+    // An unknown name is reported where the profile is read.
+    let profile = PROFILES.iter().find(|(name, _)| provider.str("profile") == Some(name));
+    let is_allowed = |algorithm: &Algorithm| profile.is_none_or(|(_, profile)| profile.allows(*algorithm));
     let Some(usual) = key.algorithms().iter().copied().find(is_allowed) else {
-        let profile = profile_name(profile);
+        let profile = profile.map_or("", |(name, _)| name);
         refuse!(
             at,
             "this key signs with none of the algorithms of profile = {profile:?}: PS256, ES256 and EdDSA"
@@ -103,10 +103,6 @@ fn key(name: &str, pem: String, signs: bool, provider: &Table<'_>) -> Option<(Pr
         refuse!(written, "the key in {at} cannot sign with {written}; choose an algorithm for this key");
     }
     Some((key, usual))
-}
-
-fn profile_name(profile: Option<SecurityProfile>) -> &'static str {
-    PROFILES.iter().find(|(_, known)| Some(*known) == profile).map_or("", |(name, _)| name)
 }
 
 fn present((name, value): (String, Option<String>)) -> Option<(String, String)> {
