@@ -35,7 +35,7 @@ pub struct Untested {
 
 /// Why a module has no test.
 pub enum Why {
-    /// It is about something that a site of this kind does not do, for a reason.
+    /// It is about something that the Worker leaves out, for a reason.
     Outside(&'static str),
     /// The Worker cannot do it yet.
     #[allow(dead_code, reason = "there may be none")]

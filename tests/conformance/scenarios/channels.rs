@@ -107,8 +107,8 @@ pub fn replayed() {
     tell(&env, &token).expect_status(200);
     assert_ended(&before);
     // Both times are in seconds, and of the provider's clock.
-    let told = now();
-    while now() == told {
+    let second = now();
+    while now() == second {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let after = env.signs_in();

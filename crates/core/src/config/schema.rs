@@ -19,7 +19,7 @@ pub(super) mod providers;
 pub(super) mod rules;
 
 pub(super) use pages::PAGES;
-pub(super) use read::{has_key, read, scalars};
+pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
 pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;

@@ -18,8 +18,9 @@ use crate::provider::HOST;
 const SIBLING: &str = "https://blog.example.com";
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
+/// With refresh tokens, and with a logout at the provider, which has cookies of its own.
 fn offline() -> Value {
-    json!({ "scope": "openid profile email offline_access" })
+    json!({ "scope": "openid profile email offline_access", "logout": true })
 }
 
 pub fn confidential_client() {

@@ -332,10 +332,9 @@ fn a_sign_out_on_a_preview_host_ends_no_other_session_at_the_provider() {
     // A browser without a session there is sent to the provider, without a hint.
     let answer = Visitor::new().open(&site, &link);
     assert_eq!(query(answer.location(), "client_id"), "vestibule");
-    assert_eq!(
-        (query(answer.location(), "id_token_hint"), query(answer.location(), "logout_hint")),
-        Default::default()
-    );
+    for hint in ["id_token_hint", "logout_hint"] {
+        assert_eq!(query(answer.location(), hint), "");
+    }
 }
 
 #[test]
