@@ -32,7 +32,10 @@ pub const PROGRAM: Program = Program {
         Walk { name: "a sign-out reaches the provider and every copy, KV", run: Checks(signed_out_with_kv) },
         Walk { name: "a sign-out everywhere reaches the other browser", run: Checks(signed_out_everywhere) },
         Walk { name: "an operator ends the sessions of a person", run: Checks(ended_by_an_operator) },
-        Walk { name: "a sign-out ends the provider's own session", run: Checks(signed_out_at_the_provider) },
+        Walk {
+            name: "a sign-out ends the provider's own session, unasked, and comes back",
+            run: Checks(signed_out_at_the_provider),
+        },
         Walk {
             name: "a sign-out at the provider ends every copy, Durable Object",
             run: Checks(logout_token_with_a_durable_object),
@@ -57,7 +60,7 @@ fn start_with(more: &Value, settings: &Value, isolates: &[&str]) -> (Env, Client
         "oidc-provider.mjs",
         &json!({
             "redirect_uri": format!("{APP}/auth/callback/real"),
-            "post_logout_redirect_uri": format!("{APP}/"),
+            "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
             "access_token_ttl": TTL.as_secs(),
         }),
     );
@@ -175,5 +178,5 @@ fn logout_token(store: &str) {
 
 fn signed_out_at_the_provider() {
     let (_env, browser) = start(&stores("durable-object"), &FAR);
-    sign_out::it_ends_the_providers_session(&browser, ("logout", "yes"));
+    sign_out::it_ends_the_providers_session(&browser);
 }

@@ -45,7 +45,7 @@ const provider = new Provider(issuer, {
   features: {
     backchannelLogout: { enabled: true },
     revocation: { enabled: true },
-    rpInitiatedLogout: { enabled: true },
+    rpInitiatedLogout: { enabled: true, logoutSource },
   },
   findAccount: (_context, id) => {
     if (disabled.has(id)) return undefined;
@@ -95,6 +95,17 @@ async function answer(request, response) {
     return response.writeHead(204).end();
   }
   return callback(request, response);
+}
+
+// Whoever is named by the hint is not asked again (OpenID Connect RP-Initiated Logout 1.0 section 2).
+function logoutSource(context, form) {
+  const { IdTokenHint: hint } = context.oidc.entities;
+  const isNamed = hint?.payload.sub === context.oidc.session.accountId;
+  const button = '<button name="logout" value="yes" form="op.logoutForm">Sign out</button>';
+  const unasked = form.replace("</form>", '<input type="hidden" name="logout" value="yes"></form>');
+  context.body = isNamed
+    ? `<!doctype html><body onload="document.forms[0].submit()">${unasked}`
+    : `<!doctype html><p>Sign out of the provider?</p>${form}${button}`;
 }
 
 console.log(`oidc-provider at ${issuer}`);

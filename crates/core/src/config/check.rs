@@ -3,6 +3,7 @@
 
 mod bearer;
 mod cookies;
+mod dpop;
 pub(super) mod names;
 mod origins;
 mod pages;
@@ -17,6 +18,7 @@ mod shown;
 mod site;
 mod texts;
 mod theme;
+mod tokens;
 mod transmitters;
 mod updatable;
 mod upstreams;
@@ -59,6 +61,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let mut rules = rules::rules(auth, &cookie_naming);
     let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
+    dpop::refuse_useless_tokens(auth, &session, &providers);
+    tokens::refuse_missing_tokens(auth, &session, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {
@@ -74,6 +78,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let rules = RuleSet::new(rules, default_access);
     pages::refuse_guarded(auth, &site, &rules);
     pages::refuse_no_straight_way(auth, &pages, &providers);
+    providers::refuse_straight_way(auth);
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);

@@ -146,6 +146,11 @@ impl Provider {
             ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,
         }
     }
+
+    /// Whether a sign-in brings an ID token, which can say how and when the provider authenticated the user.
+    pub(crate) fn gives_id_tokens(&self) -> bool {
+        matches!(&self.kind, ProviderKind::OAuth(oauth) if oauth.openid.is_some())
+    }
 }
 
 /// The protocol of a provider.

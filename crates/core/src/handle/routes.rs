@@ -12,6 +12,7 @@ pub(super) enum Route {
     PostedCallback,
     SignOutPage,
     SignOut,
+    SignOutCallback,
     Session,
     UpdateSession,
     Csrf,
@@ -21,6 +22,8 @@ pub(super) enum Route {
     GivePreviewSession,
     TakePreviewSession,
     EndPreviewSession,
+    StepUp,
+    InitiateLogin,
     ErrorPage,
     FindKeptForm,
     ShowKeptForm,
@@ -31,6 +34,7 @@ pub(super) enum Route {
     SecurityEvents,
     GlobalTokenRevocation,
     Keys,
+    ClientKeys,
     ClientLog,
 }
 
@@ -55,6 +59,8 @@ pub(super) enum Only {
     Transmitter,
     /// Where someone may revoke everything that a user has.
     GlobalRevocation,
+    /// Where a provider has `initiate_login = true`.
+    InitiatedLogin,
 }
 
 /// The methods of a route.
@@ -70,8 +76,8 @@ enum Methods {
 
 use Methods::{Any, Get, GetWithoutHead, Post};
 use Only::{
-    Backchannel, Everywhere, Frontchannel, GlobalRevocation, LoginHost, NextAuthV4, Operator, PreviewHost,
-    Transmitter,
+    Backchannel, Everywhere, Frontchannel, GlobalRevocation, InitiatedLogin, LoginHost, NextAuthV4, Operator,
+    PreviewHost, Transmitter,
 };
 
 /// A row of the table.
@@ -140,7 +146,10 @@ const ROUTES: &[Entry] = routes! {
         answers = "200, a page; 302", authjs = "the same";
     /// Ends the session; with `logout` of the provider, the provider's session too. Form or JSON: `csrfToken`, `callbackUrl`.
     Post "/signout" => SignOut, Everywhere,
-        answers = "302 to the return address; for a script, 200 with `{\"url\":…}`", authjs = "the same";
+        answers = "302 to the return address, or first to the provider; for a script, 200 with `{\"url\":…}`", authjs = "the same";
+    /// Ends a sign-out at the provider (`logout`): the one address to which providers send people back. A prefetch gets 503.
+    GetWithoutHead "/signout/callback" => SignOutCallback, Everywhere,
+        answers = "302 to the return address of the sign-out; without its `state`, to the start page", authjs = "none";
     /// Shows the session: `user`, `expires`, and what `session.expose` adds. Renews it when it is due, and its tokens where they are
     /// shown. Pages of `trusted_origins` can read it, without the access token unless they are in `token_origins`.
     Get "/session" => Session, Everywhere,
@@ -170,8 +179,19 @@ const ROUTES: &[Entry] = routes! {
         answers = "302 to the return address, with the session; without a valid code, to the error page", authjs = "none";
     /// Ends the session of a user who has signed out on a host of `preview_hosts`, with the code of that host for this session. A
     /// prefetch gets 503.
-    GetWithoutHead "/preview/signout" => EndPreviewSession, LoginHost,
-        answers = "302 to where the sign-out leads; without a valid code, to the start page", authjs = "none";
+    GetWithoutHead "/signout/preview" => EndPreviewSession, LoginHost,
+        answers = "302 to where the sign-out leads, or first to the provider; without a valid code, to the start page", authjs = "none";
+    /// Begins a step-up that a rule asks for (docs/guard.md), with the sealed request of a host of the site. A prefetch gets 503.
+    GetWithoutHead "/step-up" => StepUp, Everywhere,
+        answers = "302 to the session's provider; 302 to the sign-in page without a session; 403, a page; 503 with `Retry-After`",
+        authjs = "none";
+    /// Begins a sign-in that another site asks for, or goes on with the session that there is: `iss`, `login_hint`,
+    /// `target_link_uri` (OpenID Connect Core 1.0 section 4; docs/sessions.md). A prefetch gets 503.
+    GetWithoutHead "/initiate-login" => InitiateLogin, InitiatedLogin,
+        answers = "302 to the provider, or to `target_link_uri` with a session; 400 for another issuer; 403 in a frame", authjs = "none";
+    /// The same with a form.
+    Post "/initiate-login" => InitiateLogin, InitiatedLogin,
+        answers = "302 to the same address with the form's fields in its query; 400, 403", authjs = "none";
     /// Shows what went wrong, or sends the browser to `pages.error`.
     Get "/error" => ErrorPage, Everywhere,
         answers = "200, 403 or 500, a page; 302", authjs = "the same";
@@ -204,6 +224,9 @@ const ROUTES: &[Entry] = routes! {
     /// Publishes the keys that `X-Vestibule-Assertion` is checked with.
     Get "/jwks.json" => Keys, Everywhere,
         answers = "200, a JWK Set; 404 where no upstream receives assertions", authjs = "none";
+    /// Publishes the public half of the keys with which Vestibule authenticates at providers and signs requests to them.
+    Get "/client-keys.json" => ClientKeys, Everywhere,
+        answers = "200, a JWK Set; 404 where no provider has `AUTH_<ID>_PRIVATE_KEY`", authjs = "none";
     /// Logs an error that next-auth 4's client reports.
     Post "/_log" => ClientLog, NextAuthV4,
         answers = "200", authjs = "the same in next-auth 4";
@@ -288,6 +311,7 @@ pub fn reference() -> Vec<RouteReference> {
                 GlobalRevocation => {
                     Some("with `global_token_revocation` of a transmitter and a store of revocations")
                 }
+                InitiatedLogin => Some("where a provider has `initiate_login = true`"),
             },
         }
     };

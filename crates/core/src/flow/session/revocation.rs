@@ -60,6 +60,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if revocation_status == RevocationStatus::Revoked {
             let message = "the session was revoked, so no one is signed in";
             self.log(Record::new(LogEvent::SessionRevoked, message));
+            self.delete_revoked_tokens(session);
         }
         revocation_status
     }
@@ -201,6 +202,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let is_stored = self.revoke(&subjects, user, self.platform.now()).await;
         self.tell_lease(session).await;
+        self.delete_tokens(session).await;
         is_stored
     }
 

@@ -14,6 +14,7 @@ use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, random_id};
 use crate::session::claims::Session;
+use crate::session::step_up::{authentication_claims, keep_authentication};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
@@ -37,12 +38,25 @@ impl<P: Platform> RequestContext<'_, P> {
         self.session_of(identity, Some(session)).await
     }
 
+    /// The same session after its user proved more. What its tokens are for stays: a provider may give no new refresh token.
+    pub(crate) async fn step_up_session(
+        &self,
+        mut identity: Identity<'_>,
+        session: &Session,
+    ) -> Result<CreatedSession, Error> {
+        if identity.refresh_token.is_none() {
+            identity.refresh_token = session.refresh_token();
+        }
+        self.session_of(identity, Some(session)).await
+    }
+
     async fn session_of(
         &self,
-        identity: Identity<'_>,
+        mut identity: Identity<'_>,
         confirmed: Option<&Session>,
     ) -> Result<CreatedSession, Error> {
         let provider = identity.provider;
+        let id_token = identity.id_token.take();
         let mut claims = match self.authorize_sign_in(identity, SignInKind::SignIn).await? {
             SignInDecision::Claims(claims) => claims,
             SignInDecision::Redirect(to) => {
@@ -55,13 +69,15 @@ impl<P: Platform> RequestContext<'_, P> {
             let begins = self.sign_in_time(&provider.id, sub, &claims).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
-        let session = Session::new(claims);
+        let session = self.store_tokens(Session::new(claims), confirmed).await;
+        let (session, hint) = self.with_logout_hint(session, id_token.as_ref());
         let cookies = self
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
+        all.extend(hint);
         all.extend(self.clear_signed_out());
         Ok(CreatedSession::Session(all))
     }
@@ -71,10 +87,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let session = session.clone().with_sign_in_time();
         let updatable = self.config().session.updatable.iter().map(String::as_str);
         // The provider's newest word counts, if it says it again.
-        for name in ["auth_time", "ends_at"] {
-            if let Some(value) = session.claims().get(name).filter(|_| !claims.contains_key(name)) {
-                claims.insert(name.to_owned(), value.clone());
-            }
+        keep_authentication(session.claims(), claims);
+        if let Some(end) = session.claims().get("ends_at").filter(|_| !claims.contains_key("ends_at")) {
+            claims.insert("ends_at".to_owned(), end.clone());
         }
         let of_session = ["sid", "signed_in_at", "persistent"];
         for name in of_session.into_iter().chain(updatable.clone()) {
@@ -275,7 +290,6 @@ impl<P: Platform> RequestContext<'_, P> {
             let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
             claims.and_then(|(_, claims)| claims.get(claim)).filter(|value| value.is_u64()).cloned()
         };
-        set("auth_time", id_token("auth_time"));
         set("provider_iat", id_token("iat"));
         // Every process that opens the session reads these facts, so they are only there where one can be written.
         let of_provider = |claim: &str| {
@@ -293,6 +307,10 @@ impl<P: Platform> RequestContext<'_, P> {
         set("expires_at", identity.expires_at.map(|at| json!(at.seconds())));
         for (claim, value) in identity.extra_claims {
             set(claim, Some(value));
+        }
+        let id_token = identity.sources.iter().find(|(root, _)| *root == "id_token");
+        if let Some((_, Value::Object(id_token))) = id_token {
+            claims.extend(authentication_claims(id_token));
         }
         claims
     }
