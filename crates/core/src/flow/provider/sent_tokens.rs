@@ -41,6 +41,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
             _ => metadata.id_token_algorithms(),
         };
+        let accepted = oauth.accepted(accepted);
         self.verify_by_keys(provider, &metadata, &jws, &accepted, Requester::Anyone).await
     }
 
