@@ -40,6 +40,7 @@ configure(
         "ACCESS_TOKEN_EXPIRE_SECONDS": options["access_token_ttl"],
         "OAUTH2_VALIDATOR_CLASS": "django_oauth_urls.Validator",
         "OIDC_ENABLED": True,
+        "OIDC_RP_INITIATED_LOGOUT_ALWAYS_PROMPT": False,  # it asks only whom no hint names
         "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
         "OIDC_RSA_PRIVATE_KEY": signing_key(),
         "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": options["grace"],

@@ -198,6 +198,14 @@ pub fn variables() -> Vec<Described> {
             "domain" => "In place of `domain`.",
             "team_id" => "In place of `team_id`.",
             "key_id" => "In place of `key_id`.",
+            "events_secret" => {
+                "What a transmitter of `event_transmitters` for this provider's users has to send as `Authorization: Bearer`, where \
+                 it is set."
+            }
+            "decryption_key" => {
+                "The private key for which the provider encrypts ID tokens or userinfo: PKCS #8 in PEM, a JSON Web Key, or up to \
+                 four of them, the newest first."
+            }
             _ => "",
         };
         all.push(Described { name: format!("AUTH_<ID>_{}", key.to_ascii_uppercase()), about });

@@ -11,6 +11,7 @@ mod revocation;
 mod session;
 mod site;
 mod theme;
+mod transmitters;
 mod upstreams;
 mod verify;
 
@@ -22,9 +23,10 @@ pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;
 pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;
-pub(super) use session::{ASK, SESSION};
+pub(super) use session::{ASK, SESSION, TOKEN_STORAGES};
 pub(super) use site::{AUTH, DIALECTS};
 pub(super) use theme::THEME;
+pub(super) use transmitters::TRANSMITTER;
 pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 

@@ -1,157 +1,23 @@
 //! The access rules. The first rule that matches a request decides.
 
+mod decisions;
+mod rule;
+
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
 use crate::guard::budget::Budget;
-use crate::guard::conditions::Condition;
-use crate::guard::decision::Decision;
 use crate::guard::decision::DefaultAccess;
-use crate::guard::matcher::{Case, FirstSegment, Pattern, Reading};
+use crate::guard::matcher::{Case, FirstSegment, Reading};
 use crate::guard::path::{CanonicalPath, PathError};
 use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
-use crate::session::proven::ProvenClaims;
-use crate::upstream::header_value::HeaderEncoding;
-use crate::upstream::path_prefix::PathPrefix;
-use crate::upstream::value::UpstreamValue;
-use crate::upstream::{Assertion, ServerReading, Target};
-use vestibule_oidc::data::DataPath;
-use vestibule_oidc::http::origin::HostPattern;
-use vestibule_oidc::http::request::{Method, Request, RequestUrl};
-
-/// A rule: which requests it applies to, what it requires, and how it forwards.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    /// Its place in the configuration, e.g. `AUTH.rules[1]`.
-    pub place: String,
-    /// The rule applies to paths that one of these patterns matches.
-    pub patterns: Vec<Pattern>,
-    /// The rule applies to this host only.
-    pub host: Option<HostPattern>,
-    /// The rule applies to these methods only. HEAD counts as GET, because it differs only in the body.
-    pub methods: Option<Vec<Method>>,
-    /// The rule applies to requests that meet all of these conditions.
-    pub has: Vec<Condition>,
-    /// The rule applies to requests that meet none of these conditions.
-    pub missing: Vec<Condition>,
-    /// Who may pass.
-    pub access: Access,
-    /// The response to a request that may not pass.
-    pub deny: Deny,
-    /// Whether pages of other origins may send requests with a session.
-    pub allows_cross_origin: bool,
-    /// Whether its public paths run server functions for everyone.
-    pub has_public_server_functions: bool,
-    /// Whether paths with empty segments and encoded slashes pass, all of which this rule decides about.
-    pub allows_any_slashes: bool,
-    /// Which caches may store the responses.
-    pub caching: Caching,
-    /// How the rule changes where its requests go, and with which headers.
-    pub forwarding: Forwarding,
-}
-
-/// What a rule changes in the upstream's configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Forwarding {
-    /// Another server. Then nothing else of the upstream's configuration applies.
-    pub target: Option<Target>,
-    /// The beginning of the path that the other server does not get.
-    pub strip_prefix: Option<PathPrefix>,
-    /// Replaces the upstream's `authorization`.
-    pub authorization: Option<DataPath>,
-    /// Replaces the upstream's `headers`.
-    pub headers: Option<Vec<(String, UpstreamValue)>>,
-    /// Replaces the upstream's `cookies`.
-    pub cookies: Option<Vec<(String, UpstreamValue)>>,
-    /// Replaces the upstream's `header_encoding`.
-    pub header_encoding: Option<HeaderEncoding>,
-    /// Replaces the upstream's `assertion`.
-    pub assertion: Option<Assertion>,
-}
-
-/// Why a rule does not apply to a request although it matches the path.
-#[derive(Clone, Copy, Debug)]
-pub enum Mismatch<'a> {
-    /// The rule is for another host.
-    Host,
-    /// The rule is for other methods.
-    Method,
-    /// The request does not meet this condition of `has`.
-    Lacks(&'a Condition),
-    /// The request meets this condition of `missing`.
-    Has(&'a Condition),
-}
-
-impl Rule {
-    /// A rule for every request whose path one of the patterns matches.
-    pub fn new(place: impl Into<String>, patterns: Vec<Pattern>, access: Access) -> Self {
-        Self {
-            place: place.into(),
-            patterns,
-            host: None,
-            methods: None,
-            has: Vec::new(),
-            missing: Vec::new(),
-            access,
-            deny: Deny::default(),
-            allows_cross_origin: false,
-            has_public_server_functions: false,
-            allows_any_slashes: false,
-            caching: Caching::default(),
-            forwarding: Forwarding::default(),
-        }
-    }
-
-    /// Why the rule does not apply to the request, apart from its path. `None` if it applies.
-    pub(crate) fn mismatch(&self, request: &Request, budget: &Budget) -> Option<Mismatch<'_>> {
-        if !self.host.as_ref().is_none_or(|host| host.matches(&request.url.authority)) {
-            return Some(Mismatch::Host);
-        }
-        let method = &request.method;
-        let method = if *method == Method::Head { [&Method::Head, &Method::Get] } else { [method; 2] };
-        if !self.methods.as_ref().is_none_or(|methods| methods.iter().any(|m| method.contains(&m))) {
-            return Some(Mismatch::Method);
-        }
-        let lacks =
-            || self.has.iter().find(|condition| !condition.is_met(request, budget)).map(Mismatch::Lacks);
-        let has =
-            || self.missing.iter().find(|condition| condition.is_met(request, budget)).map(Mismatch::Has);
-        lacks().or_else(has)
-    }
-
-    /// Whether the rule applies to the request through its pattern number `at`.
-    fn is_for(&self, at: usize, request: &Request, reading: &Reading<'_>) -> bool {
-        self.patterns.get(at).is_some_and(|pattern| pattern.matches_reading(reading))
-            && self.mismatch(request, reading.budget).is_none()
-    }
-}
-
-/// The response to a request that may not pass. The variants are in the order of strictness: if several readings of a
-/// path deny a request differently, the strictest applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deny {
-    /// A signed-out user must sign in. A signed-in user without the required claims gets 403, since signing in again
-    /// would not change that.
-    #[default]
-    SignIn,
-    /// 403.
-    Forbidden,
-    /// 404, which does not reveal that the path exists.
-    NotFound,
-}
-
-/// Which caches may store the responses to requests that a rule decides about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Caching {
-    /// Those that the upstream allows to.
-    #[default]
-    ByUpstream,
-    /// None, not even the browser's.
-    Forbidden,
-}
+pub use crate::guard::rules::decisions::{DecidedReading, Matched, Readers, ReadingDecision, RuleDecisions};
+pub use crate::guard::rules::rule::{Caching, Deny, Forwarding, Mismatch, Rule};
+use crate::upstream::ServerReading;
+use vestibule_oidc::http::request::{Request, RequestUrl};
 
 /// All rules in their order, and the access where no rule matches.
 #[derive(Debug)]
@@ -373,137 +239,10 @@ impl RuleSet {
     }
 }
 
-/// A rule that applies to a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Matched<'a> {
-    /// The rule's index among all rules.
-    pub index: usize,
-    /// The rule.
-    pub rule: &'a Rule,
-    /// The index of the pattern that matched.
-    pub pattern: usize,
-}
-
 /// The rules would cost this request more work than any may cost ([`MAX_WORK`](crate::guard::budget::MAX_WORK)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the path is too long for the number of expressions that it has to be matched against")]
 pub struct TooMuchWorkError;
-
-/// Who reads a path so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readers {
-    /// The path is as it is written.
-    Written,
-    /// Any server may.
-    Any,
-    /// Servers with these habits do.
-    Some(Vec<ServerReading>),
-}
-
-/// One reading of a request's path, and what the rules say about it.
-#[derive(Clone, Debug)]
-pub struct DecidedReading<'a> {
-    /// The decoded segments.
-    pub segments: Vec<String>,
-    /// Who reads the path so.
-    pub readers: Readers,
-    /// What the rules say.
-    pub decision: ReadingDecision<'a>,
-}
-
-impl DecidedReading<'_> {
-    /// Whether what the rules say counts. A reading that only some servers have restricts, by a rule that matches it, and
-    /// never asks for what holds by default.
-    pub fn asks(&self) -> bool {
-        match self.readers {
-            Readers::Written | Readers::Any => true,
-            Readers::Some(_) => self.decision.matched.is_some() && !self.decision.is_public(),
-        }
-    }
-}
-
-/// The decision about one reading of a request's path.
-#[derive(Clone, Copy, Debug)]
-pub struct ReadingDecision<'a> {
-    /// The rule that decided. `None` if no rule matched and the default access applies.
-    pub matched: Option<Matched<'a>>,
-    /// Who may pass.
-    pub access: &'a Access,
-}
-
-impl ReadingDecision<'_> {
-    /// Whether every request may pass, signed in or not.
-    pub fn is_public(&self) -> bool {
-        matches!(self.access, Access::Public)
-    }
-
-    /// The decision for a session with these claims. `None` is a user who is signed out.
-    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
-        let is_admitted = || claims.is_some_and(|claims| self.access.admits(claims));
-        if self.is_public() || is_admitted() {
-            return Decision::Pass;
-        }
-        match (self.deny(), claims) {
-            // The user is signed in without the required claims, so signing in again would lead back here.
-            (Deny::SignIn, Some(_)) | (Deny::Forbidden, _) => Decision::Forbidden,
-            (Deny::SignIn, None) => Decision::SignIn,
-            (Deny::NotFound, _) => Decision::NotFound,
-        }
-    }
-
-    fn deny(&self) -> Deny {
-        self.matched.map(|matched| matched.rule.deny).unwrap_or_default()
-    }
-
-    fn index(&self) -> Option<usize> {
-        self.matched.map(|matched| matched.index)
-    }
-}
-
-/// The decisions about one request.
-#[derive(Clone, Debug)]
-pub struct RuleDecisions<'a> {
-    /// The decision about the path as it is written, which is forwarded.
-    written: ReadingDecision<'a>,
-    /// The decisions about those other readings for which another rule decides.
-    others: Vec<ReadingDecision<'a>>,
-}
-
-impl<'a> RuleDecisions<'a> {
-    /// Whether every request may pass, signed in or not.
-    pub fn is_public(&self) -> bool {
-        self.readings().all(ReadingDecision::is_public)
-    }
-
-    /// The decision for a session with these claims. `None` is a user who is signed out. The request passes if every
-    /// reading lets it pass; otherwise the strictest denial applies.
-    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
-        let strictness = |decision: &Decision| match decision {
-            Decision::Pass => 0,
-            Decision::SignIn => 1,
-            Decision::Forbidden => 2,
-            Decision::NotFound => 3,
-        };
-        let decisions = self.readings().map(|reading| reading.decision(claims));
-        decisions.max_by_key(strictness).unwrap_or(Decision::Forbidden)
-    }
-
-    /// Whether a rule that decides about some reading of the path forbids every cache to store the response.
-    pub fn forbids_storing(&self) -> bool {
-        self.readings()
-            .filter_map(|reading| reading.matched)
-            .any(|matched| matched.rule.caching == Caching::Forbidden)
-    }
-
-    /// The rule that matches the path as it is written. It decides where the request goes.
-    pub fn rule(&self) -> Option<&'a Rule> {
-        self.written.matched.map(|matched| matched.rule)
-    }
-
-    fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
-        std::iter::once(&self.written).chain(&self.others)
-    }
-}
 
 fn has_upper_case(segments: &[String]) -> bool {
     segments.iter().any(|segment| is_upper_case(segment))

@@ -57,6 +57,11 @@ pub(super) fn refuse_none(auth: &Table<'_>) {
     }
 }
 
+/// The name of a provider's variable, and its value where it is set.
+pub(super) fn provider_variable(id: &str, key: &str, env: Env<'_>) -> (String, Option<String>) {
+    oauth::variable(id, key, env)
+}
+
 fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
     let Some(text) = provider.text("id") else {
         refuse!(

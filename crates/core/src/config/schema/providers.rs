@@ -90,8 +90,8 @@ const COMMON: Group = keys! {
     /// strict lease at the start.
     strict_rotation: Bool, default = false, example = true;
     /// When access tokens are renewed. `"early"`: `refresh.leeway` before their end, while other requests go on with the old token.
-    /// `"at-end"`: at their end, and requests wait for the new token: for a provider that ends the old access token when it gives
-    /// a new one.
+    /// `"at-end"`: in their last second, and requests wait for the new token: for a provider that ends the old access token when it
+    /// gives a new one.
     renew: Text, values = RENEWAL_TIMES, default = "early", example = "at-end";
 };
 
