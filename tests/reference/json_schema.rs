@@ -150,7 +150,9 @@ fn table(keys: &[KeyReference]) -> Value {
         // A key that both have is a word for the one, and a table for the other.
         let both: Vec<&KeyReference> =
             keys.iter().filter(|key| matches!(key.value, ValueType::WordOrTable(_))).collect();
-        let typed = |kind: &str| both.iter().map(|key| (key.name.to_owned(), json!({ "type": kind })));
+        let typed = |kind: &'static str| {
+            both.iter().map(move |key| (key.name.to_owned(), json!({ "type": kind })))
+        };
         let mut of_oauth = none(&oauth);
         of_oauth.extend(none(&openid));
         of_oauth.extend(typed("object"));

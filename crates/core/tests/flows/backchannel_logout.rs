@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
+use vestibule_testing::encryption::{decryption_key, encrypted};
 use vestibule_testing::{APP, Answer, Browser, FakeProvider, RUNTIME, TestEnv, environment};
 
 use crate::credentials::sealed;
@@ -586,4 +587,41 @@ fn a_bearer_token_that_was_issued_before_the_logout_of_its_user_is_refused() {
             assert_eq!([&before, &after].map(|token| status(place, token)), [401, 200], "{claim}");
         }
     }
+}
+
+#[test]
+fn a_logout_token_is_encrypted_where_id_tokens_are() {
+    let mut settings = listening("kv");
+    settings["providers"][0]["id_token_encrypted_response_alg"] = json!("ECDH-ES");
+    settings["providers"][0]["id_token_encrypted_response_enc"] = json!("A256GCM");
+    let with_key = |name: &str| match name {
+        "AUTH_ACME_DECRYPTION_KEY" => Some(decryption_key()),
+        name => environment(name),
+    };
+    let world = TestEnv::in_environment(settings, &with_key);
+    world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
+    world.provider.alters_answer_at("token", |answer| {
+        if let Some(token) = answer["id_token"].as_str() {
+            answer["id_token"] = json!(encrypted("A256GCM", token));
+        }
+    });
+    let bob = signed_in(&world, "bob");
+    let token = signed(&world, &claims(&world));
+    let forged = FakeProvider::forged(&json!({ "alg": "ES256", "kid": "key-1" }), &claims(&world));
+    for flawed in [
+        token.clone(),
+        encrypted("A256CBC-HS512", &token),
+        encrypted("A256GCM", &forged),
+        encrypted("A256GCM", &encrypted("A256GCM", &token)),
+        encrypted("A256GCM", &token).rsplit_once('.').unwrap().0.to_owned() + ".",
+    ] {
+        assert_eq!(log_out(&world, &flawed).status, 400);
+    }
+    assert!(is_in(&world, &bob));
+    // Opening one costs as much as a signature, so who sends many that do not open waits.
+    let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, "a.b.c.d.e").status).collect();
+    assert!(statuses.ends_with(&[429]), "{statuses:?}");
+    world.pass(Duration::from_secs(61));
+    assert_eq!(log_out(&world, &encrypted("A256GCM", &signed(&world, &claims(&world)))).status, 200);
+    assert!(!is_in(&world, &bob));
 }

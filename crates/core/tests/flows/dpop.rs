@@ -274,23 +274,26 @@ fn a_nonce_in_any_answer_of_the_upstream_is_in_the_next_proof() {
 }
 
 #[test]
-fn a_refresh_is_bound_to_the_same_key_and_so_are_its_tokens() {
-    let (env, mut browser) = signed_in();
-    env.provider.dpop.demands("token", Nonces::NewEachTime);
-    let key = proofs_at(&env, "token")[0].thumbprint.clone();
-    for _ in 0..3 {
-        env.pass(EXPIRING);
-        let answer = browser.fetch(&env, &format!("{APP}/api"));
-        assert_eq!(answer.status, 200);
-        assert_eq!(proof_of(&answer.forwarded.unwrap()).thumbprint, key);
+fn a_refresh_is_bound_to_the_same_key_and_so_are_its_tokens_wherever_they_are() {
+    for place in ["cookie", "store"] {
+        let mut settings = bound_settings();
+        settings["session"]["tokens"] = json!(place);
+        let env = TestEnv::with(settings);
+        env.provider.dpop.binds_tokens();
+        env.provider.dpop.demands("token", Nonces::NewEachTime);
+        let mut browser = Browser::new();
+        browser.sign_in(&env, "alice", "/");
+        let key = proofs_at(&env, "token")[0].thumbprint.clone();
+        for _ in 0..3 {
+            env.pass(EXPIRING);
+            let answer = browser.fetch(&env, &format!("{APP}/api"));
+            assert_eq!(answer.status, 200, "{place}");
+            assert_eq!(proof_of(&answer.forwarded.unwrap()).thumbprint, key, "{place}");
+        }
+        let proofs = env.provider.dpop.proofs();
+        assert!(proofs.iter().all(|(_, proof)| proof.thumbprint == key), "{place}");
+        assert_eq!(env.fetches(TOKEN_ENDPOINT), 5, "{place}: a sign-in, sent twice, and three refreshes");
     }
-    let proofs = env.provider.dpop.proofs();
-    assert!(proofs.iter().all(|(_, proof)| proof.thumbprint == key));
-    assert_eq!(
-        env.fetches(TOKEN_ENDPOINT),
-        5,
-        "one sign-in, and three refreshes, of which the first is sent twice"
-    );
 }
 
 #[test]
@@ -433,4 +436,20 @@ fn a_silent_sign_in_binds_the_new_tokens_to_a_new_key() {
     let key = proof_of(&answer.forwarded.unwrap()).thumbprint;
     assert_eq!(key, proofs_at(&env, "token")[1].thumbprint);
     assert_ne!(key, first);
+}
+
+#[test]
+fn a_host_that_shares_only_the_secret_sends_the_bound_token_with_a_proof() {
+    let mut settings = bound_settings();
+    settings["cookies"] = json!({ "domain": "example.com" });
+    let env = TestEnv::with(settings.clone());
+    env.provider.dpop.binds_tokens();
+    let mut browser = Browser::new();
+    browser.sign_in(&env, "alice", "/");
+    settings.as_object_mut().unwrap().remove("providers");
+    settings["login_url"] = json!(APP);
+    let member = env.isolate(settings, "here");
+    let answer = browser.fetch(&member, "https://docs.example.com/api");
+    let key = proof_of(&answer.forwarded.unwrap()).thumbprint;
+    assert_eq!(key, proofs_at(&env, "token")[0].thumbprint);
 }

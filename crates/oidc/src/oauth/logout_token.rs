@@ -128,7 +128,7 @@ pub enum LogoutTokenError {
 }
 
 impl LogoutTokenError {
-    /// What is wrong, without a value of the token: whoever sent it learns nothing of the configuration.
+    /// What is wrong, without a value of the token: the sender learns nothing of the configuration.
     pub fn description(&self) -> String {
         match self {
             Self::Type => "typ must be logout+jwt".to_owned(),

@@ -36,9 +36,11 @@ impl BoundToken {
 impl<P: Platform> RequestContext<'_, P> {
     /// The session's access token, if it is bound to a key.
     pub(crate) fn bound_token(&self, session: &Session) -> Option<BoundToken> {
-        match &self.provider(session.provider()?)?.kind {
-            ProviderKind::OAuth(oauth) if oauth.dpop => {}
-            ProviderKind::OAuth(_) | ProviderKind::Credentials(_) => return None,
+        match session.provider().and_then(|id| self.provider(id)).map(|provider| &provider.kind) {
+            // Another host of the site signs users in, and only its configuration has the provider.
+            None => {}
+            Some(ProviderKind::OAuth(oauth)) if oauth.dpop => {}
+            Some(ProviderKind::OAuth(_) | ProviderKind::Credentials(_)) => return None,
         }
         let token = session.access_token().filter(|token| !token.is_empty())?.to_owned();
         Some(BoundToken { token, key: session.dpop_key()? })

@@ -31,6 +31,19 @@ impl ProviderCache {
     }
 }
 
+/// What a transmitter's name in the cache begins with. No provider's id has a colon.
+const TRANSMITTER: &str = "transmitter:";
+
+/// The name of a transmitter of security events in the cache.
+pub(super) fn transmitter_name(issuer: &str) -> String {
+    format!("{TRANSMITTER}{issuer}")
+}
+
+/// The issuer of a transmitter that has this name.
+pub(super) fn transmitter_issuer(name: &str) -> &str {
+    name.strip_prefix(TRANSMITTER).unwrap_or(name)
+}
+
 /// The documents of one provider.
 #[derive(Default)]
 pub(super) struct CachedProvider {

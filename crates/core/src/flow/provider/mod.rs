@@ -381,7 +381,7 @@ impl DocumentKind {
             return Ok(Published::Keys(Rc::new(jwks::parse(response)?)));
         }
         if let Self::JwksUri = self {
-            let issuer = sent_tokens::transmitter_of_cache(provider);
+            let issuer = cache::transmitter_issuer(provider);
             return Ok(Published::JwksUri(Rc::new(transmitter::parse_metadata(issuer, response)?)));
         }
         let providers = &vestibule.config.providers;

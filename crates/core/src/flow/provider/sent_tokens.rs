@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
-use crate::flow::provider::cache::DocumentKind;
+use crate::flow::provider::cache::{self, DocumentKind};
 use crate::flow::provider::{Document, Requester, Wanted, provider_error};
 use crate::platform::Platform;
 use vestibule_oidc::http::client::FetchRequest;
@@ -16,9 +16,6 @@ use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, Verifi
 use vestibule_oidc::oauth::jwks;
 use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider};
 use vestibule_oidc::oauth::transmitter::{self, EventTransmitter, TransmitterKeys};
-
-/// What a transmitter's name in the cache begins with. No provider's id has a colon.
-const CACHE_PREFIX: &str = "transmitter:";
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Verifies the signature of a logout token, with the keys and the algorithms of ID tokens (OpenID Connect Back-Channel
@@ -41,6 +38,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
             _ => metadata.id_token_algorithms(),
         };
+        let accepted = oauth.accepted(accepted);
         self.verify_by_keys(provider, &metadata, &jws, &accepted, Requester::Anyone).await
     }
 
@@ -51,7 +49,7 @@ impl<P: Platform> RequestContext<'_, P> {
         transmitter: &EventTransmitter,
         token: &str,
     ) -> Result<VerifiedPayload, Error> {
-        let cache_name = format!("{CACHE_PREFIX}{}", transmitter.issuer);
+        let cache_name = cache::transmitter_name(&transmitter.issuer);
         let failed = |cause: ProviderError| Error::Provider { provider: cache_name.clone(), cause };
         let rejected = |cause: JwsError| failed(cause.into());
         let jws = UnverifiedJws::parse(token).map_err(rejected)?;
@@ -102,9 +100,4 @@ impl<P: Platform> RequestContext<'_, P> {
         let document = Document { kind: DocumentKind::Keys, request, slot: |cached| &mut cached.keys };
         self.current_document(cache_name, wanted, Requester::Anyone, document).await
     }
-}
-
-/// The issuer of a transmitter, from its name in the cache.
-pub(super) fn transmitter_of_cache(name: &str) -> &str {
-    name.strip_prefix(CACHE_PREFIX).unwrap_or(name)
 }

@@ -4,6 +4,7 @@
 //! one clock. So a token that arrives before the browser has its cookie still ends that session, a later sign-in under the
 //! same `sid` stays, and a token that comes twice changes nothing.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use serde_json::json;
@@ -20,6 +21,7 @@ use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::logout_token::{self, Ended, Expected, LogoutTokenError, VerifiedLogoutToken};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
+use vestibule_oidc::time::Timestamp;
 
 /// The largest body, in bytes. A logout token has one or two thousand characters; the rest is for long headers.
 const MAX_BODY: usize = 16 * 1024;
@@ -70,18 +72,48 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The logout that the body proves, at each provider of the configuration that is this client of this issuer: usually one.
     async fn proven_logouts(&self, body: P::Body) -> Result<Vec<ProvenLogout<'_>>, RejectedError> {
         let token = self.logout_token(body).await?;
+        let mut rejected = RejectedError::flaw("iss is not accepted");
         let mut logouts = Vec::new();
-        for (provider, oauth, openid) in self.addressed_providers(&token)? {
-            let verification = self.verify_logout_signature(provider, oauth, &token);
-            let payload = self
-                .verified_by_sender(verification)
-                .await
-                .map_err(|error| RejectedError::unproven(provider, error))?;
+        for (provider, oauth, openid) in self.config().backchannel_providers() {
+            let signed = match self.signed_logout_token(provider, oauth, &token).await {
+                Ok(signed) => signed,
+                Err(error) => {
+                    rejected = error;
+                    continue;
+                }
+            };
+            match precheck(&signed, provider, oauth, openid, self.now) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    rejected = error;
+                    continue;
+                }
+            }
+            let verification = self.verify_logout_signature(provider, oauth, &signed);
+            let payload = self.verified_by_sender(verification).await;
+            let payload = payload.map_err(|error| RejectedError::unproven(provider, error))?;
             let token = logout_token::verify(&payload, &expected(oauth, openid), self.now)
-                .map_err(|error| RejectedError::claims(Some(provider), &error))?;
+                .map_err(|error| RejectedError::claims(provider, &error))?;
             logouts.push(ProvenLogout { provider, token });
         }
-        Ok(logouts)
+        if logouts.is_empty() { Err(rejected) } else { Ok(logouts) }
+    }
+
+    /// The signed token, decrypted where the ID tokens of this provider are encrypted (section 2.6, step 1). Anyone can
+    /// encrypt, so whose tokens do not open is counted as one who forges.
+    async fn signed_logout_token<'t>(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        token: &'t str,
+    ) -> Result<Cow<'t, str>, RejectedError> {
+        if oauth.response_encryption.id_token.is_none() {
+            return Ok(Cow::Borrowed(token));
+        }
+        self.verified_by_sender(self.decrypted_id_token(provider, oauth, token))
+            .await
+            .map_err(|error| RejectedError::unproven(provider, error))
     }
 
     /// The parameter `logout_token` of the form. Other parameters are ignored (section 2.5).
@@ -98,32 +130,6 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(None) => Err(RejectedError::flaw("logout_token is missing")),
             Err(_) => Err(RejectedError::flaw("logout_token is given more than once")),
         }
-    }
-
-    /// The providers for whose logout token this could be taken, before its signature is verified: what any of them would
-    /// reject anyway costs no signature.
-    fn addressed_providers(
-        &self,
-        token: &str,
-    ) -> Result<Vec<(&Provider, &OAuthProvider, &OpenId)>, RejectedError> {
-        let unverified = jws::decode_unverified(token);
-        let Some(claims) = unverified.as_object() else {
-            return Err(RejectedError::flaw("logout_token is not a JWT"));
-        };
-        let issuer = claims.get("iss").and_then(|issuer| issuer.as_str());
-        let mut rejected = RejectedError::flaw("iss is not accepted");
-        let mut addressed = Vec::new();
-        for found in self.config().backchannel_providers() {
-            let (provider, oauth, openid) = found;
-            if Some(openid.issuer.as_str()) != issuer {
-                continue;
-            }
-            match logout_token::precheck(claims, &expected(oauth, openid), self.now) {
-                Ok(()) => addressed.push(found),
-                Err(error) => rejected = RejectedError::claims(Some(provider), &error),
-            }
-        }
-        if addressed.is_empty() { Err(rejected) } else { Ok(addressed) }
     }
 
     /// Stores what has ended. Returns whether every process learns of it.
@@ -152,12 +158,8 @@ impl RejectedError {
         }
     }
 
-    fn claims(provider: Option<&Provider>, error: &LogoutTokenError) -> Self {
-        let record = Record::new(LogEvent::LogoutTokenRejected, error);
-        let record = match provider {
-            Some(provider) => record.provider(&provider.id),
-            None => record,
-        };
+    fn claims(provider: &Provider, error: &LogoutTokenError) -> Self {
+        let record = Record::new(LogEvent::LogoutTokenRejected, error).provider(&provider.id);
         Self { status: 400, description: error.description(), record }
     }
 
@@ -172,6 +174,11 @@ impl RejectedError {
                 description: "the signature is not accepted".to_owned(),
                 record: record(&error),
             },
+            UnprovenError::NotOpened(error) => Self {
+                status: 400,
+                description: "the encryption is not accepted".to_owned(),
+                record: record(&error),
+            },
             UnprovenError::Unavailable(error) => Self {
                 status: 503,
                 description: String::new(),
@@ -184,6 +191,27 @@ impl RejectedError {
             },
         }
     }
+}
+
+/// Whether the provider could have issued this token, before its signature is verified: what would be rejected anyway costs
+/// no signature. False if it names another issuer.
+fn precheck(
+    token: &str,
+    provider: &Provider,
+    oauth: &OAuthProvider,
+    openid: &OpenId,
+    now: Timestamp,
+) -> Result<bool, RejectedError> {
+    let unverified = jws::decode_unverified(token);
+    let Some(claims) = unverified.as_object() else {
+        return Err(RejectedError::flaw("logout_token is not a JWT"));
+    };
+    if claims.get("iss").and_then(|issuer| issuer.as_str()) != Some(&openid.issuer) {
+        return Ok(false);
+    }
+    logout_token::precheck(claims, &expected(oauth, openid), now)
+        .map(|()| true)
+        .map_err(|error| RejectedError::claims(provider, &error))
 }
 
 fn expected<'a>(oauth: &'a OAuthProvider, openid: &'a OpenId) -> Expected<'a> {

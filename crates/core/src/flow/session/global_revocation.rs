@@ -116,6 +116,7 @@ impl RejectedError {
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
         match error {
             UnprovenError::Rejected(error) => Self::new(401, &error.to_string()),
+            UnprovenError::NotOpened(error) => Self::new(401, &error.to_string()),
             UnprovenError::Unavailable(error) => {
                 let rejected = Self::new(503, &error.to_string());
                 Self { record: rejected.record.caused_by(ErrorSource::Provider), ..rejected }

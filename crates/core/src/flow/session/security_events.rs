@@ -212,6 +212,8 @@ impl RejectedError {
                 let rejected = Self::new(code, "the signature is not accepted");
                 Self { record: Box::new(record(&error).code(rejected.code)), ..rejected }
             }
+            // Events are not encrypted.
+            UnprovenError::NotOpened(error) => Self::new("invalid_key", &error.to_string()),
             UnprovenError::Unavailable(error) => Self {
                 status: 503,
                 record: Box::new(record(&error).caused_by(ErrorSource::Provider)),

@@ -6,7 +6,8 @@ use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::attempts::network_of;
 use crate::platform::{Limit, Platform};
-use vestibule_oidc::jose::jws::{JwsError, VerifiedPayload};
+use vestibule_oidc::jose::encrypted::EncryptedTokenError;
+use vestibule_oidc::jose::jws::JwsError;
 
 /// How many tokens with a wrong signature one address may send in [`WINDOW`](crate::flow::attempts::WINDOW), in each process.
 const MAX_FORGED: u32 = 30;
@@ -22,6 +23,8 @@ const MAX_UNPROVEN: u32 = 300;
 pub(super) enum UnprovenError {
     /// The token is not signed by whom it names.
     Rejected(JwsError),
+    /// The token is not encrypted for this client.
+    NotOpened(EncryptedTokenError),
     /// The keys of whom it names are unavailable at the moment.
     Unavailable(Error),
     /// This address has sent too many forged tokens, so no signature was verified.
@@ -29,21 +32,26 @@ pub(super) enum UnprovenError {
 }
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// The payload of a token whose signature `verification` verifies, unless this address has sent too many forged ones.
-    pub(super) async fn verified_by_sender(
+    /// What `verification` makes of a token, by its signature or by its encryption, unless this address has sent too many
+    /// forged ones.
+    pub(super) async fn verified_by_sender<T>(
         &self,
-        verification: impl Future<Output = Result<VerifiedPayload, Error>>,
-    ) -> Result<VerifiedPayload, UnprovenError> {
+        verification: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, UnprovenError> {
         let key = self.stranger("forged token");
         if self.vestibule.stranger_attempts.is_over(&key, self.platform.now()) {
             return Err(UnprovenError::TooMany);
         }
         let error = match verification.await {
-            Ok(payload) => return Ok(payload),
+            Ok(verified) => return Ok(verified),
             Err(error) => error,
         };
         let cause = match error {
             Error::Provider { cause: ProviderError::Signature(cause), .. } => cause,
+            Error::Provider { cause: ProviderError::Encrypted(cause), .. } => {
+                self.count_forged(&key).await;
+                return Err(UnprovenError::NotOpened(cause));
+            }
             error => return Err(UnprovenError::Unavailable(error)),
         };
         if matches!(cause, JwsError::Signature | JwsError::UnknownKey) {

@@ -78,20 +78,18 @@ impl<P: Platform> RequestContext<'_, P> {
         let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_READ.as_secs())));
         let read = pin!(self.platform.read_store(&name));
         match within(self.platform, MAX_READ, read).await.unwrap_or_else(late) {
-            Ok(Some(sealed)) => match entry.open((sid, generation), &sealed) {
-                Some(content) => {
-                    let content = Rc::new(content);
-                    memory.remember(&name, Rc::clone(&content));
-                    Ok(content)
-                }
-                None => {
+            Ok(Some(sealed)) => {
+                let Some(content) = entry.open((sid, generation), &sealed) else {
                     memory.remember_foreign(&name, self.platform.now());
                     let message =
                         "the store has something else in place of a session's tokens: they are lost";
                     self.log(Record::new(LogEvent::TokensLost, message));
-                    Err(TokensError::Lost)
-                }
-            },
+                    return Err(TokensError::Lost);
+                };
+                let content = Rc::new(content);
+                memory.remember(&name, Rc::clone(&content));
+                Ok(content)
+            }
             Ok(None) => {
                 memory.remember_absence(&name, self.platform.now());
                 let absence = self.absence(entry);

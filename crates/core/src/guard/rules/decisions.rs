@@ -1,7 +1,8 @@
 //! What the rules say about one request: about each reading of its path, and about all of them together.
 
 use crate::guard::decision::Decision;
-use crate::guard::rules::{Access, Caching, Deny, Rule};
+use crate::guard::requirements::Access;
+use crate::guard::rules::rule::{Caching, Deny, Rule};
 use crate::session::proven::ProvenClaims;
 use crate::upstream::ServerReading;
 

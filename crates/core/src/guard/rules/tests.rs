@@ -2,11 +2,15 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::guard::budget::MAX_WORK;
-use crate::guard::conditions::{Source, ValuePattern};
+use crate::guard::conditions::{Condition, Source, ValuePattern};
 use crate::guard::decision::Decision;
+use crate::guard::matcher::Pattern;
 use crate::session::proven::ProvenClaims;
+use crate::upstream::Target;
+use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::headers::Headers;
-use vestibule_oidc::http::request::RequestUrl;
+use vestibule_oidc::http::origin::HostPattern;
+use vestibule_oidc::http::request::{Method, RequestUrl};
 
 fn rule(patterns: &[&str], access: Access) -> Rule {
     Rule::new("", patterns.iter().map(|pattern| Pattern::parse(pattern).unwrap()).collect(), access)

@@ -10,6 +10,9 @@ use vestibule_testing::{APP, Browser, RUNTIME, TestEnv, environment, settings};
 
 use super::{api, kept_in, signed_in};
 
+/// A change to valid settings.
+type Change = fn(&mut Value);
+
 fn errors(settings: Value) -> String {
     Config::load(settings, &environment, &RUNTIME).err().map(|errors| errors.to_string()).unwrap_or_default()
 }
@@ -23,7 +26,6 @@ fn without_tokens_nothing_may_need_one_and_the_message_names_the_key() {
         settings
     };
     assert_eq!(errors(none()), "");
-    type Change = fn(&mut Value);
     let cases: [(Change, &str); 9] = [
         (|s| s["session"]["expose"] = json!({ "token": "access_token" }), "AUTH.session.expose.token"),
         (|s| s["session"]["expose"] = json!({ "end": "expires_at" }), "AUTH.session.expose.end"),

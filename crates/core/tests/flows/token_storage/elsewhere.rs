@@ -117,17 +117,18 @@ fn an_api_that_renews_its_own_cookies_renews_the_entry() {
     let fields: Vec<(&str, &str)> = first.iter().map(|field| ("set-cookie", field.as_str())).collect();
     world.api.answers("/auth/login", 204, &fields, "");
     assert_eq!(sign_in_as_ada(&world, &mut browser).status, 302);
-    let sent = |answer: &Answer| answer.forwarded.as_ref()?.request.headers.get("cookie").map(str::to_owned);
+    let carried =
+        |answer: &Answer| answer.forwarded.as_ref()?.request.headers.get("cookie").map(str::to_owned);
     let fetch = |world: &TestEnv, browser: &mut Browser| browser.fetch(world, &format!("{SITE}/api"));
     let other = world.isolate(settings.clone(), "here");
-    assert_eq!(sent(&fetch(&other, &mut browser)), Some(format!("access_token={}", token(1))));
+    assert_eq!(carried(&fetch(&other, &mut browser)), Some(format!("access_token={}", token(1))));
     *world.forwarder.set_cookies.borrow_mut() = set(2).to_vec();
     fetch(&other, &mut browser);
     world.forwarder.set_cookies.borrow_mut().clear();
     let session = claims(&world, &browser);
     assert_eq!((&session["generation"], session.contains_key("access_token")), (&json!(1), false));
     let fresh = world.isolate(settings, "here");
-    assert_eq!(sent(&fetch(&fresh, &mut browser)), Some(format!("access_token={}", token(2))));
+    assert_eq!(carried(&fetch(&fresh, &mut browser)), Some(format!("access_token={}", token(2))));
     for text in world.store.contents() {
         assert!(!text.contains("refresh-2") && !text.contains(&token(2)));
     }
