@@ -115,6 +115,11 @@ impl Store for Workers {
             async { Ok(self.env.kv(runtime::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
         write.await.map_err(store_error)
     }
+
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        let delete = async { Ok(self.env.kv(runtime::KV)?.delete(key).await?) };
+        delete.await.map_err(store_error)
+    }
 }
 
 impl Lock for Workers {

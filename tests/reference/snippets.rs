@@ -98,12 +98,17 @@ struct Snippet {
     is_refused: bool,
 }
 
-fn snippets() -> Vec<Snippet> {
+/// README.md and the pages of docs/.
+pub(super) fn documents() -> Vec<PathBuf> {
     let mut paths = vec![file("README.md")];
     collect(&file("docs"), &mut paths);
     paths.sort();
+    paths
+}
+
+fn snippets() -> Vec<Snippet> {
     let mut all = Vec::new();
-    for path in paths {
+    for path in documents() {
         let name = path.strip_prefix(file("")).unwrap().display().to_string();
         all.extend(snippets_of(&name, &fs::read_to_string(&path).unwrap()));
     }

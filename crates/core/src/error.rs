@@ -14,6 +14,7 @@ use vestibule_oidc::credentials::login::{DEFAULT_CODE, LoginRejectedError, RATE_
 use vestibule_oidc::http::client::FetchError;
 use vestibule_oidc::http::form::DuplicateParameterError;
 use vestibule_oidc::http::return_to::MAX_LENGTH;
+use vestibule_oidc::jose::encrypted::EncryptedTokenError;
 use vestibule_oidc::jose::jws::JwsError;
 use vestibule_oidc::oauth::access_token::AccessTokenError;
 use vestibule_oidc::oauth::authorize::{AuthorizationResponseError, ParameterError};
@@ -180,6 +181,9 @@ pub enum ProviderError {
     /// The ID token's signature is invalid.
     #[error("id_token: {0}")]
     Signature(#[from] JwsError),
+    /// An encrypted response.
+    #[error("{0}")]
+    Encrypted(#[from] EncryptedTokenError),
     /// The ID token's claims are invalid.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),

@@ -3,12 +3,11 @@
 //!
 //! It reads the configuration only. An app's own hooks may decide otherwise.
 
-use std::fmt;
+mod text;
 
 use serde_json::{Map, Value};
 
-use crate::config::Config;
-use crate::flow::guard::assertion;
+use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
 use crate::guard::budget::Budget;
 use crate::guard::decision::Decision;
@@ -17,25 +16,23 @@ use crate::guard::matcher::{Case, Reading};
 use crate::guard::path::PathError;
 use crate::guard::readings::PathReadings;
 use crate::guard::route::{IdentityHeaders, Route};
-use crate::guard::rules::{
-    DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions, TooMuchWorkError,
-};
-use crate::session::claims::is_access_token_claim;
+use crate::guard::rules::{DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions};
 use crate::session::names::CookieNames;
 use crate::session::proven::ProvenClaims;
 use crate::session::read;
-use crate::upstream::value::UpstreamValue;
-use crate::upstream::{Target, Upstream};
+use crate::upstream::Upstream;
 use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::time::Timestamp;
 
-/// Explains what happens to `request` if the session has these claims. `None`: no one is signed in.
+/// Explains what happens to `request` at the time `now` if the session has these claims. `None`: no one is signed in.
 pub fn explain<'a>(
     config: &'a Config,
     request: &Request,
     claims: Option<&Map<String, Value>>,
+    now: Timestamp,
 ) -> Explanation<'a> {
     let path = match config.rules.canonical_path(&request.url) {
         Ok(path) => path,
@@ -71,10 +68,16 @@ pub fn explain<'a>(
         return Explanation::OutsidePrefix(prefix.as_str());
     }
     let is_preflight = request.is_preflight();
-    let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
+    let decision = match decided.decision(claims) {
+        _ if is_preflight => Decision::Pass,
+        Decision::Pass if claims.is_some_and(|claims| decided.step_up(claims, now).is_some()) => {
+            Decision::StepUp
+        }
+        decision => decision,
+    };
     let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
     let readings = readings.into_iter().filter(DecidedReading::asks);
-    let readings = readings.map(|reading| explain_reading(config, request, reading, claims)).collect();
+    let readings = readings.map(|reading| explain_reading(config, request, reading, claims, now)).collect();
     // A preflight carries no credentials, so its user is unknown.
     let forwarded = (decision == Decision::Pass).then(|| {
         explain_forwarding(config, request, &decided, claims.filter(|_| !is_preflight), has_subject)
@@ -83,11 +86,19 @@ pub fn explain<'a>(
         readings,
         is_preflight,
         decision,
+        can_step_up: can_step_up(config, claims),
         is_navigation_method: matches!(request.method, Method::Get | Method::Head | Method::Post),
         sign_in: sign_in_page(config, host_role),
         outside_of,
         forwarded,
     }))
+}
+
+/// Whether the user's provider can be asked for more. One that is not configured here may be elsewhere.
+fn can_step_up(config: &Config, claims: Option<&ProvenClaims<'_>>) -> bool {
+    let id = claims.and_then(|claims| claims.get("provider")).and_then(Value::as_str);
+    let provider = config.providers.iter().find(|provider| Some(provider.id.as_str()) == id);
+    provider.is_none_or(Provider::gives_id_tokens)
 }
 
 /// The address of the sign-in page: a path if it is on the request's host, otherwise a URL.
@@ -126,6 +137,8 @@ pub struct Explained<'a> {
     pub is_preflight: bool,
     /// The decision: the strictest one of all readings.
     pub decision: Decision,
+    /// Whether the user's provider can be asked for more.
+    can_step_up: bool,
     /// Whether a browser can navigate with this method.
     is_navigation_method: bool,
     /// The address of the sign-in page.
@@ -188,6 +201,7 @@ fn explain_reading<'a>(
     request: &Request,
     reading: DecidedReading<'a>,
     claims: Option<&ProvenClaims<'_>>,
+    now: Timestamp,
 ) -> ExplainedReading<'a> {
     let DecidedReading { segments, readers, decision: applied } = reading;
     let requirements = applied.access.requirements().iter();
@@ -196,12 +210,24 @@ fn explain_reading<'a>(
         is_met: claims.is_some_and(|claims| requirement.is_met(claims)),
         found: claims.map(|claims| requirement.found(claims)),
     });
+    let asked = applied.matched.map(|matched| &matched.rule.step_up);
+    let checks = asked.map(|asked| asked.checks(|name| claims?.get(name), now)).unwrap_or_default();
+    let must_step_up = claims.is_some() && checks.iter().any(|check| !check.is_met);
+    let requirements = requirements.chain(checks.into_iter().map(|check| ExplainedRequirement {
+        requirement: check.asked,
+        is_met: check.is_met,
+        found: claims.map(|_| check.found),
+    }));
+    let decision = match applied.decision(claims) {
+        Decision::Pass if must_step_up => Decision::StepUp,
+        decision => decision,
+    };
     ExplainedReading {
         path: format!("/{}", segments.join("/")),
         skipped: skipped_rules(config, request, &segments, applied.matched),
         readers,
         requirements: requirements.collect(),
-        decision: applied.decision(claims),
+        decision,
         applied,
     }
 }
@@ -259,185 +285,4 @@ fn explain_forwarding<'a>(
     let audience = route.audience(request).filter(|_| claims.is_some());
     let IdentityHeaders { fields: set, cookies: set_cookies, .. } = identity;
     ForwardedRequest { route, set, set_cookies, audience, has_subject, changed, guarded }
-}
-
-impl fmt::Display for Explanation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejected(error) => writeln!(f, "answer     400 to everyone: {error}"),
-            Self::TooMuchWork => writeln!(f, "answer     414 to everyone: {TooMuchWorkError}"),
-            Self::OutsidePrefix(prefix) => {
-                writeln!(
-                    f,
-                    "answer     404 to everyone: the upstream has only paths that begin with {prefix} (strip_prefix)"
-                )
-            }
-            Self::AuthRoute => {
-                writeln!(f, "answer     an auth route: Vestibule answers paths below base_path itself")
-            }
-            Self::AuthRouteOutside(domain) => {
-                writeln!(f, "answer     403 to everyone: the host is outside cookies.domain ({domain})")
-            }
-            Self::Decided(explained) => explained.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Explained<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.readings.len() > 1 {
-            let count = self.readings.len();
-            writeln!(
-                f,
-                "Servers read this path in {count} ways. The request passes only if it passes in each of them; otherwise \
-                 the strictest result applies.\n"
-            )?;
-        }
-        for reading in &self.readings {
-            reading.fmt(f)?;
-        }
-        if self.is_preflight {
-            writeln!(f, "This is a CORS preflight: it carries no credentials, and passes.\n")?;
-        }
-        if let Some(domain) = self.outside_of {
-            writeln!(f, "The host is outside cookies.domain ({domain}): no one can be signed in there.\n")?;
-        }
-        let (navigation, script) = match self.decision {
-            Decision::Pass => ("passes".to_owned(), "passes"),
-            Decision::SignIn if self.outside_of.is_some() => ("403, with a page".to_owned(), "403"),
-            Decision::SignIn => (format!("302 to {}, and back after signing in", self.sign_in), "401"),
-            Decision::Forbidden => ("403, with a page".to_owned(), "403"),
-            Decision::NotFound => ("404".to_owned(), "404"),
-        };
-        if self.is_navigation_method {
-            writeln!(f, "browser    {navigation}")?;
-        }
-        writeln!(f, "script     {script}")?;
-        if let Some(forwarded) = &self.forwarded {
-            writeln!(f)?;
-            forwarded.fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for ExplainedReading<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "path       {}", self.path)?;
-        match &self.readers {
-            Readers::Written => {}
-            Readers::Any => writeln!(f, "read so    by any server that decodes it differently")?,
-            Readers::Some(habits) => {
-                let habits: Vec<&str> = habits.iter().map(|habit| habit.description()).collect();
-                writeln!(f, "read so    by servers {}", habits.join(", and "))?;
-            }
-        }
-        for (place, reason) in &self.skipped {
-            writeln!(f, "skipped    {place}: {reason}")?;
-        }
-        match self.applied.matched {
-            None => writeln!(f, "rule       none: AUTH.default_access applies")?,
-            Some(Matched { rule, pattern, .. }) => {
-                let pattern = rule.patterns.get(pattern).map(ToString::to_string).unwrap_or_default();
-                writeln!(f, "rule       {} {pattern}", rule.place)?;
-                for (word, conditions) in [("has", &rule.has), ("missing", &rule.missing)] {
-                    for condition in conditions {
-                        writeln!(f, "{word:<10} {condition}")?;
-                    }
-                }
-            }
-        }
-        if self.applied.is_public() {
-            writeln!(f, "requires   nothing: it is public")?;
-        } else if self.requirements.is_empty() {
-            writeln!(f, "requires   a signed-in user")?;
-        }
-        for ExplainedRequirement { requirement, is_met, found } in &self.requirements {
-            match found {
-                Some(found) => {
-                    writeln!(
-                        f,
-                        "requires   {requirement}: {}, it is {found}",
-                        if *is_met { "yes" } else { "no" }
-                    )?;
-                }
-                None => writeln!(f, "requires   {requirement}: no, no one is signed in")?,
-            }
-        }
-        let result = match self.decision {
-            Decision::Pass => "pass",
-            Decision::SignIn => "sign in first",
-            Decision::Forbidden => "forbidden",
-            Decision::NotFound => "not found",
-        };
-        writeln!(f, "result     {result}\n")
-    }
-}
-
-impl fmt::Display for ForwardedRequest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = match self.route.target {
-            Target::Origin => "the zone's own origin".to_owned(),
-            Target::Service(name) => format!("the service {name}"),
-            Target::Url(url) => url.origin().to_owned(),
-        };
-        writeln!(f, "goes to    {target}")?;
-        for (name, value) in &self.set {
-            // A token must not appear on a screen.
-            let value = match name.as_str() {
-                "authorization" if self.route.authorization.is_some() => "Bearer ...",
-                "authorization" => "...",
-                name if is_hidden(self.route.headers, name) => "...",
-                _ => value,
-            };
-            writeln!(f, "sets       {name}: {value}")?;
-        }
-        for (name, value) in &self.set_cookies {
-            let value = if is_hidden(self.route.cookies, name) { "..." } else { value };
-            writeln!(f, "sets       cookie {name}={value}")?;
-        }
-        let configured = self.route.authorization.map(|from| ("authorization".to_owned(), from.to_string()));
-        let values = self.route.headers.iter().map(|(name, from)| (name.clone(), from.to_string()));
-        for (name, from) in
-            configured.into_iter().chain(values).filter(|(name, _)| !is_listed(&self.set, name))
-        {
-            writeln!(f, "omits      {name}: the session has no {from}")?;
-        }
-        for (name, from) in self.route.cookies.iter().filter(|(name, _)| !is_listed(&self.set_cookies, name))
-        {
-            writeln!(f, "omits      cookie {name}: the session has no {from}")?;
-        }
-        match &self.audience {
-            Some(audience) if self.has_subject => {
-                writeln!(f, "sets       {}: signed, for {audience}", assertion::HEADER)?;
-            }
-            Some(_) => writeln!(f, "omits      {}: the session has no sub", assertion::HEADER)?,
-            None => {}
-        }
-        if self.route.forward_session {
-            writeln!(f, "sets       cookie: the sealed session")?;
-        }
-        for name in &self.changed {
-            writeln!(f, "changes    {name}: the client's value does not pass")?;
-        }
-        if !self.guarded.is_empty() {
-            writeln!(
-                f,
-                "guards     {}: a client's values never pass, in any spelling of the names",
-                self.guarded.join(", ")
-            )?;
-        }
-        Ok(())
-    }
-}
-
-fn is_listed(set: &[(String, String)], name: &str) -> bool {
-    set.iter().any(|(listed, _)| listed == name)
-}
-
-/// Whether a value has a secret or the access token in it.
-fn is_hidden(values: &[(String, UpstreamValue)], name: &str) -> bool {
-    values.iter().any(|(of, value)| {
-        of == name && (value.has_secret() || value.paths().into_iter().any(is_access_token_claim))
-    })
 }

@@ -114,6 +114,12 @@ pub trait Store {
     /// If the future is dropped, the value may have been written or not.
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
 
+    /// Deletes a value; that there is none is no error. It is gone at once in this location, and up to a minute later in
+    /// others.
+    ///
+    /// If the future is dropped, the value may have been deleted or not.
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError>;
+
     /// The name of the current location. Processes with the same name see each other's writes at once.
     fn location(&self) -> String;
 }

@@ -1,5 +1,5 @@
-//! The documents lead somewhere: every relative link has its file and its heading, and every page of docs/ is reachable
-//! from README.md.
+//! The documents lead somewhere: every relative link has its file and its heading, and every page of docs/ and every
+//! example is reachable from README.md.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// The documents that are not in docs/.
+/// The documents of the root.
 const IN_ROOT: [&str; 5] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
 
 #[test]
@@ -30,23 +30,26 @@ fn every_relative_link_has_its_file_and_its_heading() {
 }
 
 #[test]
-fn every_page_of_docs_is_reachable_from_the_readme() {
+fn every_page_of_docs_and_every_example_is_reachable_from_the_readme() {
     let documents = documents();
     let mut reached = BTreeSet::from([PathBuf::from("README.md")]);
     let mut open = vec![PathBuf::from("README.md")];
     while let Some(path) = open.pop() {
         for link in &documents[&path].links {
             let (target, _) = resolved(&path, &link.target);
-            let is_page = target.starts_with("docs") && documents.contains_key(&target);
-            if is_page && reached.insert(target.clone()) {
+            if is_page(&target) && documents.contains_key(&target) && reached.insert(target.clone()) {
                 open.push(target);
             }
         }
     }
-    let pages = documents.keys().filter(|path| path.starts_with("docs"));
+    let pages = documents.keys().filter(|path| is_page(path));
     let lost: Vec<String> =
         pages.filter(|path| !reached.contains(*path)).map(|path| path.display().to_string()).collect();
     assert!(lost.is_empty(), "no link leads from README.md to {}", lost.join(", "));
+}
+
+fn is_page(path: &Path) -> bool {
+    path.starts_with("docs") || path.starts_with("examples")
 }
 
 /// Why a link leads nowhere.
@@ -83,6 +86,9 @@ fn resolved(from: &Path, target: &str) -> (PathBuf, Option<String>) {
 /// All documents, by their paths from the repository's root.
 fn documents() -> BTreeMap<PathBuf, Document> {
     let mut paths: Vec<PathBuf> = IN_ROOT.into_iter().map(PathBuf::from).collect();
+    let examples = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().file_name());
+    let readmes = examples.map(|name| Path::new("examples").join(name).join("README.md"));
+    paths.extend(readmes.filter(|readme| root().join(readme).exists()));
     let mut folders = vec![PathBuf::from("docs")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root().join(&folder)).unwrap() {

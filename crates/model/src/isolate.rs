@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
-use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
@@ -191,6 +191,10 @@ impl Store for IsolatePlatform {
         };
         self.perform(Operation::Write, work, store_error).await
     }
+
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        self.perform(Operation::Write, self.inner.delete_store(key), store_error).await
+    }
 }
 
 impl Lock for IsolatePlatform {
@@ -295,6 +299,18 @@ impl Crypto for IsolatePlatform {
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         self.inner.public_key(key, algorithm).await
+    }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        self.inner.agree(key, public).await
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        self.inner.decrypt_oaep(key, ciphertext).await
     }
 }
 

@@ -21,6 +21,7 @@ pub mod clock;
 pub mod credentials_api;
 pub mod crypto;
 pub mod dpop;
+pub mod encryption;
 pub mod forward;
 pub mod http;
 pub mod jobs;

@@ -176,6 +176,14 @@ impl FakeProvider {
         Self::signed_with(&self.key, header, claims)
     }
 
+    /// A token with these claims, signed with the client secret (HS256).
+    #[allow(clippy::unused_self, reason = "it is this provider's client")]
+    pub fn signed_with_client_secret(&self, claims: &Value) -> String {
+        let input = signing_input(&json!({ "alg": "HS256" }), claims);
+        let signature = Hs256.sign(&Hs256Key::new(CLIENT_SECRET), input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_bytes()))
+    }
+
     /// The same, signed with another key.
     pub fn forged(header: &Value, claims: &Value) -> String {
         Self::signed_with(&key(9), header, claims)
@@ -206,6 +214,7 @@ impl Server for FakeProvider {
             "/revoke" => "revocation",
             "/groups" => "groups",
             "/par" => "par",
+            "/.well-known/ssf-configuration/events" => "transmitter",
             other => panic!("unexpected request to {other}"),
         };
         self.clock.set(now);
@@ -233,6 +242,7 @@ impl Server for FakeProvider {
             "groups" => Self::groups(request),
             "par" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
             "par" => self.requests.push(request),
+            "transmitter" => (200, transmitter()),
             _ => Self::userinfo(request),
         };
         self.alter(place, &mut answer);
@@ -359,9 +369,7 @@ impl FakeProvider {
 
     fn sign(&self, claims: &Value) -> String {
         if self.signs_with_secret.get() {
-            let input = signing_input(&json!({ "alg": "HS256" }), claims);
-            let signature = Hs256.sign(&Hs256Key::new(CLIENT_SECRET), input.as_bytes());
-            return format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_bytes()));
+            return self.signed_with_client_secret(claims);
         }
         let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
         self.alter("id_token_header", &mut header);
@@ -401,6 +409,11 @@ fn signing_input(header: &Value, claims: &Value) -> String {
 /// A key that is the same in every run.
 fn key(seed: u8) -> <Es256 as jwt_compact::Algorithm>::SigningKey {
     SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+/// The metadata of the transmitter of security events at `ISSUER/events`, which has the same keys.
+fn transmitter() -> Value {
+    json!({ "spec_version": "1_0", "issuer": format!("{ISSUER}/events"), "jwks_uri": format!("{ISSUER}/jwks") })
 }
 
 fn discovery() -> Value {

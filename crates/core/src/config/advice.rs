@@ -13,6 +13,7 @@ impl Config {
     pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.revocation_advice(runtime));
+        advice.extend(self.logout_advice());
         advice.extend(self.claim_advice());
         advice.extend(self.preview_advice(runtime));
         advice.extend(self.subject_advice());
@@ -22,6 +23,8 @@ impl Config {
         advice.extend(self.texts_advice());
         advice.extend(self.client_key_advice());
         advice.extend(self.dpop_advice());
+        advice.extend(self.step_up_advice());
+        advice.extend(self.tokens_advice());
         advice
     }
 

@@ -18,6 +18,8 @@ mod shown;
 mod site;
 mod texts;
 mod theme;
+mod tokens;
+mod transmitters;
 mod updatable;
 mod upstreams;
 mod verify;
@@ -60,6 +62,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
     dpop::refuse_useless_tokens(auth, &session, &providers);
+    tokens::refuse_missing_tokens(auth, &session, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {
@@ -81,6 +84,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
+    let event_transmitters = transmitters::transmitters(auth, &providers, &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
         let set = auth.place.set_secret("AUTH_SECRET");
@@ -105,6 +109,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         session,
         refresh,
         revocation,
+        event_transmitters,
         claims,
         providers,
         rules,

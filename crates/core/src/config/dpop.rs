@@ -15,7 +15,7 @@ impl Config {
         }
         let ids = bound.join(", ");
         let mut advice = Vec::new();
-        let mut advise = |place: &str, what: &str| {
+        let mut warn_of = |place: &str, what: &str| {
             advice.push(format!(
                 "{place}: {what} the access token of {ids}, which is bound to a key (dpop) and works only with a proof; an \
                  upstream with authorization = \"access_token\" gets both (docs/upstreams.md)"
@@ -27,13 +27,13 @@ impl Config {
                 if value.paths().iter().any(is_token)
                     && !(name == "authorization" && place.ends_with(".headers"))
                 {
-                    advise(&place, &format!("{name} has"));
+                    warn_of(&place, &format!("{name} has"));
                 }
             }
         }
         for (i, upstream) in self.upstreams.iter().enumerate() {
             if upstream.forward_session {
-                advise(&format!("AUTH.upstreams[{i}].forward_session"), "the forwarded session has");
+                warn_of(&format!("AUTH.upstreams[{i}].forward_session"), "the forwarded session has");
             }
         }
         let is_sent = self.upstreams.iter().any(|upstream| {
@@ -41,10 +41,10 @@ impl Config {
                 || upstream.headers.iter().any(|(name, _)| name == "authorization")
         });
         if is_sent && self.verify.secret.is_some() {
-            advise("AUTH.verify", "a proxy's answer may have");
+            warn_of("AUTH.verify", "a proxy's answer may have");
         }
         if self.session.expose.iter().any(|(_, from)| from.root() == "access_token") {
-            advise("AUTH.session.expose", "pages see");
+            warn_of("AUTH.session.expose", "pages see");
         }
         advice
     }

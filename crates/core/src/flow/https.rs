@@ -21,7 +21,8 @@ const MARKER_LIFETIME: Duration = Duration::from_mins(1);
 
 impl Vestibule {
     /// The request as the browser sent it, where a proxy in front ends TLS or changes the host: at `origin`, or at the
-    /// scheme of `login_url`. All hosts of a site whose `login_url` is https are on https, because its session is.
+    /// scheme of `login_url`. All hosts of a site whose `login_url` is https are on https, because its session is. What
+    /// arrives for the host of `login_url` is at its port, because the port of plain http is the proxy's own, or left out.
     pub(crate) fn as_sent(&self, mut request: Request) -> Request {
         let url = &mut request.url;
         if let Some(origin) = &self.config.origin {
@@ -33,8 +34,7 @@ impl Vestibule {
             && !is_loopback(url.host())
         {
             url.secure = true;
-            // A proxy that ends TLS on another port than the usual one may leave the port out.
-            if url.authority == login.host() {
+            if url.host() == login.host() {
                 login.authority().clone_into(&mut url.authority);
             }
         }

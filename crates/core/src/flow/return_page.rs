@@ -40,6 +40,11 @@ impl<P: Platform> RequestContext<'_, P> {
         self.return_policy().resolve(&text)
     }
 
+    /// Whether an address is one of these pages.
+    pub(crate) fn is_own_page(&self, address: &str) -> bool {
+        Url::parse(address).is_ok_and(|url| self.is_page_of_sign_in(&url))
+    }
+
     /// Whether it is a page to sign in, or another page of Vestibule. Nobody wants to come back there.
     fn is_page_of_sign_in(&self, url: &Url) -> bool {
         let config = self.config();

@@ -132,12 +132,10 @@ pub fn erase_everywhere(
 /// At most so many domains, the widest ones, may have had the session's cookie. Few hosts have more labels.
 const MAX_DOMAINS: usize = 5;
 
-/// The domains whose cookies a browser sends to `host`, as far as that is known without the public suffix list.
+/// The domains whose cookies a browser sends to `host`, the configured one first.
 fn domains_of(host: &str, configured: Option<&CookieDomain>) -> Vec<CookieDomain> {
     let mut domains: Vec<CookieDomain> = configured.cloned().into_iter().collect();
-    let starts = host.rmatch_indices('.').map(|(dot, _)| dot + 1).chain([0]);
-    let parents = starts.filter_map(|start| CookieDomain::parse(host.get(start..)?).ok());
-    for parent in parents.take(MAX_DOMAINS) {
+    for parent in CookieDomain::all_of(host).take(MAX_DOMAINS) {
         if !domains.contains(&parent) {
             domains.push(parent);
         }

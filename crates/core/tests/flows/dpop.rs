@@ -299,7 +299,7 @@ fn a_late_request_with_the_old_cookie_finds_the_tokens_and_their_key() {
     let mut late = browser.clone();
     env.pass(EXPIRING);
     browser.fetch(&env, &format!("{APP}/api"));
-    env.pass(Duration::from_secs(120));
+    env.pass(Duration::from_mins(2));
     let elsewhere = env.isolate(bound_settings(), "there");
     let answer = late.fetch(&elsewhere, &format!("{APP}/api"));
     assert_eq!(proof_of(&answer.forwarded.unwrap()).thumbprint, proofs_at(&env, "token")[0].thumbprint);

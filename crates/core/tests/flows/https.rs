@@ -99,6 +99,8 @@ fn a_login_url_of_the_same_host_behind_a_proxy_that_ends_tls_never_loops() {
     for (login, arrives_at) in [
         ("https://app.example.com", "http://app.example.com"),
         ("https://app.example.com:8443", "http://app.example.com"),
+        ("https://app.example.com", "http://app.example.com:8787"),
+        ("https://app.example.com:8443", "http://app.example.com:8787"),
     ] {
         let mut settings = of_the_login_host();
         settings["login_url"] = json!(login);

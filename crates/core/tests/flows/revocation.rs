@@ -207,6 +207,8 @@ fn sign_out_everywhere_ends_all_sessions_of_the_user_and_of_no_one_else() {
         let other = world.isolate(site(store), "there");
         let page = browser.open(&world, &format!("{APP}/auth/signout")).body;
         assert!(page.contains("Sign out everywhere"), "{page}");
+        let of_nobody = Browser::new().open(&world, &format!("{APP}/auth/signout")).body;
+        assert!(!of_nobody.contains("Sign out everywhere"), "{of_nobody}");
         sign_out(&world, &mut browser, true);
         world.pass(promised(store));
         assert_eq!(uses(&other, &second), [""; 0], "{store}");

@@ -71,6 +71,7 @@ fn each_provider_is_asked_in_its_own_way() {
         (json!({ "preset": "okta" }), json!({ "prompt": "login" })),
         (json!({ "preset": "keycloak" }), json!({ "prompt": "login" })),
         (json!({ "preset": "google" }), json!({ "prompt": "select_account" })),
+        (json!({ "preset": "azure-ad-b2c" }), json!({ "prompt": "login" })),
     ] {
         let mut settings = settings();
         let provider = settings["providers"][0].as_object_mut().unwrap();

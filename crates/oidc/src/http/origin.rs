@@ -240,6 +240,14 @@ impl CookieDomain {
         Ok(Self(name))
     }
 
+    /// The domains that `host`, without a port, is in and that browsers accept its cookies for, the widest first.
+    pub fn all_of(host: &str) -> impl Iterator<Item = Self> {
+        let widest = registrable_domain(host).map_or(usize::MAX, str::len);
+        let starts = host.rmatch_indices('.').map(|(dot, _)| dot + 1).chain([0]);
+        let names = starts.filter_map(move |start| host.get(start..).filter(|name| name.len() >= widest));
+        names.filter_map(registered_name).filter(|name| !is_address(name)).map(Self)
+    }
+
     /// `example.com`
     pub fn as_str(&self) -> &str {
         &self.0
@@ -535,6 +543,24 @@ mod tests {
             let (one, other) = (Origin::parse(one).unwrap(), Origin::parse(other).unwrap());
             assert_eq!(one.is_same_site(&other), same, "{one:?} {other:?}");
             assert_eq!(other.is_same_site(&one), same, "{other:?} {one:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_has_cookies_of_its_registrable_domain_and_of_the_names_below_it() {
+        for (host, domains) in [
+            ("a.b.example.com", &["example.com", "b.example.com", "a.b.example.com"][..]),
+            ("example.co.uk", &["example.co.uk"]),
+            ("a.b.s3.amazonaws.com", &["b.s3.amazonaws.com", "a.b.s3.amazonaws.com"]),
+            ("app.site.localhost", &["site.localhost", "app.site.localhost"]),
+            ("localhost", &[]),
+            ("example.com.", &[]),
+            ("192.168.1.5", &[]),
+            ("[::1]", &[]),
+            ("", &[]),
+        ] {
+            let found: Vec<CookieDomain> = CookieDomain::all_of(host).collect();
+            assert_eq!(found.iter().map(CookieDomain::as_str).collect::<Vec<_>>(), domains, "{host}");
         }
     }
 

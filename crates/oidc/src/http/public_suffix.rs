@@ -1,7 +1,7 @@
 //! The Public Suffix List: which names unrelated sites share, and so which hosts are of one site.
 //!
-//! `public_suffixes.txt` has the list with its private section, in a compact form that is searched as it is. `cargo xtask
-//! suffixes` renews it. A line is a top-level domain, with the names below it in parentheses:
+//! `public_suffixes.txt` has the list with its private section, in a compact form. `cargo xtask suffixes` renews it. A line
+//! is a top-level domain, with the names below it in parentheses, sorted:
 //!
 //! ```text
 //! uk(ac,co(blogspot),-service(*),…)
@@ -10,6 +10,10 @@
 //! `-` marks a name that is not a public suffix itself, `!` an exception, `*` any one label. A top-level domain without
 //! names below it is left out: where no rule matches, the last label is the suffix
 //! (<https://github.com/publicsuffix/list/wiki/Format#algorithm>).
+//!
+//! A line is read when its top-level domain is first asked for: a site has one or two of the 300.
+
+use std::sync::{LazyLock, OnceLock};
 
 /// The list. Its first lines are comments.
 const LIST: &str = include_str!("public_suffixes.txt");
@@ -37,18 +41,14 @@ fn suffix_labels(name: &str) -> usize {
     let mut below = below_top_level(labels.next().unwrap_or_default());
     let mut longest = 1;
     for (depth, label) in (2..).zip(labels) {
-        let mut next = "";
-        for entry in entries(below) {
-            match entry.kind {
-                Kind::Exception if entry.label == label => return depth - 1,
-                Kind::Suffix if entry.label == label || entry.label == "*" => longest = depth,
-                _ => {}
-            }
-            if entry.label == label {
-                next = entry.below;
-            }
+        let name = find(below, label);
+        match name.map(|name| name.kind) {
+            Some(Kind::Exception) => return depth - 1,
+            Some(Kind::Suffix) => longest = depth,
+            Some(Kind::Inner) | None if find(below, "*").is_some() => longest = depth,
+            Some(Kind::Inner) | None => {}
         }
-        below = next;
+        below = name.map_or(&[], |name| &name.below);
     }
     longest
 }
@@ -58,23 +58,41 @@ fn is_above_a_suffix(name: &str) -> bool {
     let mut labels = name.rsplit('.');
     let mut below = below_top_level(labels.next().unwrap_or_default());
     for label in labels {
-        below = entries(below).find(|entry| entry.label == label).map_or("", |entry| entry.below);
+        below = find(below, label).map_or(&[], |name| &name.below);
     }
     !below.is_empty()
 }
 
 /// The names below a top-level domain.
-fn below_top_level(label: &str) -> &'static str {
-    let of_line = |line: &'static str| line.strip_prefix(label)?.strip_prefix('(')?.strip_suffix(')');
-    LIST.lines().find_map(of_line).unwrap_or_default()
+fn below_top_level(label: &str) -> &'static [Name] {
+    static LINES: LazyLock<Vec<Line>> = LazyLock::new(|| LIST.lines().filter_map(Line::new).collect());
+    let found = LINES.binary_search_by(|line| line.label.cmp(label)).ok();
+    found.and_then(|at| LINES.get(at)).map_or(&[], Line::names)
 }
 
-/// A name of the list.
-struct Entry<'a> {
+/// A line of the list.
+struct Line {
+    label: &'static str,
+    text: &'static str,
+    names: OnceLock<Vec<Name>>,
+}
+
+impl Line {
+    fn new(line: &'static str) -> Option<Self> {
+        let (label, text) = line.strip_suffix(')')?.split_once('(')?;
+        (!label.starts_with("//")).then(|| Self { label, text, names: OnceLock::new() })
+    }
+
+    fn names(&self) -> &[Name] {
+        self.names.get_or_init(|| names(self.text))
+    }
+}
+
+/// A name of the list, and the names below it, sorted.
+struct Name {
     kind: Kind,
-    label: &'a str,
-    /// The names below it.
-    below: &'a str,
+    label: &'static str,
+    below: Vec<Name>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,27 +103,28 @@ enum Kind {
     Inner,
 }
 
-/// The names in `text`, without those below them.
-fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
+fn find<'a>(names: &'a [Name], label: &str) -> Option<&'a Name> {
+    names.get(names.binary_search_by(|name| name.label.cmp(label)).ok()?)
+}
+
+/// The names in `text`.
+fn names(text: &'static str) -> Vec<Name> {
+    let mut names = Vec::new();
     let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
+    while !rest.is_empty() {
         let end = rest.find(['(', ',']).unwrap_or(rest.len());
-        let (name, after) = rest.split_at_checked(end)?;
-        let (below, after) = match after.strip_prefix('(') {
-            Some(inner) => inner.split_at_checked(closing(inner))?,
-            None => ("", after),
-        };
+        let Some((name, after)) = rest.split_at_checked(end) else { break };
+        let inner = after.strip_prefix('(').and_then(|inner| inner.split_at_checked(closing(inner)));
+        let (below, after) = inner.unwrap_or(("", after));
         rest = after.trim_start_matches([')', ',']);
         let (kind, label) = match (name.strip_prefix('!'), name.strip_prefix('-')) {
             (Some(label), _) => (Kind::Exception, label),
             (_, Some(label)) => (Kind::Inner, label),
             _ => (Kind::Suffix, name),
         };
-        Some(Entry { kind, label, below })
-    })
+        names.push(Name { kind, label, below: self::names(below) });
+    }
+    names
 }
 
 /// Where the parenthesis that is open at the start of `text` closes.
@@ -185,17 +204,17 @@ mod tests {
 
     #[test]
     fn every_line_of_the_list_is_read_to_its_end() {
-        fn count(text: &str) -> usize {
-            entries(text).map(|entry| 1 + count(entry.below)).sum()
+        fn count(names: &[Name]) -> usize {
+            assert!(names.is_sorted_by(|one, next| one.label < next.label), "a search finds every name");
+            names.iter().map(|name| 1 + count(&name.below)).sum()
         }
         let lines: Vec<&str> = LIST.lines().filter(|line| !line.starts_with("//")).collect();
         assert!(lines.len() > 200, "{}", lines.len());
         for line in &lines {
             let (top, below) = line.split_once('(').expect("every line has names below it");
             let below = below.strip_suffix(')').expect("the parenthesis closes");
-            assert_eq!(count(below), below.split(['(', ',']).count(), "{top}");
             assert_eq!(below.matches('(').count(), below.matches(')').count(), "{top}");
-            assert_eq!(below_top_level(top), below);
+            assert_eq!(count(below_top_level(top)), below.split(['(', ',']).count(), "{top}");
         }
     }
 }

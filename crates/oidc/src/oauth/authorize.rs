@@ -54,6 +54,9 @@ const FORWARDED_PARAMETERS: [&str; 17] = [
     "idp_identifier",
 ];
 
+/// A hint about the user's account (OpenID Connect Core 1.0 sections 3.1.2.1 and 4).
+pub const LOGIN_HINT: &str = "login_hint";
+
 /// In bytes. An e-mail address has at most 254; `acr_values` and `ui_locales` are lists of short names.
 const MAX_VALUE_LEN: usize = 512;
 
@@ -167,9 +170,7 @@ pub fn parameters(
     for (name, _) in query.iter() {
         let Some(&name) = FORWARDED_PARAMETERS.iter().find(|&&listed| listed == name) else { continue };
         let Some(value) = query.one(name)?.filter(|value| !value.is_empty()) else { continue };
-        if value.len() > MAX_VALUE_LEN {
-            return Err(ParameterError::TooLong(name));
-        }
+        check_length(name, value)?;
         if name == "max_age" && parse_max_age(value).is_none() {
             return Err(ParameterError::MaxAge);
         }
@@ -180,6 +181,11 @@ pub fn parameters(
         }
     }
     Ok(merged)
+}
+
+/// Checks the length of a parameter that a client wants to have forwarded.
+pub fn check_length(name: &'static str, value: &str) -> Result<(), ParameterError> {
+    if value.len() > MAX_VALUE_LEN { Err(ParameterError::TooLong(name)) } else { Ok(()) }
 }
 
 /// Why the parameters of a sign-in request are rejected. The error is the client's.

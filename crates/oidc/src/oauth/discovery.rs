@@ -17,9 +17,9 @@ use crate::oauth::provider::OAuthProvider;
 
 /// A user waits, and so do all requests that wait for the same fetch. A healthy provider serves this static document in
 /// well under a second, and after a cold start in a few seconds.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// In bytes. The largest documents of known providers have about 10 kB.
-const LIMIT: usize = 128 * 1024;
+pub(super) const LIMIT: usize = 128 * 1024;
 /// In bytes. Servers and proxies do not reliably support longer URLs.
 const URL_LIMIT: usize = 2048;
 /// Longer lists are cut, so that the stored metadata stays small. No registry has as many entries.
@@ -50,7 +50,7 @@ impl<'a> Issuer<'a> {
     /// A provider with many tenants differs. If the tenant was configured by its domain or by a word for several
     /// tenants, the document names the tenant's id, or the template itself. If it was configured by its id, only that
     /// id is accepted.
-    fn accepts(&self, found: &str) -> bool {
+    pub fn accepts(&self, found: &str) -> bool {
         let Some(template) = self.template else { return found == self.identifier };
         found == self.identifier
             || (tenant_of(template, self.identifier).is_none()
@@ -150,7 +150,24 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
                 .unwrap_or_default()
                 .map(|names| requests::supported(&names)),
         },
+        claims_parameter_supported: document.flag("claims_parameter_supported")?,
     })
+}
+
+/// Parses a document of `issuer` of which only the address of its keys is wanted, with the same checks.
+pub(super) fn parse_jwks_uri(issuer: &str, response: &FetchResponse) -> Result<Url, DiscoveryError> {
+    let document = Document(exchange::successful_object(response)?);
+    let found = document.text("issuer")?.ok_or(DiscoveryError::Missing("issuer"))?;
+    if found != issuer {
+        return Err(DiscoveryError::IssuerMismatch {
+            configured: excerpt(issuer, URL_LIMIT),
+            found: excerpt(found, URL_LIMIT),
+        });
+    }
+    let issuer_url =
+        endpoint(issuer).map_err(|cause| DiscoveryError::Endpoint { member: "issuer", cause })?;
+    let jwks_uri = document.endpoint("jwks_uri", is_address_or_localhost(&issuer_url))?;
+    jwks_uri.ok_or(DiscoveryError::Missing("jwks_uri"))
 }
 
 /// The supported part of a provider's metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2). Only
@@ -170,6 +187,7 @@ pub struct ProviderMetadata {
     authorization_response_iss_parameter_supported: bool,
     dpop_signing_alg_values_supported: Option<Vec<String>>,
     requests: RequestMetadata,
+    claims_parameter_supported: bool,
 }
 
 impl ProviderMetadata {
@@ -194,6 +212,7 @@ impl ProviderMetadata {
             authorization_response_iss_parameter_supported: false,
             dpop_signing_alg_values_supported: None,
             requests: RequestMetadata::default(),
+            claims_parameter_supported: false,
         })
     }
 
@@ -283,6 +302,12 @@ impl ProviderMetadata {
     /// `dpop_signing_alg_values_supported` (RFC 9449 section 5.1); `None` if the provider says nothing about it.
     pub fn dpop_algorithms(&self) -> Option<&[String]> {
         self.dpop_signing_alg_values_supported.as_deref()
+    }
+
+    /// `claims_parameter_supported`: whether an authorization request may name the claims that it needs (OpenID Connect
+    /// Core 1.0 section 5.5).
+    pub fn claims_parameter_supported(&self) -> bool {
+        self.claims_parameter_supported
     }
 }
 
@@ -420,6 +445,7 @@ mod tests {
             "id_token_signing_alg_values_supported": ["none", "HS256", "ES256", "RS256"],
             "code_challenge_methods_supported": ["plain", "S256"],
             "authorization_response_iss_parameter_supported": true,
+            "claims_parameter_supported": true,
             "scopes_supported": ["openid"],
         })
     }
@@ -463,11 +489,12 @@ mod tests {
         assert_eq!(metadata.id_token_algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
         assert_eq!(metadata.supports_pkce(), Some(true));
         assert!(metadata.authorization_response_iss_parameter_supported());
+        assert!(metadata.claims_parameter_supported());
     }
 
     #[test]
     fn optional_members_may_be_missing_or_null() {
-        const OPTIONAL: [&str; 7] = [
+        const OPTIONAL: [&str; 8] = [
             "userinfo_endpoint",
             "end_session_endpoint",
             "revocation_endpoint",
@@ -475,6 +502,7 @@ mod tests {
             "id_token_signing_alg_values_supported",
             "code_challenge_methods_supported",
             "authorization_response_iss_parameter_supported",
+            "claims_parameter_supported",
         ];
         let mut absent = document();
         let mut null = document();
@@ -491,6 +519,7 @@ mod tests {
             assert_eq!(metadata.id_token_algorithms(), [Algorithm::Rs256]);
             assert_eq!(metadata.supports_pkce(), None);
             assert!(!metadata.authorization_response_iss_parameter_supported());
+            assert!(!metadata.claims_parameter_supported());
         }
     }
 
@@ -517,6 +546,7 @@ mod tests {
             ("code_challenge_methods_supported", json!("S256")),
             ("authorization_response_iss_parameter_supported", json!("true")),
             ("authorization_response_iss_parameter_supported", json!(1)),
+            ("claims_parameter_supported", json!("true")),
         ] {
             let error = refused(&with(member, wrong));
             assert!(matches!(error, DiscoveryError::Malformed(named, _) if named == member), "{error}");

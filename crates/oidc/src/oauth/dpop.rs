@@ -13,6 +13,7 @@ use crate::jose::crypto::{Crypto, KeyError};
 use crate::jose::jwk::Jwk;
 use crate::jose::jws::Algorithm;
 use crate::jose::sign::{self, PrivateKey};
+use crate::json;
 use crate::oauth::error_body;
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -99,18 +100,15 @@ pub async fn proof<C: Crypto>(
     now: Timestamp,
 ) -> Result<String, KeyError> {
     let header = json!({ "typ": "dpop+jwt", "alg": ALGORITHM.name(), "jwk": public.to_public_json() });
-    let mut claims = json!({
-        "jti": id,
-        "htm": request.method,
-        "htu": target(request.url),
-        "iat": now.seconds(),
-    });
-    if let Some(token) = request.access_token {
-        claims["ath"] = Value::from(token_hash(token));
-    }
-    if let Some(nonce) = request.nonce {
-        claims["nonce"] = Value::from(nonce);
-    }
+    let mut claims = vec![
+        ("jti", Value::from(id)),
+        ("htm", request.method.into()),
+        ("htu", target(request.url).into()),
+        ("iat", now.seconds().into()),
+    ];
+    claims.extend(request.access_token.map(|token| ("ath", token_hash(token).into())));
+    claims.extend(request.nonce.map(|nonce| ("nonce", nonce.into())));
+    let claims = Value::Object(json::of(&claims));
     sign::sign_with_header(crypto, key.private(), ALGORITHM, &header, &claims).await
 }
 

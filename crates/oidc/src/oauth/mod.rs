@@ -16,6 +16,14 @@
 //! | [`revocation`] | RFC 7009 |
 //! | [`dpop`], at the token endpoint and wherever a token is used | RFC 9449 |
 //!
+//! What a provider sends by itself, to end sessions:
+//!
+//! | token | specification |
+//! |---|---|
+//! | [`logout_token`] | OpenID Connect Back-Channel Logout 1.0 |
+//! | [`security_event`], with [`subject_id`] and [`transmitter`] | RFC 8417, RFC 8935, RFC 9493; OpenID Shared Signals Framework 1.0, CAEP 1.0 |
+//! | [`revocation_request`], with [`subject_id`] | draft-parecki-oauth-global-token-revocation |
+//!
 //! Each step requires the result of the step before it: a token request needs an
 //! [`AuthorizationCode`](authorize::AuthorizationCode), which only a checked response gives, and a userinfo response
 //! needs a [`VerifiedIdToken`](id_token::VerifiedIdToken) with the subject that it must have.
@@ -34,13 +42,18 @@ pub mod id_token;
 pub mod jarm;
 pub mod jwks;
 pub mod logout;
+pub mod logout_token;
 pub mod pkce;
 pub mod profile;
 pub mod provider;
 pub mod pushed;
 pub mod request_object;
 pub mod revocation;
+pub mod revocation_request;
+pub mod security_event;
+pub mod subject_id;
 pub mod token;
+pub mod transmitter;
 pub mod userinfo;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 use crate::http::url::Url;
+use crate::jose::encrypted::{DecryptionKey, Encryption};
 use crate::jose::jws::Algorithm;
 use crate::oauth::email::EmailVerification;
 use crate::oauth::profile::SecurityProfile;
@@ -50,6 +51,8 @@ pub struct OAuthProvider {
     pub strict_rotation: bool,
     /// What brings a refresh token, if that is known.
     pub refresh_token_needs: RefreshTokenNeeds,
+    /// Which responses are encrypted for this client, and its keys.
+    pub response_encryption: ResponseEncryption,
     /// The security profile that it follows, if one is configured.
     pub profile: Option<SecurityProfile>,
     /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
@@ -95,6 +98,17 @@ pub struct RefreshTokenNeeds {
     pub params: Vec<(String, String)>,
 }
 
+/// The responses that a provider encrypts for this client (OpenID Connect Core 1.0 sections 2 and 5.3.2).
+#[derive(Clone, Debug, Default)]
+pub struct ResponseEncryption {
+    /// How ID tokens are encrypted; `None` if they are not.
+    pub id_token: Option<Encryption>,
+    /// How the responses of userinfo are encrypted; `None` if they are not.
+    pub userinfo: Option<Encryption>,
+    /// The private keys. The provider encrypts for the first one; the others are those before it.
+    pub keys: Vec<DecryptionKey>,
+}
+
 /// The settings of OpenID Connect.
 #[derive(Clone, Debug)]
 pub struct OpenId {
@@ -119,6 +133,12 @@ pub struct OpenId {
     pub param_claims: Vec<(String, Vec<String>)>,
     /// Where the groups are that ID tokens leave out; `None` if they are not fetched.
     pub groups_overage: Option<GroupsOverage>,
+    /// Whether its logout tokens end sessions (OpenID Connect Back-Channel Logout 1.0).
+    pub backchannel_logout: bool,
+    /// Whether its logout page ends sessions by a frame (OpenID Connect Front-Channel Logout 1.0).
+    pub frontchannel_logout: bool,
+    /// Whether other sites may send people here to sign in with this provider (OpenID Connect Core 1.0 section 4).
+    pub initiate_login: bool,
 }
 
 /// Where the groups of a user are whose ID token leaves them out.
@@ -245,6 +265,19 @@ pub struct LogoutConfig {
     pub endpoint: Option<Url>,
     /// The name of the parameter for the return address.
     pub redirect_param: String,
+    /// The session's claim that says who signs out where no ID token can (`logout_hint`).
+    pub hint_claim: String,
+}
+
+impl LogoutConfig {
+    /// The name of the parameter for the return address in the specification.
+    pub const REDIRECT_PARAM: &str = "post_logout_redirect_uri";
+
+    /// Whether the endpoint is one of the specification, which takes a hint and returns `state`. One that calls the return
+    /// address otherwise has parameters of its own.
+    pub fn is_standard(&self) -> bool {
+        self.redirect_param == Self::REDIRECT_PARAM
+    }
 }
 
 /// How a refresh token is revoked (RFC 7009).

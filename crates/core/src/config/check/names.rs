@@ -1,7 +1,7 @@
 //! The names that templates and paths of a provider can begin with, and the names of its variables.
 
 /// The variables of a provider: each is the last part of the name `AUTH_<ID>_…`, in lower case.
-pub(in crate::config) const PROVIDER_VARIABLES: [&str; 12] = [
+pub(in crate::config) const PROVIDER_VARIABLES: [&str; 14] = [
     "id",
     "secret",
     "private_key",
@@ -14,6 +14,8 @@ pub(in crate::config) const PROVIDER_VARIABLES: [&str; 12] = [
     "domain",
     "team_id",
     "key_id",
+    "events_secret",
+    "decryption_key",
 ];
 
 /// Those of the client's private keys, the newest first: as with the session's secrets, the highest number is the newest.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
-use crate::config::schema::ASK;
+use crate::config::schema::{ASK, TOKEN_STORAGES};
 use crate::config::table::{Table, Text};
 use crate::session::own_claims::OWN_CLAIMS;
 use crate::session::policy::{Persistence, SessionConfig};
@@ -59,6 +59,7 @@ pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionCon
         persistence: persistence(session),
         expose: expose(&session.table("expose")),
         updatable,
+        tokens: session.chosen("tokens", &TOKEN_STORAGES).unwrap_or_default(),
     }
 }
 
@@ -119,7 +120,7 @@ fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
 /// token, the cookies of an API, or the key to which tokens are bound.
 pub(super) fn session_source(text: &Text<'_>) -> Option<DataPath> {
     let path = text.parsed(DataPath::parse)?;
-    if matches!(path.root(), "refresh_token" | "api_cookies") {
+    if matches!(path.root(), "refresh_token" | "api_cookies" | "token_entry") {
         refuse!(
             text,
             "a refresh token must stay in the sealed session: anyone who has it can act as this user for months, and using it ends the session",

@@ -32,10 +32,14 @@ impl<P: Platform> RequestContext<'_, P> {
         Response::json(403, &json!({ "error": "foreign_host" })).with("cache-control", "private, no-store")
     }
 
-    /// The page has no link, because it is unknown which host of the site the user wanted.
+    /// On a host outside of the site the page has no link, because it is unknown which host of the site the user wanted.
     fn host_outside_site_page(&self) -> Response {
+        let language = self.language();
         let content = html! {
-            p { (self.language().text(Text::ForeignHost)) }
+            p { (language.text(Text::ForeignHost)) }
+            @if self.signs_users_in() {
+                a.button href={ (self.request.url.origin()) "/" } { (language.text(Text::Home)) }
+            }
         };
         let title = Text::ForeignHostTitle;
         Page { status: 403, title, icon: Icon::Lock, content, rules: String::new() }.respond(self)

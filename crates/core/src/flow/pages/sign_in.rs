@@ -42,11 +42,11 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) async fn show_sign_in(&self, query: &Params) -> Result<Response, Error> {
         let form = self.form_context(query, None)?;
         form.refuse_long_address()?;
-        if let HostRole::Preview(login) = self.host_role {
-            return Ok(self.request_preview_session(login, form));
-        }
         let one = |name| query.one(name).map_err(ClientError::from);
         let (error, code, prompt) = (one("error")?, one("code")?, one(PROMPT.0)?);
+        if let HostRole::Preview(login) = self.host_role {
+            return Ok(self.request_preview_session(login, form, prompt.is_some()));
+        }
         let config = self.config();
         let other_page = match (&config.pages.sign_in, self.host_role) {
             (Some(page), _) => Some(self.page_location(page)),

@@ -16,6 +16,7 @@ use crate::session::cookie::SessionCookie;
 use crate::texts::Text;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::http::return_to::TrustedUrl;
 
 /// The error of a sign-out that other processes do not learn of.
 const INCOMPLETE: &str = "SignOutIncomplete";
@@ -33,14 +34,22 @@ impl<P: Platform> RequestContext<'_, P> {
         let has_old_form =
             query.one("error") == Ok(Some("MissingCSRF")) || query.one("csrf") == Ok(Some("true"));
         let session = self.live_session().await;
-        // The provider sends people back only to an address that is registered there, and not to the page that they left.
+        // The page that they signed in for would send them to the provider at once to sign in again.
         let is_asked_for = query.one("callbackUrl").is_ok_and(|asked| asked.is_some_and(|it| !it.is_empty()));
+        // What an earlier sign-in left behind may be a page of Vestibule's, which would ask to sign in again.
+        let back = if !is_asked_for && self.is_own_page(form.return_to.as_str()) {
+            self.return_policy().default()
+        } else {
+            form.return_to
+        };
         let return_to = match &session {
             Ok(SessionCookie::Valid(session)) if !is_asked_for && self.has_provider_logout(session) => {
                 self.return_policy().default()
             }
-            _ => form.return_to.clone(),
+            _ => back.clone(),
         };
+        let is_nobody =
+            matches!(session, Ok(SessionCookie::Absent | SessionCookie::Revoked | SessionCookie::Invalid(_)));
         let language = self.language();
         let content = html! {
             @if has_old_form { p.alert role="alert" { (language.text(error_text("MissingCSRF", None))) } }
@@ -49,21 +58,22 @@ impl<P: Platform> RequestContext<'_, P> {
             form method="post" action=(self.route_in_language("signout")) {
                 (hidden_fields(form.csrf.token(), return_to.as_str()))
                 button type="submit" { (language.text(Text::SignOut)) }
-                @if self.config().revocation.store != RevocationStore::None {
+                @if !is_nobody && self.config().revocation.store != RevocationStore::None {
                     button.quiet type="submit" name="everywhere" value="true" { (language.text(Text::SignOutEverywhere)) }
                 }
             }
-            a.button.quiet href=(form.return_to) { (language.text(Text::Cancel)) }
+            a.button.quiet href=(back) { (language.text(Text::Cancel)) }
         };
         let page =
             Page { status: 200, title: Text::SignOut, icon: Icon::Leave, content, rules: String::new() };
         Ok(with_cookies(page.respond(self), form.cookies))
     }
 
-    /// The answer to a sign-out that only reached this browser: the page that says so, or for a script its address.
-    pub(crate) fn sign_out_incomplete(&self, body: &Params, next: &str) -> Response {
+    /// The answer to a sign-out that only reached this browser: the page that says so, from which it goes on to `next`, or for
+    /// a script the page's address. That has `return_to` only, because `next` may be the provider's address with a token.
+    pub(crate) fn sign_out_incomplete(&self, body: &Params, next: &str, return_to: &TrustedUrl) -> Response {
         if self.is_sent_by_script(body) {
-            let parameters = [("error", INCOMPLETE), ("callbackUrl", next)];
+            let parameters = [("error", INCOMPLETE), ("callbackUrl", return_to.as_str())];
             return Response::redirect(with_parameters(&self.route_in_language("signout"), &parameters));
         }
         self.sign_out_incomplete_page(next)

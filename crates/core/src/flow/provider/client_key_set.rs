@@ -1,5 +1,5 @@
-//! `GET /client-keys.json`: the public half of the keys with which clients authenticate and sign requests, for the
-//! providers at which they are registered (`jwks_uri`, RFC 7591 section 2). The keys of assertions are another set.
+//! `GET /client-keys.json`: the public half of the keys with which clients authenticate, sign requests and decrypt, for
+//! the providers at which they are registered (`jwks_uri`, RFC 7591 section 2). The keys of assertions are another set.
 
 use std::rc::Rc;
 
@@ -49,6 +49,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
             }
         }
-        Ok(keys.iter().map(|key| key.public.clone()).collect())
+        let encryption = self.encryption_keys().await?;
+        Ok(keys.iter().map(|key| key.public.clone()).chain(encryption.iter().cloned()).collect())
     }
 }

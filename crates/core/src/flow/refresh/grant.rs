@@ -107,6 +107,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(id_token) => self.refreshed_session_end(provider, id_token, session)?,
             None => None,
         };
+        let new_id_token = tokens.id_token.clone().filter(|_| id_token.is_some());
         let id_token = id_token.map(|id_token| id_token.verified);
         let asked = self.claims_of_provider(&source, id_token.as_ref(), session);
         let claims = self.refreshed_claims(provider, deadline, pin!(asked)).await?;
@@ -120,6 +121,7 @@ impl<P: Platform> RequestContext<'_, P> {
             claims,
             ends_at,
             dpop_key,
+            id_token: new_id_token,
         })
     }
 
@@ -156,7 +158,8 @@ impl<P: Platform> RequestContext<'_, P> {
         subject: Option<&str>,
     ) -> Result<Option<RefreshedIdToken>, Error> {
         let TokenSource { provider, oauth, metadata, .. } = *source;
-        let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
+        let id_token = self.decrypted_id_token(provider, oauth, id_token.expose()).await?;
+        let verified = self.verify_signature(provider, oauth, metadata, &id_token);
         let (claims, is_signature_verified) =
             match within(self.platform, MAX_CLAIMS_WAIT, pin!(verified)).await {
                 Some(Ok(payload)) => (payload.into_claims(), true),
@@ -171,7 +174,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     let id = &provider.id;
                     let message = format_args!("provider {id}: its keys are unavailable");
                     self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
-                    let claims = match jws::decode_unverified(id_token.expose()) {
+                    let claims = match jws::decode_unverified(&id_token) {
                         Value::Object(claims) => claims,
                         _ => Map::new(),
                     };
@@ -201,7 +204,7 @@ struct RefreshedIdToken {
 /// Whether [`RequestContext::redeem_refresh_token`] can refresh this session at this provider.
 pub(super) fn can_refresh(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
-        ProviderKind::OAuth(_) => session.refresh_token().is_some(),
+        ProviderKind::OAuth(_) => session.has_refresh_token(),
         ProviderKind::Credentials(api) => {
             api.refresh.as_ref().is_some_and(|refresh| credentials::can_refresh(refresh, session))
         }

@@ -10,6 +10,7 @@ use crate::flow::signin::switch_account;
 use crate::flow::{FormContext, RequestContext, provider};
 use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
+use crate::session::step_up::StepUpAttempt;
 use crate::session::ticket::Ticket;
 use crate::session::transaction::{self, Transaction};
 use vestibule_oidc::http::cookie::SetCookie;
@@ -83,6 +84,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut transaction = match purpose {
             Purpose::SignIn { is_kept } => transaction.with_persistence(is_kept),
             Purpose::Silent { subject } => transaction.silently_for(subject),
+            Purpose::StepUp { attempt, is_kept } => {
+                transaction.with_persistence(is_kept).stepping_up(attempt)
+            }
         };
         let mut dpop_jkt = None;
         if oauth.dpop {
@@ -146,6 +150,13 @@ pub(super) enum Purpose<'a> {
     Silent {
         /// The session's subject.
         subject: &'a str,
+    },
+    /// The user of a session proves more, or again.
+    StepUp {
+        /// What they have to prove, and who they are.
+        attempt: StepUpAttempt,
+        /// Whether the session stays when the browser closes.
+        is_kept: bool,
     },
 }
 

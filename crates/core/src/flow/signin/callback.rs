@@ -17,9 +17,11 @@ use crate::flow::signin::create_session::CreatedSession;
 use crate::flow::signin::groups::GroupsFor;
 use crate::flow::signin::identity::{Identity, IdentityError};
 use crate::flow::signin::profile::TokenSource;
+use crate::flow::signin::step_up::SteppedUp;
 use crate::flow::{RequestContext, provider};
 use crate::platform::Platform;
 use crate::session::cookie;
+use crate::session::tokens::TokenStorage;
 use crate::session::transaction::Transaction;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
@@ -64,7 +66,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let response = match callback.finish(&response).await {
             // The user did not begin it, and sees no error of it.
             Err(error) if transaction.silent_for.is_some() => self.sign_in_visibly(transaction, Some(&error)),
-            answer => answer?,
+            Err(error) => self.step_up_failed(provider, transaction, error)?,
+            Ok(answer) => answer,
         };
         Ok(with_cookies(response, finished))
     }
@@ -95,7 +98,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         let dpop_key = self.dpop_key();
         let mut tokens = self.exchange_code(&metadata, &code, dpop_key.as_ref()).await?;
         context.check_authorization_details(self.provider, self.oauth, &mut tokens);
-        if self.transaction.silent_for.is_none() {
+        if self.transaction.silent_for.is_none() && self.transaction.step_up.is_none() {
             context.check_refresh_token(self.provider, self.oauth, &tokens);
         }
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
@@ -107,6 +110,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         context.complete_groups(&source, id_token.as_ref(), &mut profile, GroupsFor::SignIn).await?;
 
         let claims = source.claims(id_token.as_ref(), profile, listed_email);
+        let verified = tokens.id_token.clone().filter(|_| id_token.is_some());
         let tokens = source.tokens(context.now);
         let identity = Identity::from_claims(self.provider, self.oauth, claims, tokens);
         let mut identity = identity.map_err(|error| {
@@ -116,18 +120,28 @@ impl<P: Platform> CallbackContext<'_, P> {
             };
             provider::provider_error(self.provider, cause)
         })?;
+        identity.id_token = verified;
         identity.extra_claims.extend(ends_at.map(|end| ("ends_at", Value::from(end.seconds()))));
+        if !self.needs_refresh_token(&metadata) {
+            identity.refresh_token = None;
+        }
         identity.extra_claims.extend(context.persistence_claim(self.transaction.is_persistent));
         identity.extra_claims.extend(dpop_key.map(|key| ("dpop_key", Value::from(key.to_text().expose()))));
-        let created = match &self.transaction.silent_for {
-            None => context.create_session(identity).await?,
-            Some(subject) if identity.subject == *subject => {
+        let created = match (&self.transaction.silent_for, &self.transaction.step_up) {
+            (None, Some(attempt)) => {
+                match context.finish_step_up(identity, attempt, &self.transaction.return_to).await? {
+                    SteppedUp::Session(created) => created,
+                    SteppedUp::Answer(answer) => return Ok(answer),
+                }
+            }
+            (None, None) => context.create_session(identity).await?,
+            (Some(subject), _) if identity.subject == *subject => {
                 let Some(session) = context.session_to_confirm(self.provider, subject).await else {
                     return Ok(context.sign_in_visibly(self.transaction, None));
                 };
                 context.confirm_session(identity, &session).await?
             }
-            Some(_) => return Ok(context.sign_in_visibly(self.transaction, None)),
+            (Some(_), _) => return Ok(context.sign_in_visibly(self.transaction, None)),
         };
         Ok(match created {
             CreatedSession::Session(cookies) => {
@@ -149,6 +163,16 @@ impl<P: Platform> CallbackContext<'_, P> {
     fn dpop_key(&self) -> Option<DpopKey> {
         let begun = || self.transaction.dpop_key.clone().unwrap_or_else(|| self.context.new_dpop_key());
         self.oauth.dpop.then(begun)
+    }
+
+    /// Whether the session may keep its refresh token. With `session.tokens = "none"` only for what needs it: the provider's
+    /// word about the user, or the revocation at the sign-out (RFC 7009), if the provider has an endpoint for it.
+    fn needs_refresh_token(&self, metadata: &ProviderMetadata) -> bool {
+        let config = &self.context.config().session;
+        let revocation = self.oauth.token_revocation.as_ref();
+        config.tokens != TokenStorage::None
+            || config.revalidate.is_some()
+            || revocation.is_some_and(|it| it.endpoint.is_some() || metadata.revocation_endpoint().is_some())
     }
 
     /// Exchanges the authorization code for tokens (RFC 6749 section 4.1.3, OpenID Connect Core 1.0 section 3.1.3).
@@ -180,7 +204,8 @@ impl<P: Platform> CallbackContext<'_, P> {
         let Some(openid) = &oauth.openid else { return Ok(None) };
         let id_token =
             tokens.require_id_token().map_err(|cause| provider::provider_error(provider, cause))?;
-        let payload = context.verify_signature(provider, oauth, metadata, id_token.expose()).await?;
+        let id_token = context.decrypted_id_token(provider, oauth, id_token.expose()).await?;
+        let payload = context.verify_signature(provider, oauth, metadata, &id_token).await?;
         let issuer = provider::issuer_of_token(openid, metadata, payload.claims())
             .map_err(|cause| provider::provider_error(provider, cause))?;
         let expected = id_token::Expected {

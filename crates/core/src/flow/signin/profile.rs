@@ -97,10 +97,16 @@ impl<P: Platform> RequestContext<'_, P> {
         let Some(subject) = subject else {
             return userinfo::parse_profile(&response, root).map_err(provider_error);
         };
-        let claims = if config.is_signed_response {
-            let token = userinfo::signed_token(&response).map_err(provider_error)?;
-            let verified = self.verify_signature(provider, oauth, metadata, token).await?;
-            userinfo::of_subject(verified.into_claims(), subject)
+        let is_encrypted = oauth.response_encryption.userinfo.is_some();
+        let claims = if config.is_signed_response || is_encrypted {
+            let token = userinfo::token(&response).map_err(provider_error)?;
+            let token = self.decrypted_userinfo(provider, oauth, token).await?;
+            if config.is_signed_response {
+                let verified = self.verify_signature(provider, oauth, metadata, &token).await?;
+                userinfo::of_subject(verified.into_claims(), subject)
+            } else {
+                userinfo::parse_decrypted(&token, root, subject)
+            }
         } else {
             userinfo::parse(&response, root, subject)
         };

@@ -22,7 +22,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let verified = form.verify_csrf(body)?;
         match self.host_role {
             HostRole::Member(_) => return self.handoff(provider_id, query, body, form, verified),
-            HostRole::Preview(login) => return Ok(self.request_preview_session(login, form)),
+            HostRole::Preview(login) => {
+                let prompt = query.one(switch_account::PROMPT.0).map_err(ClientError::from)?;
+                return Ok(self.request_preview_session(login, form, prompt.is_some()));
+            }
             HostRole::Login | HostRole::Outside(_) => {}
         }
         let is_kept = persistence::chosen(body).map_err(ClientError::from)?.unwrap_or(true);

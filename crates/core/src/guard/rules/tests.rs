@@ -3,6 +3,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::guard::budget::MAX_WORK;
 use crate::guard::conditions::{Source, ValuePattern};
+use crate::guard::decision::Decision;
+use crate::session::proven::ProvenClaims;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::request::RequestUrl;
 

@@ -54,7 +54,7 @@ pub(super) const TEXTS: Texts = Texts {
     our_fault: "Wir konnten Sie nicht anmelden. Bitte versuchen Sie es noch einmal. Wenn es wieder geschieht, sagen Sie \
                 bitte den Betreibern dieser Website Bescheid.",
     denied_title: "Zugriff verweigert",
-    denied: "Sie dürfen sich hier nicht anmelden. Wenn Sie ein anderes Konto haben, versuchen Sie es bitte mit diesem.",
+    denied: "Sie dürfen sich hier nicht anmelden. Wenn Sie ein anderes Konto haben, versuchen Sie es bitte damit.",
     dead_link_title: "Dieser Link gilt nicht mehr",
     dead_link: "Er ist abgelaufen oder wurde schon benutzt. Bitte melden Sie sich noch einmal an, um einen neuen zu \
                 bekommen.",
@@ -66,7 +66,7 @@ pub(super) const TEXTS: Texts = Texts {
     forbidden: "Sie sind angemeldet, aber Ihr Konto hat keinen Zugriff auf diese Seite.",
     forbidden_signed_out: "Bitte melden Sie sich mit einem Konto an, das Zugriff auf diese Seite hat.",
     other_account: "Mit einem anderen Konto anmelden",
-    foreign_host_title: "Keine Anmeldung hier",
+    foreign_host_title: "Hier ist keine Anmeldung möglich",
     foreign_host: "Unter dieser Adresse können Sie sich nicht anmelden. Bitte gehen Sie zur üblichen Adresse der Website.",
     forwarding_loop: "Diese Website ist nicht richtig eingerichtet: Ihre Anfrage führt im Kreis. Bitte sagen Sie den Betreibern Bescheid.",
     too_many_attempts_title: "Zu viele Versuche",
@@ -110,4 +110,17 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "Wir konnten diese Seite nicht anzeigen. Bitte versuchen Sie es noch einmal. Wenn es wieder \
                   geschieht, sagen Sie bitte den Betreibern dieser Website Bescheid.",
     try_again: "Noch einmal versuchen",
+
+    step_up_title: "Bitte bestätigen Sie, dass Sie es sind",
+    step_up_not_given: "Diese Seite verlangt eine stärkere oder neuere Anmeldung, und die wurde nicht \
+                        bestätigt. Für alles andere sind Sie weiterhin angemeldet.",
+    step_up_other_user: "Sie haben ein anderes Konto bestätigt als das, mit dem Sie angemeldet sind. Es wurde \
+                         nichts geändert. Bitte versuchen Sie es mit demselben Konto noch einmal.",
+    no_step_up: "Diese Seite verlangt eine stärkere oder neuere Anmeldung, als Ihr Konto sie hier bieten kann. \
+                 Für alles andere sind Sie weiterhin angemeldet.",
+    step_up_form: "Was Sie gesendet haben, wurde noch nicht angenommen: Es verlangt eine stärkere oder neuere \
+                   Anmeldung.",
+    step_up: "Bestätigen, dass Sie es sind",
+    step_up_kept_form: "Sie haben dieses Formular gesendet, bevor Sie bestätigt haben, dass Sie es sind. Es \
+                        wurde noch nicht angenommen.",
 };

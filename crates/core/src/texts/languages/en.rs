@@ -31,7 +31,7 @@ pub(super) const TEXTS: Texts = Texts {
     credentials_wrong: "Sign-in failed. Please check that the details you entered are correct.",
     account_locked: "This account is locked. Please contact the people who run this site.",
     password_expired: "Your password has expired. Please set a new one, then sign in again.",
-    email_unconfirmed: "Please confirm your e-mail address first: open the link in the e-mail that you received.",
+    email_unconfirmed: "Please confirm your email address first: open the link in the email that you received.",
     code_required: "Please enter your one-time code as well.",
     code_wrong: "The one-time code is wrong or has expired. Please enter a new one.",
     too_many_attempts: "Too many attempts. Please wait a few minutes, then try again.",
@@ -96,4 +96,15 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "We could not show this page. Please try again. If it happens again, please tell the people who run \
                   this site.",
     try_again: "Try again",
+
+    step_up_title: "Please confirm that it is you",
+    step_up_not_given: "This page asks for a stronger or a more recent sign-in, and it was not confirmed. You \
+                        are still signed in for everything else.",
+    step_up_other_user: "You confirmed a different account from the one that you are signed in with. Nothing \
+                         was changed. Please try again with the same account.",
+    no_step_up: "This page asks for a stronger or a more recent sign-in than your account can give here. You \
+                 are still signed in for everything else.",
+    step_up_form: "What you sent was not accepted yet: it needs a stronger or a more recent sign-in.",
+    step_up: "Confirm that it is you",
+    step_up_kept_form: "You sent this form before you confirmed that it is you. It has not been accepted yet.",
 };

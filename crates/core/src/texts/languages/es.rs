@@ -94,8 +94,20 @@ pub(super) const TEXTS: Texts = Texts {
     moment_title: "Un momento, por favor",
     not_arrived: "Lo que envió no ha llegado. Espere un momento, vuelva atrás y envíelo de nuevo.",
     unreachable: "No se puede acceder a esta página. Inténtelo de nuevo en un momento.",
-    unchecked: "Ahora mismo no podemos comprobar su sesión. No se ha cerrado. Inténtelo de nuevo en un momento.",
+    unchecked: "Ahora mismo no podemos comprobar su sesión, pero no se ha cerrado. Inténtelo de nuevo en un momento.",
     page_failed: "No hemos podido mostrar esta página. Inténtelo de nuevo. Si vuelve a ocurrir, avise a los \
                   responsables de este sitio.",
     try_again: "Intentar de nuevo",
+
+    step_up_title: "Confirme que es usted",
+    step_up_not_given: "Esta página pide un inicio de sesión más seguro o más reciente, y no se ha confirmado. \
+                        Su sesión sigue abierta para todo lo demás.",
+    step_up_other_user: "Ha confirmado una cuenta distinta de la que usa en esta sesión. No se ha cambiado \
+                         nada. Inténtelo de nuevo con la misma cuenta.",
+    no_step_up: "Esta página pide un inicio de sesión más seguro o más reciente de lo que su cuenta permite \
+                 aquí. Su sesión sigue abierta para todo lo demás.",
+    step_up_form: "Lo que ha enviado todavía no se ha aceptado: requiere un inicio de sesión más seguro o más \
+                   reciente.",
+    step_up: "Confirmar que es usted",
+    step_up_kept_form: "Envió este formulario antes de confirmar que es usted. Todavía no se ha aceptado.",
 };

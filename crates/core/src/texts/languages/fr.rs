@@ -41,8 +41,8 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_question: "Voulez-vous vraiment vous déconnecter\u{a0}?",
     sign_out_everywhere: "Se déconnecter partout",
     cancel: "Annuler",
-    signed_out_title: "Déconnecté",
-    sign_out_incomplete: "Vous êtes déconnecté dans ce navigateur. Les autres copies de votre session n’ont pas pu être \
+    signed_out_title: "Déconnexion effectuée",
+    sign_out_incomplete: "Vous êtes déconnecté sur ce navigateur. Les autres copies de votre session n’ont pas pu être \
                           fermées\u{a0}: si vous êtes aussi connecté sur un autre appareil, déconnectez-vous sur celui-ci.",
     go_on: "Continuer",
     signed_in_as: "Connecté en tant que",
@@ -62,9 +62,9 @@ pub(super) const TEXTS: Texts = Texts {
     forbidden: "Vous êtes connecté, mais votre compte n’a pas accès à cette page.",
     forbidden_signed_out: "Veuillez vous connecter avec un compte qui a accès à cette page.",
     other_account: "Se connecter avec un autre compte",
-    foreign_host_title: "Pas de connexion ici",
+    foreign_host_title: "Connexion impossible ici",
     foreign_host: "Vous ne pouvez pas vous connecter à cette adresse. Veuillez aller à l’adresse habituelle du site.",
-    forwarding_loop: "Ce site n’est pas bien configuré : votre demande tourne en rond. Veuillez prévenir ses responsables.",
+    forwarding_loop: "Ce site est mal configuré\u{a0}: votre demande tourne en rond. Veuillez prévenir ses responsables.",
     too_many_attempts_title: "Trop de tentatives",
 
     late_form_title: "Votre session est terminée",
@@ -102,4 +102,17 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "Nous n’avons pas pu afficher cette page. Veuillez réessayer. Si cela se reproduit, veuillez \
                   prévenir les responsables de ce site.",
     try_again: "Réessayer",
+
+    step_up_title: "Veuillez confirmer que c’est bien vous",
+    step_up_not_given: "Cette page demande une connexion plus forte ou plus récente, et elle n’a pas été \
+                        confirmée. Vous restez connecté pour tout le reste.",
+    step_up_other_user: "Vous avez confirmé un autre compte que celui avec lequel vous êtes connecté. Rien n’a \
+                         été modifié. Veuillez réessayer avec le même compte.",
+    no_step_up: "Cette page demande une connexion plus forte ou plus récente que celle que votre compte permet \
+                 ici. Vous restez connecté pour tout le reste.",
+    step_up_form: "Ce que vous avez envoyé n’a pas encore été accepté : il faut une connexion plus forte ou \
+                   plus récente.",
+    step_up: "Confirmer que c’est bien vous",
+    step_up_kept_form: "Vous avez envoyé ce formulaire avant d’avoir confirmé que c’est bien vous. Il n’a pas \
+                        encore été accepté.",
 };

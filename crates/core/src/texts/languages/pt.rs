@@ -19,12 +19,12 @@ pub(super) const TEXTS: Texts = Texts {
     privacy: "Privacidade",
     support: "Ajuda",
 
-    sign_in_refused: "A entrada foi cancelada ou recusada. Tente novamente ou use outra conta.",
+    sign_in_refused: "O login foi cancelado ou recusado. Tente novamente ou use outra conta.",
     account_not_linked: "Para confirmar sua identidade, entre com a mesma conta que você usou na primeira vez.",
     sign_in_denied: "Você não tem permissão para entrar.",
     session_required: "Entre para ver esta página.",
     session_ended: "Sua sessão terminou. Entre novamente.",
-    sign_in_expired: "Esta entrada demorou demais ou já tinha sido concluída. Entre novamente. Se esta mensagem \
+    sign_in_expired: "Este login demorou demais ou já tinha sido concluído. Entre novamente. Se esta mensagem \
                       aparecer de novo, permita cookies neste site.",
     page_too_old: "A página ficou aberta por muito tempo ou seu navegador bloqueia cookies. Tente novamente.",
     sign_in_failed: "Não foi possível entrar. Tente novamente.",
@@ -41,13 +41,13 @@ pub(super) const TEXTS: Texts = Texts {
     sign_out_everywhere: "Sair de todos os dispositivos",
     cancel: "Cancelar",
     signed_out_title: "Você saiu",
-    sign_out_incomplete: "Você saiu neste navegador. Não foi possível encerrar as outras cópias da sua sessão: se você \
+    sign_out_incomplete: "Você saiu da conta neste navegador. Não foi possível encerrar as outras cópias da sua sessão: se você \
                           também estiver conectado em outro dispositivo, saia por lá.",
     go_on: "Continuar",
     signed_in_as: "Conectado como",
 
     our_fault_title: "Algo deu errado do nosso lado",
-    our_fault: "Não foi possível fazer sua entrada. Tente novamente. Se acontecer de novo, avise os responsáveis por este \
+    our_fault: "Não foi possível fazer seu login. Tente novamente. Se acontecer de novo, avise os responsáveis por este \
                 site.",
     denied_title: "Acesso negado",
     denied: "Você não tem permissão para entrar. Se você tem outra conta, tente com ela.",
@@ -63,7 +63,7 @@ pub(super) const TEXTS: Texts = Texts {
     other_account: "Entrar com outra conta",
     foreign_host_title: "Não é possível entrar aqui",
     foreign_host: "Não é possível entrar neste endereço. Vá para o endereço habitual do site.",
-    forwarding_loop: "Este site não está bem configurado: o seu pedido anda em círculos. Avise os responsáveis.",
+    forwarding_loop: "Este site não está bem configurado: sua solicitação anda em círculos. Avise os responsáveis.",
     too_many_attempts_title: "Muitas tentativas",
 
     late_form_title: "Sua sessão terminou",
@@ -82,7 +82,7 @@ pub(super) const TEXTS: Texts = Texts {
     forgotten_form: "Um formulário fica guardado por 15 minutos. Preencha-o novamente.",
 
     link_too_long_title: "Este link é longo demais",
-    return_address_too_long: "Não podemos levar você de volta a ele depois da entrada. Entre primeiro e depois abra \
+    return_address_too_long: "Não podemos levar você de volta a ele depois do login. Entre primeiro e depois abra \
                               o link novamente.",
     address_too_long: "Não podemos abrir um endereço deste tamanho.",
     bad_link_title: "Este link não funciona",
@@ -98,4 +98,15 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "Não conseguimos mostrar esta página. Tente novamente. Se acontecer de novo, avise os responsáveis \
                   por este site.",
     try_again: "Tentar novamente",
+
+    step_up_title: "Confirme que é você",
+    step_up_not_given: "Esta página pede um acesso mais forte ou mais recente, e ele não foi confirmado. Sua \
+                        sessão continua aberta para todo o resto.",
+    step_up_other_user: "Você confirmou uma conta diferente daquela com que está conectado. Nada foi alterado. \
+                         Tente novamente com a mesma conta.",
+    no_step_up: "Esta página pede um acesso mais forte ou mais recente do que sua conta permite aqui. Sua \
+                 sessão continua aberta para todo o resto.",
+    step_up_form: "O que você enviou ainda não foi aceito: é preciso um acesso mais forte ou mais recente.",
+    step_up: "Confirmar que é você",
+    step_up_kept_form: "Você enviou este formulário antes de confirmar que é você. Ele ainda não foi aceito.",
 };

@@ -134,6 +134,41 @@ fn who_is_signed_in_at_the_login_host_sees_no_page_on_the_way() {
 }
 
 #[test]
+fn who_wants_another_account_on_a_preview_host_is_asked_for_it_by_the_provider() {
+    let site = site();
+    for is_signed_in in [true, false] {
+        let mut visitor = if is_signed_in { super::signed_in(&site) } else { Visitor::new() };
+        let page = format!("{PREVIEW}/auth/signin?callbackUrl=/page&prompt=select_account&ui_locales=fr");
+        let shown = visitor.follow(&site, &page);
+        assert!(shown.url.starts_with(&format!("{AUTH}/auth/signin?")), "{:#?}", shown.trail);
+        assert_eq!(query(&shown.url, "prompt"), "select_account");
+        assert!(shown.answer.body.contains("lang=\"fr\""), "{}", shown.answer.body);
+        assert_eq!(shown.answer.body.contains("<bdi>bob</bdi>"), is_signed_in);
+        assert!(shown.answer.body.contains("name=\"switchAccount\" value=\"true\""));
+        // After signing in, the way back asks for nothing more.
+        let answer = visitor.ask(&site, AUTH, &query(&shown.url, "callbackUrl"));
+        let arrived = visitor.follow_on(&site, AUTH, answer);
+        assert_eq!((arrived.url, arrived.answer.status), (format!("{PREVIEW}/page"), 200));
+        // `signIn("acme", {}, { prompt: "login" })` of next-auth/react.
+        let csrf = visitor.csrf(&site, PREVIEW);
+        let address = format!("{PREVIEW}/auth/signin/acme?prompt=login");
+        let answer = visitor.post(&site, &address, &[("csrfToken", &csrf)], &[]);
+        let shown = visitor.follow_on(&site, PREVIEW, answer);
+        assert!(shown.url.starts_with(&format!("{AUTH}/auth/signin?")), "{:#?}", shown.trail);
+    }
+}
+
+#[test]
+fn who_comes_to_the_login_host_without_a_preview_host_gets_a_page_that_leads_home() {
+    let site = site();
+    for address in ["", "?callbackUrl=https%3A%2F%2Fother.example%2F&challenge=x"] {
+        let page = Visitor::new().open(&site, &format!("{AUTH}/auth/preview{address}"));
+        assert_eq!(page.status, 403);
+        assert!(page.body.contains(&format!("href=\"{AUTH}/\"")), "{}", page.body);
+    }
+}
+
+#[test]
 fn a_script_and_a_form_get_the_own_sign_in_address() {
     let site = site();
     let mut visitor = Visitor::new();
@@ -217,7 +252,7 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
             // A preview host's sign-out goes on to the login host, whose cookie it cannot remove.
             let is_preview = out_on == PREVIEW || out_on == OTHER;
             assert_eq!(
-                answer.location().starts_with(&format!("{AUTH}/auth/preview/signout?code=")),
+                answer.location().starts_with(&format!("{AUTH}/auth/signout/preview?code=")),
                 is_preview
             );
             let arrived = visitor.follow_on(&site, out_on, answer);
@@ -260,16 +295,47 @@ fn who_signed_out_on_a_preview_host_is_not_signed_in_again_by_another_process() 
 }
 
 #[test]
-fn a_sign_out_at_the_provider_leads_to_a_page_that_the_provider_knows() {
+fn a_sign_out_at_the_provider_goes_through_the_login_host_with_its_hint_and_comes_back_to_the_preview() {
+    let mut settings = of_the_login_host();
+    settings["providers"][0]["logout"] = json!("https://idp.example/bye");
+    for host in [PREVIEW, OF_DOCS] {
+        let site = with(settings.clone());
+        let mut visitor = Visitor::new();
+        open_and_sign_in(&site, &mut visitor, &format!("{host}/page"));
+        let csrf = visitor.csrf(&site, host);
+        let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about?x=1")];
+        let answer = visitor.post(&site, &format!("{host}/auth/signout"), &fields, &[]);
+        assert!(!answer.location().contains("idp.example"), "{}", answer.location());
+        let answer = visitor.open(&site, answer.location());
+        let logout = answer.location();
+        assert!(logout.starts_with("https://idp.example/bye?client_id=vestibule&"), "{logout}");
+        assert_eq!(query(logout, "post_logout_redirect_uri"), format!("{AUTH}/auth/signout/callback"));
+        assert!(query(logout, "id_token_hint").starts_with("ey"), "{logout}");
+        assert_eq!(visitor.cookie(&site, AUTH, SESSION), None);
+        let back = format!("{AUTH}/auth/signout/callback?state={}", query(logout, "state"));
+        assert_eq!(visitor.open(&site, &back).location(), format!("{host}/about?x=1"));
+    }
+}
+
+#[test]
+fn a_sign_out_on_a_preview_host_ends_no_other_session_at_the_provider() {
     let mut settings = of_the_login_host();
     settings["providers"][0]["logout"] = json!("https://idp.example/bye");
     let site = with(settings);
-    let mut visitor = signed_in(&site);
-    let csrf = visitor.csrf(&site, PREVIEW);
-    let answer = visitor.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
-    let answer = visitor.open(&site, answer.location());
-    let back = query(answer.location(), "post_logout_redirect_uri");
-    assert_eq!(back, AUTH, "{}", answer.location());
+    let (mut attacker, mut victim) = (signed_in(&site), signed_in(&site));
+    let csrf = attacker.csrf(&site, PREVIEW);
+    let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
+    let answer = attacker.post(&site, &format!("{PREVIEW}/auth/signout"), &fields, &[]);
+    let link = answer.location().to_owned();
+    assert_eq!(victim.open(&site, &link).location(), format!("{PREVIEW}/about"));
+    assert_eq!(victim.session(&site, AUTH)["user"]["name"], "bob");
+    // A browser without a session there is sent to the provider, without a hint.
+    let answer = Visitor::new().open(&site, &link);
+    assert_eq!(query(answer.location(), "client_id"), "vestibule");
+    assert_eq!(
+        (query(answer.location(), "id_token_hint"), query(answer.location(), "logout_hint")),
+        Default::default()
+    );
 }
 
 #[test]
@@ -481,4 +547,19 @@ fn trusted_hosts_are_return_addresses_and_nothing_more() {
 /// When the fake clock began, for claims that a test seals itself.
 fn now(site: &Site) -> Timestamp {
     site.login.now()
+}
+
+#[test]
+fn a_rule_that_asks_for_more_is_met_by_what_the_login_hosts_session_shows() {
+    for (acr, status) in [("gold", 200), ("silver", 403)] {
+        let mut settings = of_the_login_host();
+        settings["rules"].as_array_mut().unwrap().push(json!({ "match": "/secure/:path*", "acr": "gold" }));
+        let site = with(settings);
+        site.login.provider.alters_answer_at("id_token", move |token| token["acr"] = json!(acr));
+        let mut visitor = signed_in(&site);
+        let answer = visitor.open(&site, &format!("{PREVIEW}/secure/page"));
+        assert_eq!(answer.status, status, "{acr}: {answer:?}");
+        let script = visitor.fetch(&site, &format!("{PREVIEW}/secure/data"));
+        assert_eq!(script.status, status, "{acr}: {script:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod client;
+mod encryption;
 mod endpoints;
 pub(super) mod fapi2;
 mod keys;
@@ -20,6 +21,7 @@ use crate::config::place::refuse;
 use crate::config::schema::providers::oauth::DERIVED_IMAGES;
 use crate::config::schema::providers::requests::PROFILES;
 use crate::config::table::{Table, Text};
+use crate::session::own_claims::is_own_claim;
 use parameter::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
 use vestibule_oidc::data::Source;
@@ -65,6 +67,9 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         accept_bearer: bearer::accept_bearer(provider),
         param_claims: param_claims(provider, &authorization.params),
         groups_overage: groups_overage(parameters),
+        backchannel_logout: backchannel_logout(provider),
+        frontchannel_logout: provider.flag("frontchannel_logout").unwrap_or(false),
+        initiate_login: provider.flag("initiate_login").unwrap_or(false),
     });
     Box::new(OAuthProvider {
         openid,
@@ -81,6 +86,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         token_revocation,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
         refresh_token_needs: refresh_token_needs(provider),
+        response_encryption: encryption::response_encryption(is_openid, parameters),
         profile: provider.chosen("profile", &PROFILES),
         dpop: provider.flag("dpop").unwrap_or(false),
     })
@@ -301,7 +307,17 @@ fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
 fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> {
     let provider = parameters.provider;
     if let Some(name) = provider.text("logout_redirect_param") {
-        check_own_parameter(&name, &["client_id"]);
+        check_own_parameter(&name, &["client_id", "id_token_hint", "logout_hint", "state"]);
+    }
+    if let Some(claim) = provider.text("logout_hint")
+        && (claim.text.is_empty()
+            || !["sub", "provider_sid"].contains(&claim.text) && is_own_claim(claim.text))
+    {
+        refuse!(
+            claim,
+            "{claim} is not a claim about the user",
+            "write \"sub\", \"email\", \"provider_sid\", or a claim of AUTH.claims"
+        );
     }
     let endpoint = parameters.url(provider, "logout");
     if matches!(provider.value("logout")?, Value::Bool(false)) {
@@ -315,8 +331,22 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
         );
     }
     let redirect_param =
-        provider.str("logout_redirect_param").unwrap_or("post_logout_redirect_uri").to_owned();
-    Some(LogoutConfig { endpoint, redirect_param })
+        provider.str("logout_redirect_param").unwrap_or(LogoutConfig::REDIRECT_PARAM).to_owned();
+    let hint_claim = provider.str("logout_hint").unwrap_or("sub").to_owned();
+    Some(LogoutConfig { endpoint, redirect_param, hint_claim })
+}
+
+/// Whether the provider's logout tokens end sessions. They are found by their issuer, so there must be one.
+fn backchannel_logout(provider: &Table<'_>) -> bool {
+    let is_on = provider.flag("backchannel_logout").unwrap_or(false);
+    if is_on && provider.has("token_issuer") {
+        refuse!(
+            provider.at("backchannel_logout"),
+            "the tokens of this provider have many issuers (token_issuer), and it sends no logout tokens",
+            "write frontchannel_logout = true instead"
+        );
+    }
+    is_on
 }
 
 /// Whether a sign-out revokes the refresh token, and at which URL.

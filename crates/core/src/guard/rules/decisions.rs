@@ -1,0 +1,134 @@
+//! What the rules say about one request: about each reading of its path, and about all of them together.
+
+use crate::guard::decision::Decision;
+use crate::guard::rules::{Access, Caching, Deny, Rule};
+use crate::session::proven::ProvenClaims;
+use crate::upstream::ServerReading;
+
+/// The decisions about one request.
+#[derive(Clone, Debug)]
+pub struct RuleDecisions<'a> {
+    /// The decision about the path as it is written, which is forwarded.
+    pub(super) written: ReadingDecision<'a>,
+    /// The decisions about those other readings for which another rule decides.
+    pub(super) others: Vec<ReadingDecision<'a>>,
+}
+
+impl<'a> RuleDecisions<'a> {
+    /// Whether every request may pass, signed in or not.
+    pub fn is_public(&self) -> bool {
+        self.readings().all(ReadingDecision::is_public)
+    }
+
+    /// The decision for a session with these claims. `None` is a user who is signed out. The request passes if every
+    /// reading lets it pass; otherwise the strictest denial applies.
+    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
+        let strictness = |decision: &Decision| match decision {
+            Decision::Pass => 0,
+            Decision::SignIn | Decision::StepUp => 1,
+            Decision::Forbidden => 2,
+            Decision::NotFound => 3,
+        };
+        let decisions = self.readings().map(|reading| reading.decision(claims));
+        decisions.max_by_key(strictness).unwrap_or(Decision::Forbidden)
+    }
+
+    /// Whether a rule that decides about some reading of the path forbids every cache to store the response.
+    pub fn forbids_storing(&self) -> bool {
+        self.readings()
+            .filter_map(|reading| reading.matched)
+            .any(|matched| matched.rule.caching == Caching::Forbidden)
+    }
+
+    /// The rule that matches the path as it is written. It decides where the request goes.
+    pub fn rule(&self) -> Option<&'a Rule> {
+        self.written.matched.map(|matched| matched.rule)
+    }
+
+    pub(in crate::guard) fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
+        std::iter::once(&self.written).chain(&self.others)
+    }
+}
+
+/// Who reads a path so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// The path is as it is written.
+    Written,
+    /// Any server may.
+    Any,
+    /// Servers with these habits do.
+    Some(Vec<ServerReading>),
+}
+
+/// One reading of a request's path, and what the rules say about it.
+#[derive(Clone, Debug)]
+pub struct DecidedReading<'a> {
+    /// The decoded segments.
+    pub segments: Vec<String>,
+    /// Who reads the path so.
+    pub readers: Readers,
+    /// What the rules say.
+    pub decision: ReadingDecision<'a>,
+}
+
+impl DecidedReading<'_> {
+    /// Whether what the rules say counts. A reading that only some servers have restricts, by a rule that matches it, and
+    /// never asks for what holds by default.
+    pub fn asks(&self) -> bool {
+        match self.readers {
+            Readers::Written | Readers::Any => true,
+            Readers::Some(_) => self.decision.matched.is_some() && !self.decision.is_public(),
+        }
+    }
+}
+
+/// The decision about one reading of a request's path.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadingDecision<'a> {
+    /// The rule that decided. `None` if no rule matched and the default access applies.
+    pub matched: Option<Matched<'a>>,
+    /// Who may pass.
+    pub access: &'a Access,
+}
+
+impl ReadingDecision<'_> {
+    /// Whether every request may pass, signed in or not.
+    pub fn is_public(&self) -> bool {
+        matches!(self.access, Access::Public)
+    }
+
+    /// The decision for a session with these claims. `None` is a user who is signed out.
+    pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
+        let is_admitted = || claims.is_some_and(|claims| self.access.admits(claims));
+        if self.is_public() || is_admitted() {
+            return Decision::Pass;
+        }
+        match (self.deny(), claims) {
+            // The user is signed in without the required claims, so signing in again would lead back here.
+            (Deny::SignIn, Some(_)) | (Deny::Forbidden, _) => Decision::Forbidden,
+            (Deny::SignIn, None) => Decision::SignIn,
+            (Deny::NotFound, _) => Decision::NotFound,
+        }
+    }
+
+    fn deny(&self) -> Deny {
+        self.matched.map(|matched| matched.rule.deny).unwrap_or_default()
+    }
+
+    /// The index of the rule that decided.
+    pub(super) fn index(&self) -> Option<usize> {
+        self.matched.map(|matched| matched.index)
+    }
+}
+
+/// A rule that applies to a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Matched<'a> {
+    /// The rule's index among all rules.
+    pub index: usize,
+    /// The rule.
+    pub rule: &'a Rule,
+    /// The index of the pattern that matched.
+    pub pattern: usize,
+}
