@@ -55,17 +55,14 @@ fn is_within(granted: &Value, requested: &Value) -> bool {
         None => true,
     };
     let is_covered = |list: &&str| match (granted.get(*list), requested.get(*list)) {
+        (_, None) => true,
         (Some(Value::Array(granted)), Some(Value::Array(asked))) => {
             granted.iter().all(|one| asked.contains(one))
         }
         // Without the list, the grant is not limited in this respect.
-        (None, Some(_)) => false,
-        (_, None) => true,
         _ => false,
     };
-    granted.get("type") == requested.get("type")
-        && same("identifier")
-        && LISTS.iter().all(|list| is_covered(&list))
+    granted.get("type") == requested.get("type") && same("identifier") && LISTS.iter().all(is_covered)
 }
 
 fn is_list_of_texts(value: &Value) -> bool {
