@@ -96,7 +96,7 @@ function client() {
     client_id: process.env.AUTH_DEMO_ID,
     client_secret: process.env.AUTH_DEMO_SECRET,
     redirect_uris: bases.flatMap((base) => ids.map((id) => `${base}${path}/callback/${id}`)),
-    post_logout_redirect_uris: bases.flatMap((base) => [base, `${base}/`]),
+    post_logout_redirect_uris: bases.map((base) => `${base}${path}/signout/callback`),
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],
   };

@@ -49,7 +49,12 @@ pub async fn fetch_with_hooks<H: Hooks + 'static>(
     context: Context,
     hooks: impl FnOnce() -> H,
 ) -> worker::Result<web_sys::Response> {
-    let create = |config| Vestibule::with_hooks(config, hooks());
+    let create = |config: Config| {
+        if let Some(advice) = config.hooks_advice() {
+            console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
+        }
+        Vestibule::with_hooks(config, hooks())
+    };
     await_response(respond(Rc::new(request), env, context, create).await).await
 }
 
@@ -99,6 +104,7 @@ fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<V
         let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
         let config = Config::load(auth, &text, &RUNTIME)?
             .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
+            .check_tokens(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
             .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
         let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
         let advice = config.advice(&RUNTIME).into_iter();

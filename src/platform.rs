@@ -115,6 +115,11 @@ impl Store for Workers {
             async { Ok(self.env.kv(runtime::KV)?.put(key, value)?.expiration_ttl(seconds).execute().await?) };
         write.await.map_err(store_error)
     }
+
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        let delete = async { Ok(self.env.kv(runtime::KV)?.delete(key).await?) };
+        delete.await.map_err(store_error)
+    }
 }
 
 impl Lock for Workers {
@@ -203,15 +208,32 @@ impl Forwarder for Workers {
         Ok(convert::with_location(response.unchecked_into(), |location| forward.location(location)).into())
     }
 
-    fn unless_missing(&self, response: JsValue) -> Option<JsValue> {
-        let response: web_sys::Response = response.unchecked_into();
-        if !matches!(response.status(), 404 | 410) {
-            return Some(response.into());
-        }
-        if let Some(body) = response.body() {
+    fn status(&self, response: &JsValue) -> u16 {
+        response.unchecked_ref::<web_sys::Response>().status()
+    }
+
+    fn field(&self, response: &JsValue, name: &str) -> Option<String> {
+        response.unchecked_ref::<web_sys::Response>().headers().get(name).ok().flatten()
+    }
+
+    fn discard(&self, response: JsValue) {
+        if let Some(body) = response.unchecked_ref::<web_sys::Response>().body() {
             let _ = body.cancel();
         }
-        None
+    }
+
+    fn has_body(&self, body: &Incoming) -> bool {
+        body.0.body().is_some()
+    }
+
+    fn body_again(&self, bytes: &[u8]) -> Result<Incoming, BodyError> {
+        if bytes.is_empty() && self.request.body().is_none() {
+            return Ok(Incoming(Rc::clone(&self.request)));
+        }
+        let init = web_sys::RequestInit::new();
+        init.set_body(&convert::bytes(bytes));
+        let again = web_sys::Request::new_with_request_and_init(&self.request, &init);
+        again.map(|request| Incoming(Rc::new(request))).map_err(|_| BodyError::Incomplete)
     }
 
     async fn forward_streaming(&self, forward: Forward<'_>, body: Incoming) -> Outcome<JsValue> {

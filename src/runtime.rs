@@ -89,6 +89,7 @@ pub const RUNTIME: Runtime = Runtime {
         client_address: Some("cf-connecting-ip"),
         request_id: Some("cf-ray"),
     },
+    decrypts_rsa: true,
     set_secret: "wrangler secret put",
     local_secrets: ".dev.vars",
 };

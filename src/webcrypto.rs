@@ -10,7 +10,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 
 use crate::convert;
 use crate::platform::Workers;
-use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
@@ -40,11 +40,18 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = exportKey, catch)]
     fn export_key(format: &str, key: &JsValue) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = deriveBits, catch)]
+    fn derive_bits(algorithm: &Object, key: &JsValue, length: u32) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = decrypt, catch)]
+    fn subtle_decrypt(algorithm: &Object, key: &JsValue, ciphertext: &JsValue) -> Result<Promise, JsValue>;
 }
 
 /// The maximum number of imported private keys in the cache; the least recently used one is dropped. A deployment has one
-/// key, and one for each provider to which it authenticates by a signed client assertion.
-const MAX_IMPORTED: usize = 16;
+/// key, one for each provider to which it authenticates by a signed client assertion, and one for each session whose tokens
+/// are bound to a key.
+const MAX_IMPORTED: usize = 64;
 
 thread_local! {
     /// The imported private keys, the last used first. Importing a key costs more than signing with it: for an elliptic
@@ -77,6 +84,20 @@ impl Crypto for Workers {
         let jwk = serde_json::from_str(&exported)
             .map_err(|_| KeyError("the exported public key is not JSON".to_owned()))?;
         Jwk::parse(&jwk).map_err(|error| KeyError(error.to_string()))
+    }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        let shared = agree(key, public).await.map_err(|error| unusable(&error))?;
+        let shared = <[u8; 32]>::try_from(&shared[..]);
+        shared.map(Zeroizing::new).map_err(|_| KeyError("the shared secret has another length".to_owned()))
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        decrypt_oaep(key, ciphertext).await.map_err(|error| unusable(&error))
     }
 }
 
@@ -122,6 +143,32 @@ async fn import_private(key: &PrivateKey, algorithm: &Object, extractable: bool)
     let usages = Array::of1(&"sign".into());
     let imported = import_key("pkcs8", &convert::bytes(key.expose()), algorithm, extractable, &usages)?;
     JsFuture::from(imported).await
+}
+
+/// The secret that the keys share on P-256. The runtime checks, when it imports it, that the public key is a point of the
+/// curve.
+async fn agree(key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<Vec<u8>>, JsValue> {
+    let curve = [("name", "ECDH".into()), ("namedCurve", "P-256".into())];
+    let algorithm = object(&curve)?;
+    let usages = Array::of1(&"deriveBits".into());
+    let private = import_key("pkcs8", &convert::bytes(key.expose()), &algorithm, false, &usages)?;
+    let private = JsFuture::from(private).await?;
+    let jwk = JSON::parse(&public.to_public_json().to_string())?;
+    let public = JsFuture::from(import_key("jwk", &jwk, &algorithm, false, &Array::new())?).await?;
+    let agreement = object(&[("name", "ECDH".into()), ("public", public)])?;
+    let bits = JsFuture::from(derive_bits(&agreement, &private, 256)?).await?;
+    Ok(Zeroizing::new(Uint8Array::new(&bits).to_vec()))
+}
+
+/// The plaintext of RSAES-OAEP. `None` if the runtime does not decrypt the ciphertext; it does not say why.
+async fn decrypt_oaep(key: &PrivateKey, ciphertext: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, JsValue> {
+    let algorithm = object(&[("name", "RSA-OAEP".into()), ("hash", "SHA-256".into())])?;
+    let usages = Array::of1(&"decrypt".into());
+    let private = import_key("pkcs8", &convert::bytes(key.expose()), &algorithm, false, &usages)?;
+    let private = JsFuture::from(private).await?;
+    let decrypted = subtle_decrypt(&algorithm, &private, &convert::bytes(ciphertext))?;
+    let plaintext = JsFuture::from(decrypted).await.ok();
+    Ok(plaintext.map(|bytes| Zeroizing::new(Uint8Array::new(&bytes).to_vec())))
 }
 
 fn cached(key: &PrivateKey, algorithm: Algorithm) -> Option<JsValue> {

@@ -47,17 +47,22 @@ pub fn sign_in_with_password(browser: &Client, name: &str, password: &str) -> Cl
 
 /// Signs out. Gives the response to the form.
 pub fn sign_out(browser: &Client) -> ClientResponse {
-    send_sign_out(browser, &[])
+    sign_out_to(browser, "/")
+}
+
+/// Signs out, to go to a page then.
+pub fn sign_out_to(browser: &Client, page: &str) -> ClientResponse {
+    send_sign_out(browser, page, &[])
 }
 
 /// Signs out in every browser.
 pub fn sign_out_everywhere(browser: &Client) -> ClientResponse {
-    send_sign_out(browser, &[("everywhere", "true")])
+    send_sign_out(browser, "/", &[("everywhere", "true")])
 }
 
-fn send_sign_out(browser: &Client, more: &[(&str, &str)]) -> ClientResponse {
+fn send_sign_out(browser: &Client, page: &str, more: &[(&str, &str)]) -> ClientResponse {
     let csrf = csrf(browser);
-    let form = [&[("csrfToken", &*csrf), ("callbackUrl", "/")], more].concat();
+    let form = [&[("csrfToken", &*csrf), ("callbackUrl", page)], more].concat();
     browser.post(&format!("{APP}/auth/signout")).navigation().form(&form).send()
 }
 

@@ -36,7 +36,10 @@ pub const PROGRAM: Program = Program {
         },
         Walk { name: "a sign-out reaches the provider and every copy, KV", run: Checks(signed_out_with_kv) },
         Walk { name: "a sign-out everywhere reaches the other browser", run: Checks(signed_out_everywhere) },
-        Walk { name: "a sign-out ends the provider's own session", run: Checks(signed_out_at_the_provider) },
+        Walk {
+            name: "a sign-out ends the provider's own session, unasked, and comes back",
+            run: Checks(signed_out_at_the_provider),
+        },
     ],
 };
 
@@ -48,7 +51,7 @@ fn start(grace: u32, settings: &Value, isolates: &[&str]) -> (Env, Client) {
         "django_oauth.py",
         &json!({
             "redirect_uri": format!("{APP}/auth/callback/real"),
-            "post_logout_redirect_uri": format!("{APP}/"),
+            "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
             "access_token_ttl": TTL.as_secs(),
             "grace": grace,
         }),
@@ -144,5 +147,5 @@ fn signed_out_everywhere() {
 
 fn signed_out_at_the_provider() {
     let (_env, browser) = start(0, &stores("durable-object"), &FAR);
-    sign_out::it_ends_the_providers_session(&browser, ("allow", "Logout"));
+    sign_out::it_ends_the_providers_session(&browser);
 }

@@ -161,6 +161,17 @@ impl Env {
         Counts { refreshed: count("refreshed"), refused: count("refused"), revoked: count("revoked") }
     }
 
+    /// The logout tokens that the program has sent.
+    pub fn logout_tokens(&self) -> Vec<String> {
+        let tokens = self.client().get(&self.server.direct("/control/logout-tokens")).send().json();
+        serde_json::from_value(tokens).expect("a list of texts")
+    }
+
+    /// The address of a page of the program, as its issuer writes it: a browser has its cookies there.
+    pub fn at_the_provider(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.server.address.port())
+    }
+
     /// Changes something at the program, as its administrator would.
     pub fn control(&self, what: &str) {
         self.client().post(&self.server.direct(&format!("/control/{what}"))).send().expect_status(204);

@@ -32,7 +32,15 @@ pub const PROGRAM: Program = Program {
         Walk { name: "a sign-out reaches the provider and every copy, KV", run: Checks(signed_out_with_kv) },
         Walk { name: "a sign-out everywhere reaches the other browser", run: Checks(signed_out_everywhere) },
         Walk { name: "an operator ends the sessions of a person", run: Checks(ended_by_an_operator) },
-        Walk { name: "a sign-out ends the provider's own session", run: Checks(signed_out_at_the_provider) },
+        Walk {
+            name: "a sign-out ends the provider's own session, unasked, and comes back",
+            run: Checks(signed_out_at_the_provider),
+        },
+        Walk {
+            name: "a sign-out at the provider ends every copy, Durable Object",
+            run: Checks(logout_token_with_a_durable_object),
+        },
+        Walk { name: "a sign-out at the provider ends every copy, KV", run: Checks(logout_token_with_kv) },
     ],
 };
 
@@ -52,7 +60,7 @@ fn start_with(more: &Value, settings: &Value, isolates: &[&str]) -> (Env, Client
         "oidc-provider.mjs",
         &json!({
             "redirect_uri": format!("{APP}/auth/callback/real"),
-            "post_logout_redirect_uri": format!("{APP}/"),
+            "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
             "access_token_ttl": TTL.as_secs(),
         }),
     );
@@ -149,7 +157,26 @@ fn ended_by_an_operator() {
     sign_out::an_operator_ends_them(&env, &browser, &signed_in(&env));
 }
 
+fn logout_token_with_a_durable_object() {
+    logout_token("durable-object");
+}
+
+fn logout_token_with_kv() {
+    logout_token("kv");
+}
+
+/// Somebody signs out at the provider, which sends a logout token. Another browser has another session there.
+fn logout_token(store: &str) {
+    let asks = json!({
+        "scope": "openid profile email offline_access", "authorization_params": { "prompt": "consent" },
+        "backchannel_logout": true,
+    });
+    let (env, browser) = start_with(&asks, &stores(store), &FAR);
+    let other = signed_in(&env);
+    sign_out::a_logout_token_ends_every_copy(&env, &browser, &other, "/session/end", ("logout", "yes"));
+}
+
 fn signed_out_at_the_provider() {
     let (_env, browser) = start(&stores("durable-object"), &FAR);
-    sign_out::it_ends_the_providers_session(&browser, ("logout", "yes"));
+    sign_out::it_ends_the_providers_session(&browser);
 }

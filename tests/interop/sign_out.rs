@@ -1,9 +1,10 @@
 //! Walks that end sessions here: by a sign-out, or by an operator.
 
-use miniflare_test_harness::Client;
+use miniflare_test_harness::{Client, ClientResponse};
 use serde_json::{Value, json};
+use url::Url;
 
-use crate::browser::{begin_sign_in, expect_signed_out, sign_out, sign_out_everywhere};
+use crate::browser::{begin_sign_in, expect_signed_out, sign_out, sign_out_everywhere, sign_out_to};
 use crate::env::{Env, OPERATOR_SECRET, session, tabs, text_in_session, wait_until};
 use crate::form::Form;
 use crate::program::APP;
@@ -57,6 +58,32 @@ pub fn an_operator_ends_them(env: &Env, browser: &Client, other: &Client) {
     expect_to_end(env, &copies);
 }
 
+/// The person signs out at the provider's page, where `button` is pressed. The logout token that it then sends ends the
+/// session here, in every copy, and no other session of the same person.
+pub fn a_logout_token_ends_every_copy(
+    env: &Env,
+    browser: &Client,
+    other: &Client,
+    page: &str,
+    button: (&str, &str),
+) {
+    let copies = tabs(browser, 4);
+    for copy in copies.iter().chain([other]) {
+        env.whoami(copy).expect_status(200);
+    }
+    assert_ne!(session(browser)["provider_sid"], session(other)["provider_sid"]);
+    let asked = browser.get(&env.at_the_provider(page)).navigation().follow().send();
+    let form = Form::of(&asked).unwrap_or_else(|| panic!("no form on {}\n{}", asked.url, asked.text()));
+    form.with(button.0, button.1).submit(browser).follow().send();
+    wait_until("the provider has sent a logout token", || !env.logout_tokens().is_empty());
+    for token in env.logout_tokens() {
+        let request = env.client().post(&format!("{APP}/auth/backchannel-logout"));
+        request.form(&[("logout_token", &token)]).send().expect_status(200);
+    }
+    expect_to_end(env, &copies);
+    assert_ne!(env.shown(other), Value::Null, "the other session goes on");
+}
+
 /// No isolate knows who the copies are any more, once it has read what was revoked; nor does it renew their tokens.
 fn expect_to_end(env: &Env, copies: &[Client]) {
     wait_until("every copy has ended", || copies.iter().all(|copy| env.shown(copy) == Value::Null));
@@ -65,16 +92,37 @@ fn expect_to_end(env: &Env, copies: &[Client]) {
     assert_eq!(env.counts(), ended, "nothing was renewed");
 }
 
-/// With `logout = true` the sign-out goes on to the provider, which asks and comes back. `button` is what is pressed there.
-/// The next sign-in begins at the provider's login form.
-pub fn it_ends_the_providers_session(browser: &Client, button: (&str, &str)) {
-    let page = sign_out(browser);
-    let asked = browser.get(page.expect_status(302).location()).navigation().follow().send();
-    let form = Form::of(&asked).unwrap_or_else(|| panic!("no form on {}\n{}", asked.url, asked.text()));
-    let left =
-        form.with(button.0, button.1).submit(browser).follow_within(&["127.0.0.1", "localhost"]).send();
-    assert_eq!(left.location(), format!("{APP}/"));
+/// With `logout = true` the sign-out goes on to the provider, which does not ask again, because it gets the ID token as a
+/// hint; and comes back to the page that was asked for. The next sign-in begins at the provider's login form.
+pub fn it_ends_the_providers_session(browser: &Client) {
+    let within = ["127.0.0.1", "localhost"];
+    let left = sign_out_to(browser, "/goodbye");
+    let logout = Url::parse(left.expect_status(302).location()).expect("the provider's address");
+    // The session here has ended before the browser leaves.
+    expect_signed_out(browser);
+    // Without the hint the provider asks. Nothing is answered.
+    let mut unnamed = logout.clone();
+    let kept = logout.query_pairs().filter(|(name, _)| name != "id_token_hint");
+    unnamed.query_pairs_mut().clear().extend_pairs(kept);
+    assert_ne!(unnamed, logout);
+    let asked = browser.get(unnamed.as_str()).navigation().follow_within(&within).send();
+    assert!(Form::of(&asked).is_some() && !sends_itself(&asked), "{}\n{}", asked.url, asked.text());
+
+    let mut there = browser.get(logout.as_str()).navigation().follow_within(&within).send();
+    if let Some(form) = Form::of(&there) {
+        assert!(sends_itself(&there), "it asks: {}\n{}", there.url, there.text());
+        there = form.submit(browser).follow_within(&within).send();
+    }
+    let back = there.location();
+    assert!(back.starts_with(&format!("{APP}/auth/signout/callback?")), "{back}");
+    let page = browser.get(back).navigation().send();
+    assert_eq!(page.expect_status(302).location(), format!("{APP}/goodbye"));
     expect_signed_out(browser);
     let login = begin_sign_in(browser);
     assert!(Form::of(&login).is_some_and(|form| form.has("password")), "{}\n{}", login.url, login.text());
+}
+
+/// Whether a page's form is sent without a click.
+fn sends_itself(page: &ClientResponse) -> bool {
+    page.text().contains("onload=\"document.forms[0].submit()\"")
 }

@@ -6,7 +6,8 @@
 //! - Without `providers` and `login_url`, it has the provider `okta`.
 //! - A block that begins inside a provider (`[vars.AUTH.providers.login]`) belongs to the API of
 //!   tests/configuration/credentials.toml; its tables replace those of that file.
-//! - Secrets and the issuer of Okta have made-up values. No other variable is set, and no private key.
+//! - Secrets and the issuer of Okta have made-up values, and the client of `bank` has a private key. No other variable is
+//!   set.
 //!
 //! A snippet after the line `<!-- refused -->` must be refused.
 
@@ -71,6 +72,11 @@ fn load(auth: Value) -> Result<Config, ConfigErrors> {
         let value = match name {
             "AUTH_SECRET" => "the-session-secret-of-the-tests",
             "AUTH_VERIFY_SECRET" => "the-secret-of-the-proxy-of-the-tests",
+            // RFC 8410 section 10.3.
+            "AUTH_BANK_PRIVATE_KEY" => {
+                "-----BEGIN PRIVATE KEY-----MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\
+                 -----END PRIVATE KEY-----"
+            }
             "AUTH_OKTA_ISSUER" | "AUTH_OKTA_STAFF_ISSUER" => "https://okta.example/oauth2/default",
             name if name.starts_with("AUTH_TEMPLATE_") => "the-secret-of-a-template",
             name if name.starts_with("AUTH_SECRET_") || name.starts_with("AUTH_REVOKE_") => return None,

@@ -34,6 +34,7 @@ mod login_limit;
 mod memory;
 mod parity;
 mod previews;
+mod provider_logout;
 mod proxies;
 mod signatures;
 mod streaming;

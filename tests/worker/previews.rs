@@ -60,7 +60,7 @@ fn a_visitor_of_a_preview_signs_in_at_the_login_host_and_out_on_the_preview() {
         let fields = [("csrfToken", token.as_str()), ("callbackUrl", "/about")];
         let page = out.form(&fields).follow().send().expect_status(200);
         assert_eq!(page.url, format!("{host}/about"));
-        assert!(page.redirects[1].url.starts_with("https://auth.example.com/auth/preview/signout?code="));
+        assert!(page.redirects[1].url.starts_with("https://auth.example.com/auth/signout/preview?code="));
         assert_eq!(browser.cookie(AUTH, "__Secure-authjs.session-token"), None);
         // In this test the other Worker has a store of its own, so its facts reach no other preview.
         let hosts = [host, AUTH, "https://pr-2.preview.example.dev"];

@@ -27,12 +27,15 @@ impl Signing {
 
     /// A token with these claims.
     pub fn sign(&self, claims: &Value) -> String {
-        let order =
-            json!({ "key": self.key, "alg": self.alg, "header": self.header, "claims": claims }).to_string();
-        let mut script = signer().1.lock().unwrap_or_else(PoisonError::into_inner);
-        script.write_line(&order);
-        script.read_line()
+        ask(&json!({ "key": self.key, "alg": self.alg, "header": self.header, "claims": claims }))
     }
+}
+
+/// What the script answers to an order.
+pub fn ask(order: &Value) -> String {
+    let mut script = signer().1.lock().unwrap_or_else(PoisonError::into_inner);
+    script.write_line(&order.to_string());
+    script.read_line()
 }
 
 /// The public key of this name, with the name as its `kid`.

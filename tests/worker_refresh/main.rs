@@ -19,4 +19,5 @@ mod provider;
 #[path = "../support/repository.rs"]
 mod repository;
 mod setup;
+mod tokens;
 mod users;

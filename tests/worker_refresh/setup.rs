@@ -22,18 +22,22 @@ pub const STRICT: [&str; 2] = ["kv", "durable-object"];
 
 const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
 
-/// The Worker that `cargo xtask build` has built, with an application that returns the token it received.
-pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
-    let auth = json!({
+/// The Worker's configuration with this provider and lease.
+pub fn auth_of(provider: &Value, lease: &str) -> Value {
+    json!({
         "providers": [provider],
         "session": { "expose": { "access_token": "access_token" } },
         "upstreams": [{ "to": "service:APP", "authorization": "access_token" }],
         "refresh": { "lease": lease },
-    });
+    })
+}
+
+/// The Worker that `cargo xtask build` has built, with an application that returns the token it received.
+pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
     let built = root().join("build/index.js");
     assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
     let worker = Harness::from_wrangler(root().join("wrangler.toml"))
-        .var("AUTH", auth)
+        .var("AUTH", auth_of(provider, lease))
         .secret("AUTH_SECRET", SECRET)
         .secret("AUTH_DEMO_ID", "vestibule")
         .secret("AUTH_DEMO_SECRET", "development-only-client-secret")

@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, dev, examples, explain, frameworks, interop, layers, migrate, model, providers,
-    race, test,
+    apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model,
+    providers, race, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -68,6 +68,12 @@ pub(crate) enum Command {
     /// Each is walked through in a browser, as it was and with every step done.
     Migrate(migrate::Options),
 
+    /// Play the OpenID Foundation's conformance modules for relying parties with the Worker, and write docs/conformance.md
+    ///
+    /// Prints a table of plans, modules and results. A plan is RFC 10017, section 6.1. The document is written if every
+    /// module passes.
+    Conformance(conformance::Options),
+
     /// Run the Worker with real providers and a real API: oidc-provider, django-oauth-toolkit, django-graphql-jwt
     ///
     /// Each walk signs somebody in, and follows the session through expiry, rotation, revocation and sign-out. Prints a
@@ -104,7 +110,20 @@ pub(crate) enum Command {
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Build and run", &["build", "dev"]),
-    ("Test", &["test", "browser", "apps", "examples", "frameworks", "migrate", "interop", "providers"]),
+    (
+        "Test",
+        &[
+            "test",
+            "browser",
+            "apps",
+            "examples",
+            "frameworks",
+            "migrate",
+            "interop",
+            "conformance",
+            "providers",
+        ],
+    ),
     ("Measure", &["bench", "race", "model"]),
     ("Inspect", &["explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
@@ -133,7 +152,7 @@ fn list(command: &clap::Command) -> String {
         for name in names {
             let about = command.find_subcommand(name).and_then(clap::Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(list, "  {literal}{name:<11}{literal:#}{about}");
+            let _ = writeln!(list, "  {literal}{name:<13}{literal:#}{about}");
         }
         list.push('\n');
     }

@@ -5,6 +5,7 @@ mod bench;
 mod browser;
 mod build;
 mod cli;
+mod conformance;
 mod dev;
 mod examples;
 mod explain;
@@ -65,6 +66,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Migrate(options) => migrate::migrate(&project, *options),
         Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
+        Command::Conformance(options) => conformance::conformance(&project, options),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),

@@ -14,12 +14,15 @@ use vestibule_oidc::credentials::login::{DEFAULT_CODE, LoginRejectedError, RATE_
 use vestibule_oidc::http::client::FetchError;
 use vestibule_oidc::http::form::DuplicateParameterError;
 use vestibule_oidc::http::return_to::MAX_LENGTH;
+use vestibule_oidc::jose::encrypted::EncryptedTokenError;
 use vestibule_oidc::jose::jws::JwsError;
 use vestibule_oidc::oauth::access_token::AccessTokenError;
 use vestibule_oidc::oauth::authorize::{AuthorizationResponseError, ParameterError};
 use vestibule_oidc::oauth::discovery::DiscoveryError;
 use vestibule_oidc::oauth::id_token::IdTokenError;
+use vestibule_oidc::oauth::jarm::JarmError;
 use vestibule_oidc::oauth::jwks::JwksError;
+use vestibule_oidc::oauth::pushed::PushedRequestError;
 use vestibule_oidc::oauth::revocation::RevocationError;
 use vestibule_oidc::oauth::token::TokenError;
 use vestibule_oidc::oauth::userinfo::UserinfoError;
@@ -163,6 +166,12 @@ pub enum ProviderError {
     /// The key set is invalid.
     #[error(transparent)]
     Jwks(#[from] JwksError),
+    /// The authorization request was not accepted when it was pushed.
+    #[error(transparent)]
+    Pushed(#[from] PushedRequestError),
+    /// The signed authorization response is invalid.
+    #[error(transparent)]
+    SignedResponse(#[from] JarmError),
     /// The authorization response is an error, or is not this provider's response.
     #[error(transparent)]
     Authorization(#[from] AuthorizationResponseError),
@@ -172,6 +181,9 @@ pub enum ProviderError {
     /// The ID token's signature is invalid.
     #[error("id_token: {0}")]
     Signature(#[from] JwsError),
+    /// An encrypted response.
+    #[error("{0}")]
+    Encrypted(#[from] EncryptedTokenError),
     /// The ID token's claims are invalid.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),

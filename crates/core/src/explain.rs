@@ -7,7 +7,7 @@ mod text;
 
 use serde_json::{Map, Value};
 
-use crate::config::Config;
+use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
 use crate::guard::budget::Budget;
 use crate::guard::decision::Decision;
@@ -25,12 +25,14 @@ use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::time::Timestamp;
 
-/// Explains what happens to `request` if the session has these claims. `None`: no one is signed in.
+/// Explains what happens to `request` at the time `now` if the session has these claims. `None`: no one is signed in.
 pub fn explain<'a>(
     config: &'a Config,
     request: &Request,
     claims: Option<&Map<String, Value>>,
+    now: Timestamp,
 ) -> Explanation<'a> {
     let path = match config.rules.canonical_path(&request.url) {
         Ok(path) => path,
@@ -66,10 +68,16 @@ pub fn explain<'a>(
         return Explanation::OutsidePrefix(prefix.as_str());
     }
     let is_preflight = request.is_preflight();
-    let decision = if is_preflight { Decision::Pass } else { decided.decision(claims) };
+    let decision = match decided.decision(claims) {
+        _ if is_preflight => Decision::Pass,
+        Decision::Pass if claims.is_some_and(|claims| decided.step_up(claims, now).is_some()) => {
+            Decision::StepUp
+        }
+        decision => decision,
+    };
     let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
     let readings = readings.into_iter().filter(DecidedReading::asks);
-    let readings = readings.map(|reading| explain_reading(config, request, reading, claims)).collect();
+    let readings = readings.map(|reading| explain_reading(config, request, reading, claims, now)).collect();
     // A preflight carries no credentials, so its user is unknown.
     let forwarded = (decision == Decision::Pass).then(|| {
         explain_forwarding(config, request, &decided, claims.filter(|_| !is_preflight), has_subject)
@@ -78,11 +86,19 @@ pub fn explain<'a>(
         readings,
         is_preflight,
         decision,
+        can_step_up: can_step_up(config, claims),
         is_navigation_method: matches!(request.method, Method::Get | Method::Head | Method::Post),
         sign_in: sign_in_page(config, host_role),
         outside_of,
         forwarded,
     }))
+}
+
+/// Whether the user's provider can be asked for more. One that is not configured here may be elsewhere.
+fn can_step_up(config: &Config, claims: Option<&ProvenClaims<'_>>) -> bool {
+    let id = claims.and_then(|claims| claims.get("provider")).and_then(Value::as_str);
+    let provider = config.providers.iter().find(|provider| Some(provider.id.as_str()) == id);
+    provider.is_none_or(Provider::gives_id_tokens)
 }
 
 /// The address of the sign-in page: a path if it is on the request's host, otherwise a URL.
@@ -121,6 +137,8 @@ pub struct Explained<'a> {
     pub is_preflight: bool,
     /// The decision: the strictest one of all readings.
     pub decision: Decision,
+    /// Whether the user's provider can be asked for more.
+    can_step_up: bool,
     /// Whether a browser can navigate with this method.
     is_navigation_method: bool,
     /// The address of the sign-in page.
@@ -183,6 +201,7 @@ fn explain_reading<'a>(
     request: &Request,
     reading: DecidedReading<'a>,
     claims: Option<&ProvenClaims<'_>>,
+    now: Timestamp,
 ) -> ExplainedReading<'a> {
     let DecidedReading { segments, readers, decision: applied } = reading;
     let requirements = applied.access.requirements().iter();
@@ -191,12 +210,24 @@ fn explain_reading<'a>(
         is_met: claims.is_some_and(|claims| requirement.is_met(claims)),
         found: claims.map(|claims| requirement.found(claims)),
     });
+    let asked = applied.matched.map(|matched| &matched.rule.step_up);
+    let checks = asked.map(|asked| asked.checks(|name| claims?.get(name), now)).unwrap_or_default();
+    let must_step_up = claims.is_some() && checks.iter().any(|check| !check.is_met);
+    let requirements = requirements.chain(checks.into_iter().map(|check| ExplainedRequirement {
+        requirement: check.asked,
+        is_met: check.is_met,
+        found: claims.map(|_| check.found),
+    }));
+    let decision = match applied.decision(claims) {
+        Decision::Pass if must_step_up => Decision::StepUp,
+        decision => decision,
+    };
     ExplainedReading {
         path: format!("/{}", segments.join("/")),
         skipped: skipped_rules(config, request, &segments, applied.matched),
         readers,
         requirements: requirements.collect(),
-        decision: applied.decision(claims),
+        decision,
         applied,
     }
 }

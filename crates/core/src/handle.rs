@@ -59,6 +59,19 @@ impl Vestibule {
             Some(Route::Verify) => return Outcome::Response(context.forward_auth().await),
             // An operator's request is no browser's: it has neither a host of the site nor an origin.
             Some(Route::Revoke) => return Outcome::Response(context.revoke_for_operator(body).await),
+            // Nor is a provider's. Boxed: the future of every other request would have the size of these.
+            Some(Route::BackchannelLogout) => {
+                return Outcome::Response(Box::pin(context.backchannel_logout(body)).await);
+            }
+            Some(Route::SecurityEvents) => {
+                return Outcome::Response(Box::pin(context.receive_security_event(body)).await);
+            }
+            Some(Route::GlobalTokenRevocation) => {
+                return Outcome::Response(Box::pin(context.revoke_globally(body)).await);
+            }
+            None if own.as_deref().is_some_and(routes::is_of_providers) => {
+                return Outcome::Response(responses::not_found());
+            }
             _ => {}
         }
         if let Some(redirect) = to_https {
@@ -134,7 +147,10 @@ impl<P: Platform> RequestContext<'_, P> {
                 Route::ReceiveSignIn
                 | Route::GivePreviewSession
                 | Route::TakePreviewSession
-                | Route::EndPreviewSession,
+                | Route::EndPreviewSession
+                | Route::SignOutCallback
+                | Route::StepUp
+                | Route::InitiateLogin,
             ) if self.request.is_prefetch() => Ok(responses::token_unavailable(Duration::from_secs(1))),
             Some(Route::ReceiveSignIn) => {
                 self.receive_sign_in(provider.unwrap_or_default(), &params.query).await
@@ -154,6 +170,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
             }
             Some(Route::SignOutPage) => self.show_sign_out(&params.query).await,
+            Some(Route::SignOutCallback) => Ok(self.finish_provider_logout(&params.query)),
             Some(Route::Session) => self.show_session(&params.query).await,
             Some(Route::UpdateSession) => {
                 self.update_session(&params.query, self.read_update(body).await?).await
@@ -162,15 +179,30 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Route::Providers) => Ok(self.list_providers()),
             Some(Route::Token) => self.show_token().await,
             Some(Route::GivePreviewSession) => self.give_preview_session(&params.query).await,
-            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query),
+            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query).await,
             Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
             Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
+            Some(Route::StepUp) => self.receive_step_up(&params.query).await,
+            Some(Route::InitiateLogin) if self.request.method == Method::Post => {
+                let (_, form) = params.with_form(self.read_form(body).await?);
+                self.initiate_login(form).await
+            }
+            Some(Route::InitiateLogin) => self.initiate_login(&params.query).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),
             Some(Route::FindKeptForm) => Ok(self.find_kept_form().await),
             Some(Route::ShowKeptForm) => Ok(self.show_kept_form(body).await),
             Some(Route::Keys) => Ok(self.jwks().await),
+            Some(Route::ClientKeys) => Ok(self.client_keys().await),
             Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
-            Some(Route::Verify | Route::Revoke) | None => Err(unsupported(self.request, path).into()),
+            Some(Route::FrontchannelLogout) => Ok(Box::pin(self.frontchannel_logout(&params.query)).await),
+            Some(
+                Route::Verify
+                | Route::Revoke
+                | Route::BackchannelLogout
+                | Route::SecurityEvents
+                | Route::GlobalTokenRevocation,
+            )
+            | None => Err(unsupported(self.request, path).into()),
         }
     }
 
@@ -179,7 +211,9 @@ impl<P: Platform> RequestContext<'_, P> {
     fn reject_cross_origin(&self, route: Option<Route>, path: &[&str]) -> Result<(), ClientError> {
         let is_form_post = route == Some(Route::PostedCallback)
             && path.get(1).is_some_and(|provider| self.posts_its_response(provider));
-        if is_form_post || !cross_origin::may_act(self.request) {
+        // Every site may begin a sign-in there.
+        let is_initiated = route == Some(Route::InitiateLogin);
+        if is_form_post || is_initiated || !cross_origin::may_act(self.request) {
             return Ok(());
         }
         match self.source() {
@@ -196,6 +230,11 @@ impl<P: Platform> RequestContext<'_, P> {
             Only::PreviewHost => self.is_preview_host(),
             Only::NextAuthV4 => self.config().dialect == Dialect::NextAuthV4,
             Only::Operator => self.config().revocation.operator.are_set(),
+            Only::Backchannel => self.config().backchannel_providers().next().is_some(),
+            Only::Frontchannel => self.config().frontchannel_providers().next().is_some(),
+            Only::Transmitter => self.config().transmitters().next().is_some(),
+            Only::GlobalRevocation => self.config().transmitters().any(|transmitter| transmitter.may_revoke),
+            Only::InitiatedLogin => self.config().has_initiated_login(),
         })
     }
 

@@ -20,11 +20,13 @@ pub mod lock;
 mod slots;
 pub(crate) mod store;
 
+use std::fmt;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::any::AnyLease;
@@ -34,6 +36,7 @@ use crate::session::dialect::Dialect;
 use crate::session::policy::Sealing;
 use crate::session::refreshed_tokens::{ClaimChanges, RefreshedTokens};
 use crate::session::seal;
+use crate::session::tokens::entry;
 use vestibule_oidc::jose::base64url;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::Secret;
@@ -61,20 +64,38 @@ const SALT: &str = "vestibule.tokens";
 /// The member of sealed tokens with the changes of the session's claims.
 const CLAIM_CHANGES: &str = "claims";
 
+/// The member of sealed tokens with all that is sealed once more, by the session's own key, where the session has one.
+const BY_SESSION_KEY: &str = "sealed";
+
 /// Identifies one refresh: by its session, its generation and its refresh token. The session is part of it, so that
 /// two sessions never share tokens, even if the hashes of their refresh tokens collide.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RefreshId {
     pub(crate) sid: String,
     pub(crate) generation: u64,
-    /// The SHA-256 hash of the refresh token, or of the API's cookies that contain it.
+    /// The SHA-256 hash of the refresh token, or of the API's cookies that contain it. Where they are in an entry of the
+    /// store, the hash of what names the entry.
     token: [u8; 32],
+    /// The session's own key, hashed, where the session has one: refreshed tokens are sealed by it.
+    key: Option<[u8; 32]>,
+}
+
+impl fmt::Debug for RefreshId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sid, generation, .. } = self;
+        f.debug_struct("RefreshId").field("sid", sid).field("generation", generation).finish_non_exhaustive()
+    }
 }
 
 impl RefreshId {
     /// The next refresh of `session`. `None` where the session has neither a refresh token nor API cookies, or has no
     /// `sid`, as one that Auth.js made.
     pub(crate) fn of(session: &Session) -> Option<Self> {
+        if session.has_grant()
+            && let Some(id) = Self::of_entry(session)
+        {
+            return Some(id);
+        }
         let cookies = session.api_cookies();
         let token = match session.refresh_token() {
             Some(token) => Sha256::digest(token.expose().as_bytes()).into(),
@@ -85,15 +106,25 @@ impl RefreshId {
             }
         };
         let sid = session.sid().filter(|sid| !sid.is_empty())?.to_owned();
-        Some(Self { sid, generation: session.generation(), token })
+        Some(Self { sid, generation: session.generation(), token, key: None })
+    }
+
+    /// The same for a session whose tokens are in the store, whether they were read or not.
+    fn of_entry(session: &Session) -> Option<Self> {
+        let entry = session.token_entry()?;
+        let (sid, generation) =
+            (session.sid().filter(|sid| !sid.is_empty())?.to_owned(), session.generation());
+        let (key, name) = (entry.key().expose().as_bytes(), entry.name(&sid, generation));
+        let token = digest([b"vestibule token entry".as_slice(), key, name.as_bytes()].into_iter());
+        Some(Self { sid, generation, token, key: Some(published_key(entry.key())) })
     }
 
     /// The same for a session that only its upstream can refresh: it may have no refresh token.
     pub(crate) fn of_tokens(session: &Session) -> Option<Self> {
-        Self::of(session).or_else(|| {
+        Self::of(session).or_else(|| Self::of_entry(session)).or_else(|| {
             let sid = session.sid().filter(|sid| !sid.is_empty())?.to_owned();
             let token = Sha256::digest(session.access_token()?.as_bytes()).into();
-            Some(Self { sid, generation: session.generation(), token })
+            Some(Self { sid, generation: session.generation(), token, key: None })
         })
     }
 
@@ -143,13 +174,29 @@ impl RefreshedTokens {
         claims.insert("sid".to_owned(), id.sid.clone().into());
         let changes = self.claims.as_ref().and_then(|changes| serde_json::to_value(changes).ok());
         claims.extend(changes.map(|changes| (CLAIM_CHANGES.to_owned(), changes)));
+        if let Some(entry) = &self.entry {
+            let (key, name) = (key_text(&published_key(entry.key())), published_name(self.generation));
+            let sealed = entry::seal(&key, &name, &claims.into(), random);
+            claims = Map::from_iter([
+                ("generation".to_owned(), self.generation.into()),
+                ("sid".to_owned(), id.sid.clone().into()),
+                (BY_SESSION_KEY.to_owned(), sealed.into()),
+            ]);
+        }
         seal::seal(sealing.keys, Dialect::AuthJsV5, SALT, &claims, retention(sealing), now, random)
     }
 
     /// Opens tokens that [`seal`](Self::seal) sealed for this session. `None` if they do not open, belong to another
     /// session, or are not of a newer generation.
     fn open(sealed: &str, id: &RefreshId, keys: &Keyring, now: Timestamp) -> Option<Rc<Self>> {
-        let claims = seal::open(keys, Dialect::AuthJsV5, SALT, sealed, now).ok()?;
+        let mut claims = seal::open(keys, Dialect::AuthJsV5, SALT, sealed, now).ok()?;
+        if let Some(sealed) = claims.get(BY_SESSION_KEY).and_then(Value::as_str) {
+            let name = published_name(claims.get("generation")?.as_u64()?);
+            // A session that had no key of its own when it was sealed has got the derived one since.
+            let derived = keys.secrets().map(|secret| published_key(&entry::derived_key(secret, &id.sid)));
+            let mut known = id.key.into_iter().chain(derived);
+            claims = known.find_map(|key| entry::open(&key_text(&key), &name, sealed))?;
+        }
         let session = Session::new(claims);
         let tokens = Self {
             generation: session.generation(),
@@ -162,9 +209,26 @@ impl RefreshedTokens {
             // Without those of another version the tokens are good, too.
             claims: session.claims().get(CLAIM_CHANGES).and_then(|it| ClaimChanges::deserialize(it).ok()),
             ends_at: session.ends_at(),
+            dpop_key: session.dpop_key(),
+            id_token: None,
+            entry: session.token_entry(),
         };
         (session.sid() == Some(id.sid.as_str()) && tokens.generation > id.generation).then(|| Rc::new(tokens))
     }
+}
+
+/// What refreshed tokens are sealed by, besides the secret, for the sessions with this key.
+fn published_key(key: &Secret) -> [u8; 32] {
+    digest([b"vestibule published tokens".as_slice(), key.expose().as_bytes()].into_iter())
+}
+
+fn key_text(key: &[u8; 32]) -> Secret {
+    Secret::new(base64url::encode(key))
+}
+
+/// What published tokens are sealed as.
+fn published_name(generation: u64) -> String {
+    format!("published/{generation}")
 }
 
 /// How long refreshed tokens are kept.

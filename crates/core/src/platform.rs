@@ -114,6 +114,12 @@ pub trait Store {
     /// If the future is dropped, the value may have been written or not.
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError>;
 
+    /// Deletes a value; that there is none is no error. It is gone at once in this location, and up to a minute later in
+    /// others.
+    ///
+    /// If the future is dropped, the value may have been deleted or not.
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError>;
+
     /// The name of the current location. Processes with the same name see each other's writes at once.
     fn location(&self) -> String;
 }
@@ -193,8 +199,31 @@ pub trait Forwarder: Log {
         is_taken: &dyn Fn(&str) -> bool,
     ) -> Result<(Self::UpstreamResponse, Vec<String>), ForwardError>;
 
+    /// The status of an upstream's response.
+    fn status(&self, response: &Self::UpstreamResponse) -> u16;
+
+    /// The value of a header field of an upstream's response; several fields of that name are one text with commas between
+    /// them (RFC 9110 section 5.3).
+    fn field(&self, response: &Self::UpstreamResponse, name: &str) -> Option<String>;
+
+    /// Drops an upstream's response: the rest of its body is not needed.
+    fn discard(&self, response: Self::UpstreamResponse);
+
+    /// Whether the request that arrived has a body. `true` where that is not known before the body is read.
+    fn has_body(&self, body: &Self::Body) -> bool;
+
+    /// The body of the request that arrived, made once more of the bytes that [`read_body`](Self::read_body) returned. Not
+    /// for a GET or a HEAD request with a body. An error if the runtime cannot make it.
+    fn body_again(&self, bytes: &[u8]) -> Result<Self::Body, BodyError>;
+
     /// The response, unless the upstream says that there is nothing at the address (404, 410): its body is then discarded.
-    fn unless_missing(&self, response: Self::UpstreamResponse) -> Option<Self::UpstreamResponse>;
+    fn unless_missing(&self, response: Self::UpstreamResponse) -> Option<Self::UpstreamResponse> {
+        if matches!(self.status(&response), 404 | 410) {
+            self.discard(response);
+            return None;
+        }
+        Some(response)
+    }
 
     /// Sends the head of a request without its body and its query, and returns the head of the response: its status and its
     /// header fields. The body of the response is not read.
@@ -326,6 +355,9 @@ pub enum ForwardError {
     /// message.
     #[error("the upstream's cookies could not be taken out of its response: {0}")]
     Cookies(String),
+    /// There is no proof of possession for the access token; the runtime's error message.
+    #[error("the proof for the access token could not be signed: {0}")]
+    NoProof(String),
     /// The upstream did not respond; the runtime's error message.
     #[error("the upstream did not respond: {0}")]
     Unreachable(String),
@@ -336,7 +368,7 @@ impl ForwardError {
     pub fn record(&self) -> Record {
         let error_source = match self {
             Self::NoService(_) => ErrorSource::Configuration,
-            Self::Unreachable(_) | Self::Cookies(_) => ErrorSource::Platform,
+            Self::Unreachable(_) | Self::Cookies(_) | Self::NoProof(_) => ErrorSource::Platform,
         };
         Record::new(LogEvent::ForwardFailed, self).caused_by(error_source)
     }
@@ -344,7 +376,7 @@ impl ForwardError {
     /// The response to the client.
     pub fn answer(&self) -> Response {
         let status = match self {
-            Self::NoService(_) => 500,
+            Self::NoService(_) | Self::NoProof(_) => 500,
             Self::Unreachable(_) | Self::Cookies(_) => 502,
         };
         Response::json(status, &json!({ "error": "upstream_unavailable" }))

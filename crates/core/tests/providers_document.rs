@@ -24,8 +24,13 @@ The callback URL to register at the provider is `https://HOST/BASE_PATH/callback
 path. A provider several times has an `id` of its own each time and `preset = \"okta\"`; the secrets have the names of
 the `id` (`AUTH_OKTA_STAFF_ID` for `okta-staff`).
 
+With `logout = true`, which ends the provider's session with yours, `https://HOST/BASE_PATH/signout/callback` has to be
+registered there, too, as the address to come back to: [sessions.md](sessions.md#signing-out-at-the-provider).
+
 [guard.md](guard.md#claims) says which e-mail addresses rules and upstreams see. `email_domain` accepts a verified address
 only if the provider says so with the boolean `true`; Apple, Cognito and LinkedIn also write the text `\"true\"`.
+
+[strict-profiles.md](strict-profiles.md) says how to reach FAPI 2.0 with a provider, and how to push and sign requests.
 
 ";
 
@@ -134,7 +139,7 @@ fn refresh_lines(preset: &Map<String, Value>, kind: &str) -> Vec<String> {
     }
     if preset.get("renew").is_some_and(|renew| renew == "at-end") {
         lines.push(
-            "It ends the old access token when it gives a new one, so tokens are renewed at their end."
+            "It ends the old access token when it gives a new one, so tokens are renewed in their last second."
                 .to_owned(),
         );
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
-use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
@@ -191,6 +191,10 @@ impl Store for IsolatePlatform {
         };
         self.perform(Operation::Write, work, store_error).await
     }
+
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        self.perform(Operation::Write, self.inner.delete_store(key), store_error).await
+    }
 }
 
 impl Lock for IsolatePlatform {
@@ -296,6 +300,18 @@ impl Crypto for IsolatePlatform {
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         self.inner.public_key(key, algorithm).await
     }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        self.inner.agree(key, public).await
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        self.inner.decrypt_oaep(key, ciphertext).await
+    }
 }
 
 impl Forwarder for IsolatePlatform {
@@ -322,7 +338,23 @@ impl Forwarder for IsolatePlatform {
         self.inner.take_set_cookies(response, is_taken)
     }
 
-    fn unless_missing(&self, response: usize) -> Option<usize> {
-        self.inner.unless_missing(response)
+    fn status(&self, response: &usize) -> u16 {
+        self.inner.status(response)
+    }
+
+    fn field(&self, response: &usize, name: &str) -> Option<String> {
+        self.inner.field(response, name)
+    }
+
+    fn discard(&self, response: usize) {
+        self.inner.discard(response);
+    }
+
+    fn has_body(&self, body: &Vec<u8>) -> bool {
+        self.inner.has_body(body)
+    }
+
+    fn body_again(&self, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
+        self.inner.body_again(bytes)
     }
 }

@@ -12,6 +12,8 @@ use crate::test_env::{Answer, TestEnv};
 #[derive(Clone, Default)]
 pub struct Browser {
     jar: BTreeMap<String, String>,
+    /// The paths of the cookies that have another one than `/`.
+    paths: BTreeMap<String, String>,
 }
 
 impl Browser {
@@ -74,7 +76,7 @@ impl Browser {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let cookies = self.cookie_header();
+        let cookies = self.cookies_for(url);
         let mut all = headers.to_vec();
         if !cookies.is_empty() {
             all.push(("cookie", &cookies));
@@ -84,10 +86,22 @@ impl Browser {
         answer
     }
 
-    /// The value of the `Cookie` header.
+    /// The value of the `Cookie` header for most pages.
     pub fn cookie_header(&self) -> String {
-        let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        cookies.join("; ")
+        self.cookies_for(APP)
+    }
+
+    /// The value of the `Cookie` header for this URL (RFC 6265 section 5.1.4).
+    pub fn cookies_for(&self, url: &str) -> String {
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let goes = |name: &String| match self.paths.get(name).map(|of| path.strip_prefix(of.as_str())) {
+            None | Some(Some("")) => true,
+            Some(below) => below.is_some_and(|rest| rest.starts_with('/')),
+        };
+        let cookies = self.jar.iter().filter(|(name, _)| goes(name));
+        cookies.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
     /// Stores an answer's cookies.
@@ -95,10 +109,20 @@ impl Browser {
         for cookie in answer.headers.get_all("set-cookie") {
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let (name, value) = pair.split_once('=').expect("name=value");
+            let path = attributes.split(';').find_map(|it| it.trim().strip_prefix("Path=")).unwrap_or("/");
             if attributes.contains("Max-Age=0") {
-                self.jar.remove(name);
+                // A cookie of another path is another cookie.
+                if self.paths.get(name).map_or("/", String::as_str) == path {
+                    self.jar.remove(name);
+                    self.paths.remove(name);
+                }
             } else {
                 self.jar.insert(name.to_owned(), value.to_owned());
+                if path == "/" {
+                    self.paths.remove(name);
+                } else {
+                    self.paths.insert(name.to_owned(), path.to_owned());
+                }
             }
         }
     }

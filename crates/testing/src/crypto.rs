@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
@@ -51,5 +51,17 @@ impl Crypto for FakeCrypto {
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         SoftwareCrypto.public_key(key, algorithm).await
+    }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        SoftwareCrypto.agree(key, public).await
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        SoftwareCrypto.decrypt_oaep(key, ciphertext).await
     }
 }

@@ -27,7 +27,14 @@ pub struct FakeForwarder {
     requests: RefCell<Vec<Forwarded>>,
     heads: RefCell<Vec<usize>>,
     missing: RefCell<Vec<String>>,
+    /// Decides about the status and the header fields of an answer, by the request as the upstream got it.
+    answers: RefCell<Option<Answering>>,
+    heads_of_answers: RefCell<Vec<Response>>,
+    /// The answers that Vestibule dropped.
+    pub discarded: RefCell<Vec<usize>>,
 }
+
+type Answering = Box<dyn Fn(&Forwarded) -> Response>;
 
 /// A request that reached the upstream.
 #[derive(Clone, Debug)]
@@ -56,6 +63,9 @@ impl FakeForwarder {
             requests: RefCell::default(),
             heads: RefCell::default(),
             missing: RefCell::default(),
+            answers: RefCell::default(),
+            heads_of_answers: RefCell::default(),
+            discarded: RefCell::default(),
         }
     }
 
@@ -83,10 +93,30 @@ impl FakeForwarder {
         self.missing.borrow_mut().push(path.to_owned());
     }
 
-    /// Whether the answer to the request with this number was 404.
-    pub fn is_missing(&self, number: usize) -> bool {
+    /// From now on, `answer` decides about the status and the header fields of each answer.
+    pub fn answers_by(&self, answer: impl Fn(&Forwarded) -> Response + 'static) {
+        self.answers.replace(Some(Box::new(answer)));
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Forwarded> {
+        self.requests.borrow().clone()
+    }
+
+    /// The status of the answer to the request with this number.
+    pub fn status(&self, number: usize) -> u16 {
         let path = self.request(number).map(|forwarded| forwarded.request.url.path);
-        path.is_some_and(|path| self.missing.borrow().contains(&path))
+        if path.is_some_and(|path| self.missing.borrow().contains(&path)) {
+            return 404;
+        }
+        self.heads_of_answers.borrow().get(number).map_or(200, |head| head.status)
+    }
+
+    /// A header field of the answer to the request with this number.
+    pub fn field(&self, number: usize, name: &str) -> Option<String> {
+        let heads = self.heads_of_answers.borrow();
+        let headers = &heads.get(number)?.headers;
+        headers.contains(name).then(|| headers.get_all(name).collect::<Vec<_>>().join(", "))
     }
 
     /// The requests of which only the head was sent on.
@@ -113,7 +143,10 @@ impl FakeForwarder {
         let Forward { target, request, changes, personal, .. } = forward;
         let mut request = Request { headers: changes.applied_to(&request.headers), ..request.clone() };
         request.url.path = path;
-        self.requests.borrow_mut().push(Forwarded { target: target.clone(), request, body, personal });
+        let forwarded = Forwarded { target: target.clone(), request, body, personal };
+        let answer = self.answers.borrow().as_ref().map_or(Response::empty(200), |answer| answer(&forwarded));
+        self.heads_of_answers.borrow_mut().push(answer);
+        self.requests.borrow_mut().push(forwarded);
         self.answered_cookies.borrow_mut().push(self.set_cookies.borrow().clone());
         self.clock.sleep(self.upstream_time.get()).await;
         Ok(number)

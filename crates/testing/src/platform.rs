@@ -6,7 +6,7 @@ use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
-use vestibule_core::jose::crypto::{Crypto, KeyError};
+use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
@@ -109,6 +109,18 @@ impl Crypto for FakePlatform {
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         self.crypto.public_key(key, algorithm).await
     }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        self.crypto.agree(key, public).await
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        self.crypto.decrypt_oaep(key, ciphertext).await
+    }
 }
 
 impl Clock for FakePlatform {
@@ -155,6 +167,10 @@ impl Store for FakePlatform {
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
         self.store.write(&self.location, key, value, lifetime).await
     }
+
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        self.store.delete(&self.location, key).await
+    }
 }
 
 impl Lock for FakePlatform {
@@ -200,8 +216,24 @@ impl Forwarder for FakePlatform {
         self.forwarder.forward(forward, body).await
     }
 
-    fn unless_missing(&self, response: usize) -> Option<usize> {
-        (!self.forwarder.is_missing(response)).then_some(response)
+    fn status(&self, response: &usize) -> u16 {
+        self.forwarder.status(*response)
+    }
+
+    fn field(&self, response: &usize, name: &str) -> Option<String> {
+        self.forwarder.field(*response, name)
+    }
+
+    fn discard(&self, response: usize) {
+        self.forwarder.discarded.borrow_mut().push(response);
+    }
+
+    fn has_body(&self, body: &Vec<u8>) -> bool {
+        !body.is_empty()
+    }
+
+    fn body_again(&self, bytes: &[u8]) -> Result<Vec<u8>, BodyError> {
+        Ok(bytes.to_vec())
     }
 }
 

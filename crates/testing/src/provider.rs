@@ -15,7 +15,9 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::time::Timestamp;
 
 use crate::browser::AuthorizationRequest;
+use crate::dpop::DpopServer;
 use crate::http::Server;
+use crate::requests::RequestServer;
 use crate::rotation::{Grants, Rotation};
 
 /// Its issuer. The URLs of all its endpoints begin with it.
@@ -38,6 +40,12 @@ pub struct FakeProvider {
     pub revocations: RefCell<Vec<String>>,
     /// The grants behind its refresh tokens.
     pub grants: Grants,
+    /// What it knows of the client's keys and requests.
+    pub requests: RequestServer,
+    /// The time of the last request to it.
+    clock: Cell<Timestamp>,
+    /// The keys to which its tokens are bound.
+    pub dpop: DpopServer,
 }
 
 impl Default for FakeProvider {
@@ -61,6 +69,9 @@ impl FakeProvider {
             once: RefCell::default(),
             revocations: RefCell::default(),
             grants: Grants::new(Rotation::Strict),
+            requests: RequestServer::default(),
+            clock: Cell::new(Timestamp::from_seconds(0)),
+            dpop: DpopServer::default(),
         }
     }
 
@@ -119,16 +130,36 @@ impl FakeProvider {
     /// The user logs in and consents. Returns the address of the callback, with the authorization response.
     pub fn authorize(&self, request: &AuthorizationRequest, user: &str) -> String {
         assert_eq!(request.endpoint, format!("{ISSUER}/authorize"));
+        let request = &self.requests.resolve(request);
         assert_eq!(request.params["response_type"], "code");
         assert_eq!(request.params["client_id"], "vestibule");
         assert_eq!(request.params["code_challenge_method"], "S256");
         self.issued.set(self.issued.get() + 1);
         let code = format!("code-{}", self.issued.get());
         self.codes.borrow_mut().insert(code.clone(), (request.clone(), user.to_owned()));
+        if request.params.get("response_mode").is_some_and(|mode| mode.ends_with("jwt")) {
+            return self.signed_response(request, json!({ "code": code }));
+        }
         format!(
             "{}?code={code}&state={}&iss={}",
             request.params["redirect_uri"], request.params["state"], "https%3A%2F%2Fidp.example"
         )
+    }
+
+    /// The address of the callback with a signed response (JARM) that has these claims, and those that each response has.
+    /// `response` and `response_header` are places.
+    pub fn signed_response(&self, request: &AuthorizationRequest, mut claims: Value) -> String {
+        let registered = json!({
+            "iss": ISSUER,
+            "aud": "vestibule",
+            "exp": self.clock.get().seconds() + 600,
+            "state": request.params["state"],
+        });
+        claims.as_object_mut().unwrap().extend(registered.as_object().unwrap().clone());
+        let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
+        self.alter("response", &mut claims);
+        self.alter("response_header", &mut header);
+        format!("{}?response={}", request.params["redirect_uri"], self.signed(&header, &claims))
     }
 
     /// The provider does not let the user in without a question, or at all. Returns the address of the callback, with the
@@ -143,6 +174,14 @@ impl FakeProvider {
     /// A token with exactly this header, signed with the provider's key.
     pub fn signed(&self, header: &Value, claims: &Value) -> String {
         Self::signed_with(&self.key, header, claims)
+    }
+
+    /// A token with these claims, signed with the client secret (HS256).
+    #[allow(clippy::unused_self, reason = "it is this provider's client")]
+    pub fn signed_with_client_secret(&self, claims: &Value) -> String {
+        let input = signing_input(&json!({ "alg": "HS256" }), claims);
+        let signature = Hs256.sign(&Hs256Key::new(CLIENT_SECRET), input.as_bytes());
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_bytes()))
     }
 
     /// The same, signed with another key.
@@ -174,8 +213,11 @@ impl Server for FakeProvider {
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
             "/groups" => "groups",
+            "/par" => "par",
+            "/.well-known/ssf-configuration/events" => "transmitter",
             other => panic!("unexpected request to {other}"),
         };
+        self.clock.set(now);
         if self.is_down(place) {
             return Err(FetchError::Connection("connection refused".to_owned()));
         }
@@ -189,16 +231,23 @@ impl Server for FakeProvider {
         if let Some(raw) = self.raw.borrow().get(place) {
             return Ok(raw.clone());
         }
+        if let Some(refused) = self.dpop.refusal(place, request) {
+            return Ok(refused);
+        }
         let (status, mut answer) = match place {
             "discovery" => (200, discovery()),
             "jwks" => (200, json!({ "keys": [self.public_key()] })),
             "token" => self.token(request, now),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
+            "par" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
+            "par" => self.requests.push(request),
+            "transmitter" => (200, transmitter()),
             _ => Self::userinfo(request),
         };
         self.alter(place, &mut answer);
-        let headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
+        let mut headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
+        self.dpop.give_nonce(place, &mut headers);
         Ok(FetchResponse { status, headers, body: serde_json::to_vec(&answer).unwrap() })
     }
 }
@@ -208,8 +257,13 @@ impl FakeProvider {
         self.down.borrow().contains(&place)
     }
 
+    fn is_from_client(&self, request: &FetchRequest) -> bool {
+        let has_secret = || request.headers.get("authorization") == Some(basic().as_str());
+        self.requests.authenticates(request).unwrap_or_else(has_secret)
+    }
+
     fn token(&self, request: &FetchRequest, now: Timestamp) -> (u16, Value) {
-        if request.headers.get("authorization") != Some(basic().as_str()) {
+        if !self.is_from_client(request) {
             return (401, json!({ "error": "invalid_client" }));
         }
         let params = Params::from_urlencoded(&request.body);
@@ -233,10 +287,13 @@ impl FakeProvider {
             "exp": now.seconds() + 300,
             "nonce": begun.params["nonce"],
         });
+        if !self.dpop.bind(&user, begun.params.get("dpop_jkt")) {
+            return (400, json!({ "error": "invalid_dpop_proof" }));
+        }
         self.alter("id_token", &mut claims);
         let answer = json!({
             "access_token": format!("access-{user}"),
-            "token_type": "Bearer",
+            "token_type": if self.dpop.is_on() { "DPoP" } else { "Bearer" },
             "expires_in": 3600,
             "refresh_token": self.grants.begin(&user),
             "id_token": self.sign(&claims),
@@ -249,6 +306,9 @@ impl FakeProvider {
         let Some((user, serial, next)) = self.grants.refresh(token, now.millis()) else {
             return (400, json!({ "error": "invalid_grant" }));
         };
+        if !self.dpop.is_bound_to(&user) {
+            return (400, json!({ "error": "invalid_grant", "error_description": "bound to another key" }));
+        }
         let mut claims = json!({
             "iss": ISSUER,
             "sub": format!("{user}-1"),
@@ -259,7 +319,7 @@ impl FakeProvider {
         self.alter("refreshed_id_token", &mut claims);
         let mut answer = json!({
             "access_token": format!("access-{user}~{serial}"),
-            "token_type": "Bearer",
+            "token_type": if self.dpop.is_on() { "DPoP" } else { "Bearer" },
             "expires_in": 3600,
             "id_token": self.sign(&claims),
         });
@@ -271,7 +331,7 @@ impl FakeProvider {
 
     /// RFC 7009: the grant of a refresh token ends.
     fn revoke(&self, request: &FetchRequest) -> (u16, Value) {
-        if request.headers.get("authorization") != Some(basic().as_str()) {
+        if !self.is_from_client(request) {
             return (401, json!({ "error": "invalid_client" }));
         }
         let params = Params::from_urlencoded(&request.body);
@@ -283,7 +343,8 @@ impl FakeProvider {
     /// The groups that are too many for an ID token.
     fn groups(request: &FetchRequest) -> (u16, Value) {
         let token = request.headers.get("authorization").unwrap_or_default();
-        if !token.starts_with("Bearer access-") || request.body != br#"{"securityEnabledOnly":true}"# {
+        let is_token = token.starts_with("Bearer access-") || token.starts_with("DPoP access-");
+        if !is_token || request.body != br#"{"securityEnabledOnly":true}"# {
             return (401, json!({ "error": { "code": "InvalidAuthenticationToken" } }));
         }
         (200, json!({ "value": ["group-a", "group-b", "group-c"] }))
@@ -291,7 +352,8 @@ impl FakeProvider {
 
     fn userinfo(request: &FetchRequest) -> (u16, Value) {
         let token = request.headers.get("authorization").unwrap_or_default();
-        let user = token.strip_prefix("Bearer access-").and_then(|grant| grant.split('~').next());
+        let user = token.strip_prefix("Bearer access-").or_else(|| token.strip_prefix("DPoP access-"));
+        let user = user.and_then(|grant| grant.split('~').next());
         let Some(user) = user else {
             return (401, json!({ "error": "invalid_token" }));
         };
@@ -307,9 +369,7 @@ impl FakeProvider {
 
     fn sign(&self, claims: &Value) -> String {
         if self.signs_with_secret.get() {
-            let input = signing_input(&json!({ "alg": "HS256" }), claims);
-            let signature = Hs256.sign(&Hs256Key::new(CLIENT_SECRET), input.as_bytes());
-            return format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.as_bytes()));
+            return self.signed_with_client_secret(claims);
         }
         let mut header = json!({ "alg": "ES256", "kid": *self.key_id.borrow() });
         self.alter("id_token_header", &mut header);
@@ -349,6 +409,11 @@ fn signing_input(header: &Value, claims: &Value) -> String {
 /// A key that is the same in every run.
 fn key(seed: u8) -> <Es256 as jwt_compact::Algorithm>::SigningKey {
     SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+/// The metadata of the transmitter of security events at `ISSUER/events`, which has the same keys.
+fn transmitter() -> Value {
+    json!({ "spec_version": "1_0", "issuer": format!("{ISSUER}/events"), "jwks_uri": format!("{ISSUER}/jwks") })
 }
 
 fn discovery() -> Value {

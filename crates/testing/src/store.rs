@@ -53,6 +53,8 @@ pub struct FakeStore {
     locks: RefCell<BTreeMap<String, FakeLock>>,
     /// Successful writes so far.
     pub writes: Cell<u64>,
+    /// Deletions so far.
+    pub deletes: Cell<u64>,
     /// Reads so far, without those of facts about revoked sessions.
     pub reads: Cell<u64>,
     /// Reads of facts about revoked sessions so far.
@@ -63,6 +65,8 @@ pub struct FakeStore {
     pub call_texts: RefCell<Vec<String>>,
     /// Whether every operation fails.
     pub is_down: Cell<bool>,
+    /// Whether the store is not bound at all.
+    pub is_missing: Cell<bool>,
     /// Whether no operation ever answers.
     pub hangs: Cell<bool>,
     /// How many operations fail before they have an effect: the next ones whose name or call contains this text.
@@ -162,11 +166,13 @@ impl FakeStore {
             cached_reads: RefCell::default(),
             locks: RefCell::default(),
             writes: Cell::new(0),
+            deletes: Cell::new(0),
             reads: Cell::new(0),
             revocation_reads: Cell::new(0),
             calls: Cell::new(0),
             call_texts: RefCell::default(),
             is_down: Cell::new(false),
+            is_missing: Cell::new(false),
             hangs: Cell::new(false),
             fails: Cell::new(("", 0)),
             loses_answers: Cell::new(0),
@@ -313,6 +319,39 @@ impl FakeStore {
         Ok(())
     }
 
+    /// [`Store::delete_store`](vestibule_core::platform::Store::delete_store) in this location: like a write of nothing.
+    pub async fn delete(&self, location: &str, key: &str) -> Result<(), StoreError> {
+        self.answer_or_fail(&format!("delete {key}")).await?;
+        let [_, _, write, _] = self.latency.get();
+        self.clock.sleep(Duration::from_millis(write)).await;
+        self.deletes.set(self.deletes.get() + 1);
+        self.versions.borrow_mut().remove(key);
+        self.cached_reads.borrow_mut().remove(&(location.to_owned(), key.to_owned()));
+        Ok(())
+    }
+
+    /// The keys in KV that begin with this text.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        let now = self.clock.now();
+        let versions = self.versions.borrow();
+        let is_there = |versions: &Vec<Version>| versions.iter().any(|version| now < version.expires);
+        let keys = versions.iter().filter(|(key, versions)| key.starts_with(prefix) && is_there(versions));
+        keys.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The newest value of a key, and in how many milliseconds it expires.
+    pub fn value(&self, key: &str) -> Option<(String, u64)> {
+        let versions = self.versions.borrow();
+        let newest = versions.get(key)?.last()?;
+        Some((newest.value.clone(), newest.expires.saturating_sub(self.clock.now())))
+    }
+
+    /// Removes what keys that begin with this text hold, as if it had been lost.
+    pub fn loses(&self, prefix: &str) {
+        self.versions.borrow_mut().retain(|key, _| !key.starts_with(prefix));
+        self.cached_reads.borrow_mut().retain(|(_, key), _| !key.starts_with(prefix));
+    }
+
     /// [`Lock::call_lock`](vestibule_core::platform::Lock::call_lock).
     pub async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         self.calls.set(self.calls.get() + 1);
@@ -404,6 +443,9 @@ impl FakeStore {
 
     /// Fails, or never answers, if a test wants that.
     async fn answer_or_fail(&self, operation: &str) -> Result<(), StoreError> {
+        if self.is_missing.get() && !operation.starts_with('{') {
+            return Err(StoreError::Missing("binding named AUTH_KV"));
+        }
         if self.hangs.get() {
             std::future::pending::<()>().await;
         }

@@ -199,7 +199,7 @@ impl<P> TestEnv<P> {
                 forwarded: self.forwarder.heads().into_iter().nth(heads),
             },
             Outcome::Forwarded { response, cookies, no_store } => Answer {
-                status: 200,
+                status: self.forwarder.status(response),
                 headers: self
                     .forwarder
                     .cookies_for_client(response)

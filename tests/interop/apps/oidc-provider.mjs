@@ -5,6 +5,7 @@
 // It prints `http://localhost:PORT`. Beside the provider's own routes:
 // GET  /whoami              its userinfo endpoint, after `?wait=MILLISECONDS`
 // GET  /control/counts      how many refresh tokens it has accepted and refused, and how many tokens were revoked
+// GET  /control/logout-tokens  the logout tokens that it has sent, by back-channel logout
 // POST /control/address     the account with the id `user` has the address `email`
 // POST /control/disable     it no longer knows the account with the id `user`
 import { randomBytes } from "node:crypto";
@@ -17,6 +18,7 @@ const options = JSON.parse(process.argv[2]);
 const counts = { refreshed: 0, refused: 0, revoked: 0 };
 const addresses = new Map();
 const disabled = new Set();
+const logoutTokens = [];
 
 const server = createServer((request, response) => answer(request, response));
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -29,6 +31,8 @@ const provider = new Provider(issuer, {
       client_secret: "of-a-test-and-of-nothing-else",
       redirect_uris: [options.redirect_uri],
       post_logout_redirect_uris: [options.post_logout_redirect_uri],
+      backchannel_logout_uri: `${issuer}/control/logout-token`, // it cannot reach the Worker: a walk takes them there
+      backchannel_logout_session_required: true,
       grant_types: ["authorization_code", "refresh_token"],
       response_types: ["code"],
     },
@@ -38,7 +42,11 @@ const provider = new Provider(issuer, {
   conformIdTokenClaims: false, // the ID token has the claims of the scopes
   cookies: { keys: [randomBytes(32).toString("base64url")] },
   expiresWithSession: () => false,
-  features: { revocation: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+  features: {
+    backchannelLogout: { enabled: true },
+    revocation: { enabled: true },
+    rpInitiatedLogout: { enabled: true, logoutSource },
+  },
   findAccount: (_context, id) => {
     if (disabled.has(id)) return undefined;
     const email = () => addresses.get(id) ?? `${id}@example.com`;
@@ -72,6 +80,13 @@ async function answer(request, response) {
     request.url = "/me";
   } else if (url.pathname === "/control/counts") {
     return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(counts));
+  } else if (url.pathname === "/control/logout-token") {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    logoutTokens.push(new URLSearchParams(body).get("logout_token"));
+    return response.writeHead(200).end();
+  } else if (url.pathname === "/control/logout-tokens") {
+    return response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(logoutTokens));
   } else if (url.pathname === "/control/address") {
     addresses.set(url.searchParams.get("user"), url.searchParams.get("email"));
     return response.writeHead(204).end();
@@ -80,6 +95,17 @@ async function answer(request, response) {
     return response.writeHead(204).end();
   }
   return callback(request, response);
+}
+
+// Whoever is named by the hint is not asked again (OpenID Connect RP-Initiated Logout 1.0 section 2).
+function logoutSource(context, form) {
+  const { IdTokenHint: hint } = context.oidc.entities;
+  const isNamed = hint?.payload.sub === context.oidc.session.accountId;
+  const button = '<button name="logout" value="yes" form="op.logoutForm">Sign out</button>';
+  const unasked = form.replace("</form>", '<input type="hidden" name="logout" value="yes"></form>');
+  context.body = isNamed
+    ? `<!doctype html><body onload="document.forms[0].submit()">${unasked}`
+    : `<!doctype html><p>Sign out of the provider?</p>${form}${button}`;
 }
 
 console.log(`oidc-provider at ${issuer}`);

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -11,6 +12,7 @@ use vestibule_core::config::Config;
 use vestibule_core::explain::explain;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::time::Timestamp;
 use xtask_arguments::explain::Arguments;
 
 fn main() -> ExitCode {
@@ -56,9 +58,16 @@ impl Question {
         let Request { method, url, .. } = &self.request;
         let user = if self.claims.is_some() { "signed in" } else { "signed out" };
         let (origin, path) = (url.origin(), url.path_and_query());
-        let explanation = explain(config, &self.request, self.claims.as_ref());
+        let explanation = explain(config, &self.request, self.claims.as_ref(), now());
         format!("{} {origin}{path}   {user}\n\n{explanation}", method.as_str())
     }
+}
+
+/// The time: a rule may ask how long ago the user authenticated.
+#[allow(clippy::disallowed_methods, reason = "this is no wasm32")]
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_seconds(since.as_secs())
 }
 
 /// The configuration in the text of a wrangler.toml. Secrets have placeholder values, because nothing is encrypted here.

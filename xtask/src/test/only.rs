@@ -14,7 +14,7 @@ use crate::workspace::{Package, Target, Workspace};
 
 /// Test targets that start the Worker in build/. They are listed here because the output of `cargo metadata` does not show
 /// it: the harness they use is a dependency of their whole package.
-const WORKER_TARGETS: [&str; 3] = ["worker", "worker_refresh", "authjs"];
+const WORKER_TARGETS: [&str; 4] = ["worker", "worker_refresh", "authjs", "conformance"];
 
 /// The one of these that also starts nginx.
 const NGINX_TARGET: &str = "worker";

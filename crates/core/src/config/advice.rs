@@ -13,6 +13,7 @@ impl Config {
     pub fn advice(&self, runtime: &Runtime) -> Vec<String> {
         let mut advice = self.lease_advice(runtime);
         advice.extend(self.revocation_advice(runtime));
+        advice.extend(self.logout_advice());
         advice.extend(self.claim_advice());
         advice.extend(self.preview_advice(runtime));
         advice.extend(self.subject_advice());
@@ -20,6 +21,10 @@ impl Config {
         advice.extend(self.refresh_token_advice());
         advice.extend(self.refusal_advice());
         advice.extend(self.texts_advice());
+        advice.extend(self.client_key_advice());
+        advice.extend(self.dpop_advice());
+        advice.extend(self.step_up_advice());
+        advice.extend(self.tokens_advice());
         advice
     }
 
@@ -153,7 +158,7 @@ impl Config {
     }
 
     /// What upstreams get of sessions, each with its place in the configuration.
-    fn forwarded_values(&self) -> Vec<(String, &Vec<(String, UpstreamValue)>)> {
+    pub(super) fn forwarded_values(&self) -> Vec<(String, &Vec<(String, UpstreamValue)>)> {
         let mut forwarded = Vec::new();
         for (i, upstream) in self.upstreams.iter().enumerate() {
             let place = format!("AUTH.upstreams[{i}]");

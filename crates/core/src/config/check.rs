@@ -3,6 +3,7 @@
 
 mod bearer;
 mod cookies;
+mod dpop;
 pub(super) mod names;
 mod origins;
 mod pages;
@@ -17,6 +18,8 @@ mod shown;
 mod site;
 mod texts;
 mod theme;
+mod tokens;
+mod transmitters;
 mod updatable;
 mod upstreams;
 mod verify;
@@ -58,6 +61,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let mut rules = rules::rules(auth, &cookie_naming);
     let upstreams = upstreams::upstreams(auth, &cookie_naming);
     updatable::refuse_updatable(auth);
+    dpop::refuse_useless_tokens(auth, &session, &providers);
+    tokens::refuse_missing_tokens(auth, &session, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {
@@ -73,11 +78,13 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let rules = RuleSet::new(rules, default_access);
     pages::refuse_guarded(auth, &site, &rules);
     pages::refuse_no_straight_way(auth, &pages, &providers);
+    providers::refuse_straight_way(auth);
 
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
+    let event_transmitters = transmitters::transmitters(auth, &providers, &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
         let set = auth.place.set_secret("AUTH_SECRET");
@@ -102,6 +109,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         session,
         refresh,
         revocation,
+        event_transmitters,
         claims,
         providers,
         rules,

@@ -20,6 +20,7 @@ use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::oauth::provider::OAuthProvider;
+use vestibule_oidc::oauth::transmitter::EventTransmitter;
 use vestibule_oidc::presets::Brand;
 
 /// The whole configuration, checked. [`Config::load`] makes it, and only where it finds no mistake, so code that has a
@@ -59,6 +60,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// How sessions are revoked.
     pub revocation: RevocationConfig,
+    /// Who may send security events, which end sessions.
+    pub event_transmitters: Vec<EventTransmitter>,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that
     /// the sign-in received.
     pub claims: Vec<(String, DataPath)>,
@@ -142,6 +145,11 @@ impl Provider {
             ProviderKind::OAuth(oauth) => oauth.strict_rotation,
             ProviderKind::Credentials(api) => api.refresh.is_some() && api.strict_rotation,
         }
+    }
+
+    /// Whether a sign-in brings an ID token, which can say how and when the provider authenticated the user.
+    pub(crate) fn gives_id_tokens(&self) -> bool {
+        matches!(&self.kind, ProviderKind::OAuth(oauth) if oauth.openid.is_some())
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Config, forwarded_paths};
 use crate::lease::kind::LeaseKind;
 use crate::revocation::kind::RevocationStore;
 use crate::session::claims::is_access_token_claim;
+use crate::session::tokens::TokenStorage;
 
 impl Config {
     /// Checks that the runtime has what the lease needs; `is_available` says so for a kind of lease. Where the
@@ -76,10 +77,16 @@ impl Config {
         self.revocation.store == RevocationStore::None || self.refresh.lease == LeaseKind::Lock
     }
 
+    /// Whether an upstream gets the access token in the session that it opens.
+    pub(crate) fn forwards_tokens_in_session(&self) -> bool {
+        self.session.tokens == TokenStorage::Cookie
+            && self.upstreams.iter().any(|upstream| upstream.forward_session)
+    }
+
     /// Whether the site uses access tokens: shows them in the session, or forwards them or their expiry.
     pub(crate) fn uses_tokens(&self) -> bool {
         self.session.exposes_token()
-            || self.upstreams.iter().any(|upstream| upstream.forward_session)
+            || self.forwards_tokens_in_session()
             || forwarded_paths(&self.upstreams, self.rules.rules()).into_iter().any(is_access_token_claim)
     }
 }

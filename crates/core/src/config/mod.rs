@@ -4,10 +4,13 @@
 mod advice;
 mod check;
 mod checked;
+mod client_keys;
+mod dpop;
 pub mod email;
 pub mod error;
 mod lease;
 mod login_limit;
+mod logout;
 mod place;
 mod previews;
 mod proven;
@@ -17,8 +20,10 @@ pub mod refresh;
 mod revocation;
 mod runtime;
 mod schema;
+mod step_up;
 mod table;
 pub mod theme;
+pub(crate) mod tokens;
 pub mod verify;
 
 use serde_json::{Map, Value};

@@ -142,6 +142,7 @@ mod tests {
             client_address: None,
             request_id: None,
         },
+        decrypts_rsa: false,
         set_secret: "set",
         local_secrets: "a file",
     };

@@ -11,6 +11,7 @@ use super::check::{names, secrets, session};
 use super::schema::providers::PROVIDER;
 use super::schema::providers::credentials::CREDENTIALS;
 use super::schema::providers::oauth::{OAUTH, OPENID};
+use super::schema::providers::requests::REQUESTS;
 use super::schema::{AUTH, CLAIM_TEST, Keys, Kind};
 use crate::texts::Text;
 
@@ -70,6 +71,8 @@ pub enum ValueType {
     Table(Vec<KeyReference>),
     /// A table with these keys, or a string in place of its `url`.
     UrlOrTable(Vec<KeyReference>),
+    /// A table with these keys, or one of the allowed words.
+    WordOrTable(Vec<KeyReference>),
     /// An array of tables with these keys.
     TableList(Vec<KeyReference>),
     /// A table of strings with these names.
@@ -91,7 +94,7 @@ fn table(keys: Keys, runtime: &Runtime) -> Vec<KeyReference> {
         let is_in = |group: Keys| group.iter().copied().flatten().any(|other| std::ptr::eq(other, key));
         let provider_types: &[&str] = match () {
             () if !is_provider => &[],
-            () if is_in(&[OAUTH]) => &["oidc", "oauth2"],
+            () if is_in(&[OAUTH, REQUESTS]) => &["oidc", "oauth2"],
             () if is_in(&[OPENID]) => &["oidc"],
             () if is_in(&[CREDENTIALS]) => &["credentials"],
             () => &[],
@@ -132,6 +135,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::BoolOrTextOrList => ValueType::BoolOrTextOrList,
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
+        Kind::WordOrTable(keys) => ValueType::WordOrTable(table(keys, runtime)),
         Kind::TableList(keys) | Kind::TopLevelTables(keys) => ValueType::TableList(table(keys, runtime)),
         Kind::Texts => ValueType::Texts(Text::ALL.iter().map(|text| text.key()).collect()),
         Kind::Map(kind) => ValueType::Map(Box::new(value_type(kind, runtime)?)),
@@ -180,7 +184,11 @@ pub fn variables() -> Vec<Described> {
                 "The client secret of the provider. Not needed by a public client, nor by one that signs with a key."
             }
             "private_key" => {
-                "The client's private key: PKCS #8 in PEM. For `private_key_jwt` and for `client_secret_from_key`."
+                "The client's private key: PKCS #8 in PEM. For `private_key_jwt`, `request_object` and `client_secret_from_key`."
+            }
+            "private_key_1" | "private_key_2" | "private_key_3" => {
+                "A newer private key of the client. The one with the highest number signs, and `BASE_PATH/client-keys.json` publishes \
+                 the public half of all of them. Not for `client_secret_from_key`."
             }
             "api_key" => {
                 "A key that the provider's API wants besides the access token: `{api_key}` in `userinfo`."
@@ -190,6 +198,14 @@ pub fn variables() -> Vec<Described> {
             "domain" => "In place of `domain`.",
             "team_id" => "In place of `team_id`.",
             "key_id" => "In place of `key_id`.",
+            "events_secret" => {
+                "What a transmitter of `event_transmitters` for this provider's users has to send as `Authorization: Bearer`, where \
+                 it is set."
+            }
+            "decryption_key" => {
+                "The private key for which the provider encrypts ID tokens or userinfo: PKCS #8 in PEM, a JSON Web Key, or up to \
+                 four of them, the newest first."
+            }
             _ => "",
         };
         all.push(Described { name: format!("AUTH_<ID>_{}", key.to_ascii_uppercase()), about });

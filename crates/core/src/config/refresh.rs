@@ -22,7 +22,7 @@ pub enum RenewalTime {
     /// [`RefreshConfig::leeway`] before its end, while other requests go on with the token that is still valid.
     #[default]
     Early,
-    /// At its end. This is for a provider that ends the old access token when it gives a new one: a request that carries
-    /// the old one would be refused.
+    /// In its last second, while it is no longer used. This is for a provider that ends the old access token when it gives a
+    /// new one: a request that carries the old one would be refused.
     AtEnd,
 }

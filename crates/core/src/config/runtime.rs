@@ -33,6 +33,9 @@ pub struct Runtime {
     pub write_table: &'static str,
     /// The header fields that the network in front of the runtime sets. An upstream's `headers` must not name them.
     pub edge: EdgeFields,
+    /// Whether [`Crypto::decrypt_oaep`](vestibule_oidc::jose::crypto::Crypto::decrypt_oaep) works: the runtime's own cryptography
+    /// decrypts with RSA keys.
+    pub decrypts_rsa: bool,
     /// The command that sets a secret; the name of the secret follows it.
     pub set_secret: &'static str,
     /// The file that holds the secrets while a developer runs the site.

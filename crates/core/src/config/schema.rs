@@ -11,6 +11,7 @@ mod revocation;
 mod session;
 mod site;
 mod theme;
+mod transmitters;
 mod upstreams;
 mod verify;
 
@@ -18,13 +19,14 @@ pub(super) mod providers;
 pub(super) mod rules;
 
 pub(super) use pages::PAGES;
-pub(super) use read::{read, scalars};
+pub(super) use read::{has_key, read, scalars};
 pub(super) use refresh::REFRESH;
 pub(super) use revocation::{ON_UNAVAILABLE, REVOCATION};
 pub(super) use rules::ACCESS;
-pub(super) use session::{ASK, SESSION};
+pub(super) use session::{ASK, SESSION, TOKEN_STORAGES};
 pub(super) use site::{AUTH, DIALECTS};
 pub(super) use theme::THEME;
+pub(super) use transmitters::TRANSMITTER;
 pub(super) use upstreams::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS, UPSTREAM};
 pub(super) use verify::{HEADERS, VERIFY};
 
@@ -81,6 +83,8 @@ pub(super) enum Kind {
     Table(Keys),
     /// A table, or a string, which is the table's `url`.
     UrlOrTable(Keys),
+    /// A table, or one of some words.
+    WordOrTable(Keys),
     /// An array of tables.
     TableList(Keys),
     /// An array of tables directly below `AUTH`: `[[vars.AUTH.…]]`.

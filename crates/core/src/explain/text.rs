@@ -55,6 +55,8 @@ impl fmt::Display for Explained<'_> {
             Decision::Pass => ("passes".to_owned(), "passes"),
             Decision::SignIn if self.outside_of.is_some() => ("403, with a page".to_owned(), "403"),
             Decision::SignIn => (format!("302 to {}, and back after signing in", self.sign_in), "401"),
+            Decision::StepUp if !self.can_step_up => ("403, with a page".to_owned(), "403"),
+            Decision::StepUp => ("302 to the provider, and back after proving more".to_owned(), "401"),
             Decision::Forbidden => ("403, with a page".to_owned(), "403"),
             Decision::NotFound => ("404".to_owned(), "404"),
         };
@@ -116,6 +118,7 @@ impl fmt::Display for ExplainedReading<'_> {
         let result = match self.decision {
             Decision::Pass => "pass",
             Decision::SignIn => "sign in first",
+            Decision::StepUp => "prove more first",
             Decision::Forbidden => "forbidden",
             Decision::NotFound => "not found",
         };

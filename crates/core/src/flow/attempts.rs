@@ -1,8 +1,9 @@
 //! How often something was tried lately, where the runtime does not count it: requests to the operators' route by one
-//! address, and sign-in forms for one account.
+//! address, sign-in forms for one account, and forged tokens and unproven logouts of one address.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vestibule_oidc::time::Timestamp;
@@ -61,14 +62,34 @@ impl Attempts {
         if !count.is_current(now) {
             *count = Count { began: now, attempts: 0, max };
         }
+        count.max = max;
         count.attempts = count.attempts.saturating_add(1);
         count.attempts <= max
+    }
+
+    /// Whether a key was used too often in [`WINDOW`], without counting this time.
+    pub(crate) fn is_over(&self, key: &str, now: Timestamp) -> bool {
+        let counts = self.0.borrow();
+        counts.get(key).is_some_and(|count| count.is_current(now) && count.attempts > count.max)
     }
 }
 
 impl Count {
     fn is_current(&self, now: Timestamp) -> bool {
         self.began <= now && now < self.began.plus(WINDOW)
+    }
+}
+
+/// The network of an address: of IPv6 the first 64 bits, which a provider gives to one customer, who then has all addresses
+/// in it. An address in another notation stays as it is.
+pub(crate) fn network_of(address: &str) -> String {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => address.to_owned(),
     }
 }
 
@@ -84,6 +105,8 @@ mod tests {
         let first: Vec<bool> = (0..4).map(|_| attempts.count("a", 3, NOW)).collect();
         assert_eq!(first, [true, true, true, false]);
         assert!(attempts.count("b", 3, NOW), "another key has its own count");
+        assert!(attempts.is_over("a", NOW) && !attempts.is_over("b", NOW) && !attempts.is_over("c", NOW));
+        assert!(!attempts.is_over("a", NOW.plus(WINDOW)));
         assert!(!attempts.count("a", 3, NOW.plus(Duration::from_secs(59))));
         assert!(attempts.count("a", 3, NOW.plus(WINDOW)));
     }
@@ -103,5 +126,20 @@ mod tests {
             attempts.count(&n.to_string(), 0, NOW);
         }
         assert!(attempts.0.borrow().len() <= MAX_KEYS);
+    }
+
+    #[test]
+    fn an_address_of_ipv6_stands_for_its_network_of_64_bits() {
+        for (address, network) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+            ("2001:DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+            ("::1", "0:0:0:0::/64"),
+            ("unknown", "unknown"),
+        ] {
+            assert_eq!(network_of(address), network, "{address}");
+        }
     }
 }

@@ -116,6 +116,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 HostRole::Login | HostRole::Member(_) | HostRole::Outside(_) => None,
             };
             let (sealing, cache) = (self.config().sealing(), &self.vestibule.session_cache);
+            self.check_size_of_cookies();
             let reading = read::read(sealing, cache, &self.names, &self.cookies, preview_host, self.now);
             if let SessionCookie::Conflict = reading.session {
                 let message = "the request has session cookies of different users, so no one is signed in, and all \
@@ -157,7 +158,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// The cookies that store `session` in the browser. An error if it does not fit into cookies.
     pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, SessionTooLargeError> {
-        let session = &session.clone().with_sign_in_time();
+        let session = &self.for_cookie(session).with_sign_in_time();
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let domain = self.cookie_domain();
         let sealing = self.config().sealing();
@@ -171,14 +172,16 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// configured domain only: it may belong to another site, on a parent domain of this one.
     pub(crate) fn erased_session(&self) -> Vec<SetCookie> {
         let domain = self.cookie_domain();
-        match self.session() {
+        let mut erased = match self.session() {
             SessionCookie::Valid(_) | SessionCookie::Conflict => {
                 cookie::erase_everywhere(self.origin.host(), domain, &self.names, &self.cookies)
             }
             SessionCookie::Absent | SessionCookie::Revoked | SessionCookie::Invalid(_) => {
                 cookie::erase(domain, &self.names, &self.cookies)
             }
-        }
+        };
+        erased.extend(self.erased_logout_hint());
+        erased
     }
 
     /// The domain whose hosts share the session. `None` on a developer's own machine, which is outside the configured

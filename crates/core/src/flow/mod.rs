@@ -6,6 +6,7 @@ mod attempts;
 pub(crate) mod client_log;
 pub(crate) mod context;
 pub(crate) mod cors;
+pub(crate) mod dpop;
 pub(crate) mod form_context;
 pub(crate) mod guard;
 pub(crate) mod host_role;

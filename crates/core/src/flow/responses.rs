@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::session::step_up::StepUp;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::json;
 
 /// 401: no one is signed in. The body has the address of the sign-in page.
 pub(crate) fn unauthorized(sign_in: &str) -> Response {
@@ -75,6 +77,46 @@ pub(crate) fn token_denied(denied: TokenDenied) -> Response {
         .with("www-authenticate", challenge)
         .with("cache-control", "private, no-store")
 }
+
+/// 401: the user has to authenticate again, or in another way
+/// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)). `there` is where a browser does that.
+pub(crate) fn insufficient_user_authentication(asked: &StepUp, there: Option<&str>) -> Response {
+    let amr = Some(&asked.amr).filter(|amr| !amr.is_empty());
+    let body = json::of(&[
+        ("error", INSUFFICIENT_USER_AUTHENTICATION.into()),
+        ("acr_values", asked.acr_values().into()),
+        ("amr", amr.map_or(Value::Null, |amr| json!(amr))),
+        ("max_age", asked.max_age.map(|age| age.as_secs()).into()),
+        ("signInUrl", there.into()),
+    ]);
+    Response::json(401, &body)
+        .with("www-authenticate", step_up_challenge(asked))
+        .with("cache-control", "private, no-store")
+}
+
+/// The challenge of that answer.
+pub(crate) fn step_up_challenge(asked: &StepUp) -> String {
+    let acr_values = asked.acr_values().map(|values| format!(", acr_values=\"{values}\""));
+    let max_age = asked.max_age.map(|age| format!(", max_age=\"{}\"", age.as_secs()));
+    format!(
+        "Bearer error=\"{INSUFFICIENT_USER_AUTHENTICATION}\", \
+         error_description=\"a different or a more recent authentication is required\"{}{}",
+        acr_values.unwrap_or_default(),
+        max_age.unwrap_or_default()
+    )
+}
+
+/// 403: the same is required, and the provider of this session never shows it.
+pub(crate) fn no_step_up() -> Response {
+    let body = json!({
+        "error": INSUFFICIENT_USER_AUTHENTICATION,
+        "message": "The provider of this session does not say how and when it authenticated the user.",
+    });
+    Response::json(403, &body).with("cache-control", "private, no-store")
+}
+
+/// The error code of RFC 9470 section 3.
+const INSUFFICIENT_USER_AUTHENTICATION: &str = "insufficient_user_authentication";
 
 /// 503: there is no valid access token at the moment. `retry` becomes `Retry-After`, at least one second.
 pub(crate) fn token_unavailable(retry: Duration) -> Response {

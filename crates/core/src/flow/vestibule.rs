@@ -1,17 +1,22 @@
 //! The state that all requests of a process share: the configuration, and the caches.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::config::Config;
 use crate::flow::attempts::{Attempts, LoginAttempts};
+use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
+use crate::flow::provider::client_keys::ClientKeys;
+use crate::flow::provider::encrypted::EncryptionKeys;
 use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::in_flight::InFlightRefreshes;
 use crate::revocation::memory::Memory;
 use crate::session::cache::SessionCache;
+use crate::session::tokens::memory::TokenMemory;
 
 /// A checked configuration with the caches of a process. Build it once, and use it for every request.
 ///
@@ -27,11 +32,22 @@ pub struct Vestibule {
     pub(crate) revocations: Rc<Memory>,
     /// How often operators' clients were here, where the runtime does not count it.
     pub(crate) revoke_attempts: Rc<Attempts>,
+    /// How often forged tokens and unproven logouts were sent, by address.
+    pub(crate) stranger_attempts: Rc<Attempts>,
     /// How often sign-in forms were sent, where the runtime does not count it.
     pub(crate) login_attempts: Rc<LoginAttempts>,
     pub(crate) assertion_keys: Rc<AssertionKeys>,
+    pub(crate) client_keys: Rc<ClientKeys>,
     pub(crate) session_cache: Rc<SessionCache>,
+    /// The tokens that this process has read from the store.
+    pub(crate) tokens: Rc<TokenMemory>,
+    /// Whether the log has said that the site's cookies are large.
+    pub(crate) has_large_cookies: Rc<Cell<bool>>,
     pub(crate) site_cache: Rc<SiteCache>,
+    /// The public half of the keys for which providers encrypt.
+    pub(crate) encryption_keys: Rc<EncryptionKeys>,
+    /// The nonces that servers demand in proofs.
+    pub(crate) dpop: Rc<DpopMemory>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -56,10 +72,16 @@ impl Vestibule {
             refreshes: Rc::default(),
             revocations: Rc::default(),
             revoke_attempts: Rc::default(),
+            stranger_attempts: Rc::default(),
             login_attempts: Rc::default(),
             assertion_keys: Rc::default(),
+            client_keys: Rc::default(),
             session_cache: Rc::default(),
+            tokens: Rc::default(),
+            has_large_cookies: Rc::default(),
             site_cache: Rc::default(),
+            encryption_keys: Rc::default(),
+            dpop: Rc::default(),
             hooks,
         }
     }

@@ -7,6 +7,9 @@ pub enum Decision {
     Pass,
     /// The user must sign in: a redirect to the sign-in page for a navigation, 401 for any other request.
     SignIn,
+    /// The user must prove more, or again: a redirect to the session's provider for a navigation, 401 for any other request
+    /// (RFC 9470). Only a rule with `acr`, `amr` or `max_age` gives this decision.
+    StepUp,
     /// 403.
     Forbidden,
     /// 404.

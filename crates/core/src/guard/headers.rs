@@ -239,7 +239,9 @@ impl Outgoing<'_> {
         let mut kept = cookie::without_pairs(sent.iter().copied(), |position, pair| {
             self.is_withheld(position, cookie::pair_name(pair)) || self.guarded.is_upstream_cookie(pair)
         });
-        kept.extend(self.session.renewed.iter().filter_map(SetCookie::pair));
+        kept.extend(
+            self.session.renewed.iter().filter(|it| self.is_of_session(it)).filter_map(SetCookie::pair),
+        );
         kept.extend(self.cookies.iter().map(|(name, value)| format!("{name}={value}")));
         if kept.is_empty() {
             changes.remove("cookie");
@@ -253,7 +255,8 @@ impl Outgoing<'_> {
         let normalized = normalized.as_ref();
         HOP_BY_HOP.contains(&normalized)
             || self.guarded.is_removed(name, normalized)
-            || (self.sets_authorization && normalized == "authorization")
+            // A proof belongs to the token in `Authorization`.
+            || (self.sets_authorization && matches!(normalized, "authorization" | "dpop"))
             || (self.methods_matter && METHOD_OVERRIDES.contains(&normalized))
             || self.guarded.names.contains(normalized)
     }
@@ -261,8 +264,14 @@ impl Outgoing<'_> {
     fn is_withheld(&self, position: usize, cookie_name: &str) -> bool {
         let SessionCookies { positions, renewed } = self.session;
         let is_of_session = positions.contains(&position) && self.guarded.cookies.is_session(cookie_name);
-        let is_forwarded = self.forward_session && renewed.is_empty() && is_of_session;
+        let is_replaced = renewed.iter().any(|it| self.is_of_session(it));
+        let is_forwarded = self.forward_session && !is_replaced && is_of_session;
         self.guarded.cookies.is_reserved(cookie_name) && !is_forwarded
+    }
+
+    /// Whether a cookie that the browser gets is the session's. An upstream gets no other one of Vestibule's.
+    fn is_of_session(&self, cookie: &SetCookie) -> bool {
+        self.guarded.cookies.is_session(cookie.name())
     }
 }
 
@@ -550,6 +559,34 @@ mod tests {
         let out =
             forwarded(&[("cookie", "a=1"), ("cookie", "authjs.state=1"), ("cookie", "b=2")], |_| (), &[]);
         assert_eq!(out, [("cookie".to_owned(), "a=1; b=2".to_owned())]);
+    }
+
+    #[test]
+    fn of_the_browsers_new_cookies_an_upstream_gets_those_of_the_session_only() {
+        let session = "__Secure-authjs.session-token";
+        let new = |name: &str| SetCookie::new(name, "new");
+        let guarded = guarded();
+        let cookies = |renewed: &[SetCookie]| {
+            let outgoing = Outgoing {
+                guarded: &guarded,
+                sets_authorization: false,
+                forward_session: true,
+                methods_matter: false,
+                session: SessionCookies { positions: &[0], renewed },
+                set: &[],
+                cookies: &[],
+            };
+            let request = request(&[("cookie", &format!("{session}=old; a=1"))]);
+            let out = outgoing.changes(&request).applied_to(&request.headers);
+            out.get("cookie").map(str::to_owned)
+        };
+        let others = ["__Secure-authjs.logout-hint", "__Secure-authjs.last-user"].map(new);
+        let all = [&[new(session)], others.as_slice()].concat();
+        assert_eq!(cookies(&all), Some(format!("a=1; {session}=new")));
+        // Without a new one the session stays as it is.
+        let marker = SetCookie::expired("__Host-authjs.renewal");
+        assert_eq!(cookies(&[marker]), Some(format!("{session}=old; a=1")));
+        assert_eq!(cookies(&[SetCookie::expired(session)]).as_deref(), Some("a=1"));
     }
 
     #[test]

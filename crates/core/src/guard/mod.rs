@@ -20,3 +20,4 @@ pub mod requirements;
 pub mod route;
 pub mod rules;
 pub mod server_function;
+mod step_up;

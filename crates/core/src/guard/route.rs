@@ -146,9 +146,14 @@ impl<'a> Route<'a> {
         self.cookies.iter().find(|(_, value)| is_token(value)).map(|(name, _)| name.as_str())
     }
 
-    /// Whether the request carries the access token, in a header, in a cookie or in the sealed session.
+    /// Whether the request carries the access token in a header or in a cookie.
     pub fn needs_access_token(&self) -> bool {
-        self.forward_session || self.paths().any(is_access_token_claim)
+        self.paths().any(is_access_token_claim)
+    }
+
+    /// Whether the request carries a claim that is in the session's entry in the store, and was not read.
+    pub(crate) fn lacks_any(&self, session: &Session) -> bool {
+        self.paths().any(|path| session.lacks(path.root()))
     }
 
     /// Whether a header or a cookie of the request carries the session's access token: the token itself, its expiry, or a claim that

@@ -12,6 +12,7 @@ pub(super) enum Route {
     PostedCallback,
     SignOutPage,
     SignOut,
+    SignOutCallback,
     Session,
     UpdateSession,
     Csrf,
@@ -21,12 +22,19 @@ pub(super) enum Route {
     GivePreviewSession,
     TakePreviewSession,
     EndPreviewSession,
+    StepUp,
+    InitiateLogin,
     ErrorPage,
     FindKeptForm,
     ShowKeptForm,
     Verify,
     Revoke,
+    BackchannelLogout,
+    FrontchannelLogout,
+    SecurityEvents,
+    GlobalTokenRevocation,
     Keys,
+    ClientKeys,
     ClientLog,
 }
 
@@ -43,6 +51,16 @@ pub(super) enum Only {
     NextAuthV4,
     /// Where an operator has a secret.
     Operator,
+    /// Where a provider's logout tokens end sessions.
+    Backchannel,
+    /// Where a provider's logout page ends sessions by a frame.
+    Frontchannel,
+    /// Where someone may send security events.
+    Transmitter,
+    /// Where someone may revoke everything that a user has.
+    GlobalRevocation,
+    /// Where a provider has `initiate_login = true`.
+    InitiatedLogin,
 }
 
 /// The methods of a route.
@@ -57,7 +75,10 @@ enum Methods {
 }
 
 use Methods::{Any, Get, GetWithoutHead, Post};
-use Only::{Everywhere, LoginHost, NextAuthV4, Operator, PreviewHost};
+use Only::{
+    Backchannel, Everywhere, Frontchannel, GlobalRevocation, InitiatedLogin, LoginHost, NextAuthV4, Operator,
+    PreviewHost, Transmitter,
+};
 
 /// A row of the table.
 struct Entry {
@@ -125,7 +146,10 @@ const ROUTES: &[Entry] = routes! {
         answers = "200, a page; 302", authjs = "the same";
     /// Ends the session; with `logout` of the provider, the provider's session too. Form or JSON: `csrfToken`, `callbackUrl`.
     Post "/signout" => SignOut, Everywhere,
-        answers = "302 to the return address; for a script, 200 with `{\"url\":…}`", authjs = "the same";
+        answers = "302 to the return address, or first to the provider; for a script, 200 with `{\"url\":…}`", authjs = "the same";
+    /// Ends a sign-out at the provider (`logout`): the one address to which providers send people back. A prefetch gets 503.
+    GetWithoutHead "/signout/callback" => SignOutCallback, Everywhere,
+        answers = "302 to the return address of the sign-out; without its `state`, to the start page", authjs = "none";
     /// Shows the session: `user`, `expires`, and what `session.expose` adds. Renews it when it is due, and its tokens where they are
     /// shown. Pages of `trusted_origins` can read it, without the access token unless they are in `token_origins`.
     Get "/session" => Session, Everywhere,
@@ -155,8 +179,19 @@ const ROUTES: &[Entry] = routes! {
         answers = "302 to the return address, with the session; without a valid code, to the error page", authjs = "none";
     /// Ends the session of a user who has signed out on a host of `preview_hosts`, with the code of that host for this session. A
     /// prefetch gets 503.
-    GetWithoutHead "/preview/signout" => EndPreviewSession, LoginHost,
-        answers = "302 to where the sign-out leads; without a valid code, to the start page", authjs = "none";
+    GetWithoutHead "/signout/preview" => EndPreviewSession, LoginHost,
+        answers = "302 to where the sign-out leads, or first to the provider; without a valid code, to the start page", authjs = "none";
+    /// Begins a step-up that a rule asks for (docs/guard.md), with the sealed request of a host of the site. A prefetch gets 503.
+    GetWithoutHead "/step-up" => StepUp, Everywhere,
+        answers = "302 to the session's provider; 302 to the sign-in page without a session; 403, a page; 503 with `Retry-After`",
+        authjs = "none";
+    /// Begins a sign-in that another site asks for, or goes on with the session that there is: `iss`, `login_hint`,
+    /// `target_link_uri` (OpenID Connect Core 1.0 section 4; docs/sessions.md). A prefetch gets 503.
+    GetWithoutHead "/initiate-login" => InitiateLogin, InitiatedLogin,
+        answers = "302 to the provider, or to `target_link_uri` with a session; 400 for another issuer; 403 in a frame", authjs = "none";
+    /// The same with a form.
+    Post "/initiate-login" => InitiateLogin, InitiatedLogin,
+        answers = "302 to the same address with the form's fields in its query; 400, 403", authjs = "none";
     /// Shows what went wrong, or sends the browser to `pages.error`.
     Get "/error" => ErrorPage, Everywhere,
         answers = "200, 403 or 500, a page; 302", authjs = "the same";
@@ -173,9 +208,25 @@ const ROUTES: &[Entry] = routes! {
     /// `Authorization: Bearer` with `AUTH_REVOKE_SECRET` (docs/sessions.md). JSON.
     Post "/revoke" => Revoke, Operator,
         answers = "200, `{\"revoked\":true}`, whether or not there is such a session; 400, 401, 413, 429; 503 if it could not be stored", authjs = "none";
+    /// Ends the sessions that a provider's logout token names (docs/logout.md). Form: `logout_token`.
+    Post "/backchannel-logout" => BackchannelLogout, Backchannel,
+        answers = "200; 400 `{\"error\":\"invalid_request\",…}`; 429; 503 if it could not be stored, or the provider's keys are unavailable", authjs = "none";
+    /// Ends the sessions that belong to the provider's session of the parameters `iss` and `sid`. For a frame of the provider's
+    /// logout page (docs/logout.md).
+    GetWithoutHead "/frontchannel-logout" => FrontchannelLogout, Frontchannel,
+        answers = "200, an empty page; 400, 429, 503", authjs = "none";
+    /// Receives a security event token (RFC 8935), and ends the sessions that it names (docs/logout.md).
+    Post "/security-events" => SecurityEvents, Transmitter,
+        answers = "202; 400 `{\"err\":…,\"description\":…}`; 429; 503 if it could not be stored, or the transmitter's keys are unavailable", authjs = "none";
+    /// Revokes everything that a user has here, for a caller who sends a JWT of its own (docs/logout.md). JSON: `sub_id`.
+    Post "/global-token-revocation" => GlobalTokenRevocation, GlobalRevocation,
+        answers = "204; 400, 401, 404, 429; 503 if it could not be stored", authjs = "none";
     /// Publishes the keys that `X-Vestibule-Assertion` is checked with.
     Get "/jwks.json" => Keys, Everywhere,
         answers = "200, a JWK Set; 404 where no upstream receives assertions", authjs = "none";
+    /// Publishes the public half of the keys with which Vestibule authenticates at providers and signs requests to them.
+    Get "/client-keys.json" => ClientKeys, Everywhere,
+        answers = "200, a JWK Set; 404 where no provider has `AUTH_<ID>_PRIVATE_KEY`", authjs = "none";
     /// Logs an error that next-auth 4's client reports.
     Post "/_log" => ClientLog, NextAuthV4,
         answers = "200", authjs = "the same in next-auth 4";
@@ -185,6 +236,12 @@ const ROUTES: &[Entry] = routes! {
 pub(super) fn find(method: &Method, path: &[&str], exists: impl Fn(Only) -> bool) -> Option<Route> {
     let is_it = |entry: &&Entry| entry.methods.have(method) && fits(entry.path, path) && exists(entry.only);
     ROUTES.iter().find(is_it).map(|entry| entry.route)
+}
+
+/// Whether a path is one that only providers call. It is nothing where that is off.
+pub(super) fn is_of_providers(path: &[&str]) -> bool {
+    let only = [Backchannel, Frontchannel, Transmitter, GlobalRevocation];
+    ROUTES.iter().any(|entry| only.contains(&entry.only) && fits(entry.path, path))
 }
 
 impl Methods {
@@ -248,6 +305,13 @@ pub fn reference() -> Vec<RouteReference> {
                 PreviewHost => Some("on a host of `preview_hosts`"),
                 NextAuthV4 => Some("with `dialect = \"next-auth-v4\"`"),
                 Operator => Some("with the secret `AUTH_REVOKE_SECRET`"),
+                Backchannel => Some("with `backchannel_logout` of a provider and a store of revocations"),
+                Frontchannel => Some("with `frontchannel_logout` of a provider and a store of revocations"),
+                Transmitter => Some("with `event_transmitters` and a store of revocations"),
+                GlobalRevocation => {
+                    Some("with `global_token_revocation` of a transmitter and a store of revocations")
+                }
+                InitiatedLogin => Some("where a provider has `initiate_login = true`"),
             },
         }
     };

@@ -66,6 +66,8 @@ pub(crate) enum RefreshOutcome {
     InvalidGrant { is_final: bool },
     /// The session was signed out.
     SignedOut,
+    /// The store no longer has the session's refresh token.
+    TokensLost,
     /// The refresh failed and must not be tried again before `until`.
     Unavailable { until: Timestamp },
     /// Another process is refreshing. A request whose access token is valid does not wait for it.

@@ -133,6 +133,15 @@ events! {
             `authorization_params = { prompt = \"consent\" }`. With credentials, correct the path \
             `login.refresh_token`, or remove it if the API has no refresh tokens.",
     }
+    AuthorizationDetailsUnexpected {
+        name: "authorization_details_unexpected",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "The token response has `authorization_details` (RFC 9396) that grant more than the configuration asks for, \
+            which the session still has; or such that are malformed, or longer than 8 kB, which it does not have.",
+        action: "Compare what the provider grants with `authorization_details` of its configuration. If a user may choose \
+            more, write that there.",
+    }
     SessionExpiryIgnored {
         name: "session_expiry_ignored",
         cases: [Provider => Warn],
@@ -168,6 +177,27 @@ events! {
         action: "Nothing if it is rare: somebody opened an old link, or waited too long. If it happens with every \
             sign-in, give both hosts the same `AUTH_SECRET` and `cookies.domain`.",
     }
+    StepUpFailed {
+        name: "step_up_failed",
+        cases: [Provider => Info, Client => Info],
+        fields: [Provider, Request],
+        meaning: "A rule asked a user who is signed in for a stronger or a more recent authentication (`acr`, `amr`, \
+            `max_age`), and the provider did not confirm it: the user cancelled, or signed in there as somebody else, or \
+            the ID token has less than was asked. The user got a page with 403, and the session stays as it was. With \
+            error source `client` the address at which it begins had expired.",
+        action: "Nothing if it is rare. If it happens with every user, compare the rule with what the provider says of \
+            itself (`acr_values_supported`), and with how it authenticates this client's users.",
+    }
+    InitiatedLoginInvalid {
+        name: "initiated_login_invalid",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "Another site sent a browser to `initiate-login`, and not as OpenID Connect says: for an issuer that no \
+            provider with `initiate_login = true` has (answered with 400), in a frame (403), or to an address that is not \
+            of this site: then the person signs in, and comes to the start page.",
+        action: "If it is your provider's portal, compare what it sends with the provider's `issuer`, and add the host of \
+            `target_link_uri` to `trusted_hosts` if it is yours. Otherwise nothing.",
+    }
     PreviewHostRejected {
         name: "preview_host_rejected",
         cases: [Client => Info],
@@ -201,6 +231,15 @@ events! {
             unavailable, or has no `end_session_endpoint`.",
         action: "With error source `configuration` set `logout` to the URL of the provider's logout endpoint. \
             Otherwise see why the provider does not answer.",
+    }
+    LogoutReturnRejected {
+        name: "logout_return_rejected",
+        cases: [Client => Info],
+        fields: [Request],
+        meaning: "A browser came back from a sign-out at a provider without the `state` that belongs to its own sign-out, so \
+            it went to the start page. No session was ended or changed by it.",
+        action: "Nothing if it is rare: somebody waited too long, went back in their history, or followed a link to this \
+            address. If it happens with every sign-out, the provider does not return `state`: see `logout_redirect_param`.",
     }
     TokenRevocationFailed {
         name: "token_revocation_failed",
@@ -389,6 +428,64 @@ events! {
             (`POST /revoke`). The message says which kind, and whether it was stored: the audit line.",
         action: "If it was not you, replace `AUTH_REVOKE_SECRET`, and find out who has it.",
     }
+    SessionsEndedByProvider {
+        name: "sessions_ended_by_provider",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "A provider ended sessions: by a logout token, by a frame of its logout page, by a security event, or by a \
+            global token revocation. The message says which, with the name of the fact in the store.",
+        action: "Nothing, unless the message says that it could not be stored: the provider got 503 and may try again.",
+    }
+    LogoutTokenRejected {
+        name: "logout_token_rejected",
+        cases: [Client => Warn, Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A request to `/backchannel-logout` was rejected: its logout token has a flaw or is not the provider's, or the \
+            provider's keys were unavailable (error source `provider`). It ended nothing.",
+        action: "If the provider sent it, compare what the message names with the registration of this client there \
+            (docs/logout.md). Otherwise somebody is trying, in vain.",
+    }
+    FrontchannelLogoutRejected {
+        name: "frontchannel_logout_rejected",
+        cases: [Client => Warn],
+        fields: [Provider, Request],
+        meaning: "A request to `/frontchannel-logout` was rejected: not from a frame, without `iss` and `sid` of a provider, or \
+            too often. It ended nothing.",
+        action: "If the provider's logout page sent it, let it send `iss` and `sid` (docs/logout.md).",
+    }
+    SecurityEventReceived {
+        name: "security_event_received",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        meaning: "A transmitter sent an event that ends no session: it verified the stream, the stream changed, or the event is \
+            of a kind that means nothing here. It was acknowledged.",
+        action: "Nothing. After a verification that you asked for, compare the state. A stream that is `paused` or `disabled` \
+            sends no events: see why at the transmitter.",
+    }
+    SecurityEventNotApplied {
+        name: "security_event_not_applied",
+        cases: [Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A transmitter says that a session was revoked or a credential changed, and names someone in a way that finds \
+            no session here, for example by an e-mail address. It was acknowledged and ended nothing.",
+        action: "Let the transmitter name users by `iss_sub`, with the provider's `sub` (docs/logout.md).",
+    }
+    SecurityEventRejected {
+        name: "security_event_rejected",
+        cases: [Client => Warn, Provider => Warn],
+        fields: [Provider, Code, Request],
+        meaning: "A request to `/security-events` was rejected: the token has a flaw or is not a transmitter's, or the \
+            transmitter's keys were unavailable (error source `provider`). It ended nothing. `code` is what the sender got.",
+        action: "If the transmitter sent it, compare what the message names with `event_transmitters` (docs/logout.md).",
+    }
+    GlobalRevocationRejected {
+        name: "global_revocation_rejected",
+        cases: [Client => Warn, Provider => Warn],
+        fields: [Provider, Request],
+        meaning: "A request to `/global-token-revocation` was rejected: the caller did not prove itself, the body names nobody \
+            clearly, or the caller's keys were unavailable (error source `provider`). It ended nothing.",
+        action: "If the provider sent it, compare what the message names with `event_transmitters` (docs/logout.md).",
+    }
     RevokeRejected {
         name: "revoke_rejected",
         cases: [Client => Warn],
@@ -414,7 +511,49 @@ events! {
         fields: [Request],
         meaning: "A session became too large for cookies, so the browser keeps its old one: it does not get refreshed \
             tokens, or its session is not extended.",
-        action: "Put fewer or smaller claims into the session (`claims`, hooks).",
+        action: "Put fewer or smaller claims into the session (`claims`, hooks), or keep the tokens out of the cookie \
+            (`session.tokens`).",
+    }
+    CookiesLarge {
+        name: "cookies_large",
+        cases: [Configuration => Warn],
+        fields: [Request],
+        meaning: "The cookies of this site in a request have 8 kB or more together. Many servers and proxies refuse \
+            requests whose header fields are larger than 8 to 16 kB. It is logged once in each process.",
+        action: "Keep the tokens out of the cookie (`session.tokens`), or put fewer or smaller claims into the session.",
+    }
+    TokensUnavailable {
+        name: "tokens_unavailable",
+        cases: [Platform => Warn, Configuration => Error],
+        fields: [Request],
+        meaning: "The store with the tokens of sessions (`session.tokens = \"store\"`) did not answer, or is not bound. \
+            Requests that need a token get 503, all others pass. It is logged once a minute in each process.",
+        action: "Check the binding of the store, and the status of the runtime.",
+    }
+    TokensLost {
+        name: "tokens_lost",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The store does not have the tokens of a session, or has something else in their place. Where a request \
+            needs them, its user signs in again.",
+        action: "Nothing if it is rare. Otherwise something deletes or overwrites the store's keys, or hosts that share \
+            the session have different stores.",
+    }
+    TokensNotStored {
+        name: "tokens_not_stored",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The tokens of a session could not be written to the store, so they are in its cookie until the next \
+            refresh.",
+        action: "Nothing if it is rare; otherwise as for `tokens_unavailable`.",
+    }
+    TokensNotDeleted {
+        name: "tokens_not_deleted",
+        cases: [Platform => Warn],
+        fields: [Request],
+        meaning: "The tokens of a session that has ended could not be deleted from the store. They stay there, sealed by a \
+            key that only its cookie has, until they expire.",
+        action: "Nothing if it is rare; otherwise as for `tokens_unavailable`.",
     }
     SessionNotUpdated {
         name: "session_not_updated",

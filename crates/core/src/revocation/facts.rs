@@ -73,27 +73,36 @@ impl<P: Platform> Facts<'_, P> {
         match self.store {
             RevocationStore::None => Ok(()),
             RevocationStore::Store => {
-                let at = self.latest_in_store(subject, at).await;
+                let known = self.known_in_store(subject).await;
+                // A logout token that comes again says nothing new, and each write costs.
+                if known.is_some_and(|known| known >= at) {
+                    return Ok(());
+                }
                 let fact = to_json(&Fact { at: at.millis() });
                 self.platform.write_store(&key(secret, subject), &fact, lifetime).await
             }
             RevocationStore::Lock => {
                 let kept_for = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
-                let call = Call::Revoke { session: session_id(secret, subject), at: at.millis(), kept_for };
+                let call = Call::Revoke {
+                    session: session_id(secret, subject),
+                    by_provider: matches!(subject, Subject::ProviderUser { .. }),
+                    at: at.millis(),
+                    kept_for,
+                };
                 let name = object_name(secret, subject, user);
                 self.platform.call_lock(&name, &to_json(&call)).await.map(drop)
             }
         }
     }
 
-    /// `at`, or the later time at which the subject was revoked already: a write replaces what is there, and an operator may
-    /// give an earlier time, or an attempt may be late. A session ends whatever the time is.
-    async fn latest_in_store(&self, subject: &Subject, at: Timestamp) -> Timestamp {
+    /// When the subject was revoked already: a write replaces what is there, and an operator may give an earlier time, or an
+    /// attempt may be late. A session ends whatever the time is.
+    async fn known_in_store(&self, subject: &Subject) -> Option<Timestamp> {
         if matches!(subject, Subject::Session(_)) {
-            return at;
+            return None;
         }
         let known = self.read_store(std::slice::from_ref(subject)).await.map(|read| read.revoked_at);
-        known.unwrap_or_default().into_iter().flatten().fold(at, Timestamp::max)
+        known.unwrap_or_default().into_iter().flatten().max()
     }
 
     /// The name of a subject that says nothing about it to those who do not have the secret: 43 characters.
@@ -150,17 +159,18 @@ impl<P: Platform> Facts<'_, P> {
                 |_| StoreError::Failed("a revocation object gave an unexpected answer".to_owned());
             answers.push((name, serde_json::from_str::<Answer>(&answer?).map_err(unexpected)?));
         }
-        let read =
-            |subject: &Subject| {
-                let names: Vec<String> =
-                    self.sealing.keys.secrets().map(|secret| object_name(secret, subject, user)).collect();
-                let own = answers.iter().filter(|(name, _)| names.contains(*name));
-                own.filter_map(|(_, answer)| {
-                    if matches!(subject, Subject::Session(_)) { answer.session } else { answer.all }
-                })
-                .max()
-                .map(Timestamp::from_millis)
-            };
+        let read = |subject: &Subject| {
+            let names: Vec<String> =
+                self.sealing.keys.secrets().map(|secret| object_name(secret, subject, user)).collect();
+            let own = answers.iter().filter(|(name, _)| names.contains(*name));
+            own.filter_map(|(_, answer)| match subject {
+                Subject::Session(_) => answer.session,
+                Subject::ProviderUser { .. } => answer.by_provider,
+                _ => answer.all,
+            })
+            .max()
+            .map(Timestamp::from_millis)
+        };
         Ok(FactsRead { revoked_at: subjects.iter().map(read).collect(), has_unreadable: false })
     }
 }
@@ -175,10 +185,14 @@ fn key(secret: &Secret, subject: &Subject) -> String {
     format!("revoked/{}", derive_id(secret, PURPOSE, &subject.bytes()))
 }
 
-/// The lock with the fact: that of the user, where it is about one of the user's sessions.
+/// The lock with the fact: that of the user, where it is about one of the user's sessions, or where the provider says it.
 fn object_name(secret: &Secret, subject: &Subject, user: Option<&User>) -> String {
     match (subject, user) {
         (Subject::Session(_), Some(user)) => key(secret, &Subject::User(user.clone())),
+        (Subject::ProviderUser { provider, sub }, _) => {
+            let user = User { provider: provider.clone(), sub: sub.clone() };
+            key(secret, &Subject::User(user))
+        }
         _ => key(secret, subject),
     }
 }

@@ -17,17 +17,32 @@ const MAX_SESSIONS: usize = 1000;
 pub(crate) enum Call {
     /// Reads the fact of a session, and that of the whole object.
     Read { session: Option<String> },
-    /// Revokes a session, or without one everything that the object is about.
-    Revoke { session: Option<String>, at: u64, kept_for: u64 },
+    /// Revokes a session, or without one everything that the object is about. `by_provider` if the provider says so, by its
+    /// own clock.
+    Revoke {
+        session: Option<String>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        by_provider: bool,
+        at: u64,
+        kept_for: u64,
+    },
 }
 
-/// The answer: when the session and when the whole object was revoked, in milliseconds since 1970.
+/// The answer: when the session and when the whole object was revoked, in milliseconds since 1970; the latter by our clock
+/// and by the provider's.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) session: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) all: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) by_provider: Option<u64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What an object stores.
@@ -35,6 +50,8 @@ pub(crate) struct Answer {
 pub(crate) struct Record {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     all: Option<Fact>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    by_provider: Option<Fact>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     revoked_sessions: BTreeMap<String, Fact>,
 }
@@ -58,16 +75,21 @@ impl Record {
     pub(crate) fn answer(&mut self, call: Call, now: Timestamp) -> (Answer, bool) {
         let is_kept = |fact: &Fact| fact.until > now.millis();
         self.all = self.all.filter(is_kept);
+        self.by_provider = self.by_provider.filter(is_kept);
         self.revoked_sessions.retain(|_, fact| is_kept(fact));
         match call {
             Call::Read { session } => {
                 let session = session.and_then(|id| self.revoked_sessions.get(&id)).map(|fact| fact.at);
-                (Answer { session, all: self.all.map(|fact| fact.at) }, false)
+                let [all, by_provider] = [self.all, self.by_provider].map(|fact| fact.map(|fact| fact.at));
+                (Answer { session, all, by_provider }, false)
             }
-            Call::Revoke { session, at, kept_for } => {
+            Call::Revoke { session, by_provider, at, kept_for } => {
                 let new = Fact { at, until: now.millis().saturating_add(kept_for) };
                 match session {
-                    None => self.all = Some(self.all.map_or(new, |all| all.and(new))),
+                    None => {
+                        let fact = if by_provider { &mut self.by_provider } else { &mut self.all };
+                        *fact = Some(fact.map_or(new, |known| known.and(new)));
+                    }
                     Some(id) => {
                         let known = self.revoked_sessions.get(&id).copied();
                         self.revoked_sessions.insert(id, known.map_or(new, |known| known.and(new)));
@@ -81,7 +103,7 @@ impl Record {
 
     /// When the record expires as a whole.
     pub(crate) fn until(&self, now: Timestamp) -> Timestamp {
-        let facts = self.all.iter().chain(self.revoked_sessions.values());
+        let facts = self.all.iter().chain(&self.by_provider).chain(self.revoked_sessions.values());
         facts.map(|fact| fact.until).max().map_or(now, Timestamp::from_millis)
     }
 
@@ -110,7 +132,8 @@ mod tests {
     }
 
     fn revoke(record: &mut Record, session: Option<&str>, when: u64) {
-        let call = Call::Revoke { session: session.map(str::to_owned), at: when, kept_for: 10_000 };
+        let session = session.map(str::to_owned);
+        let call = Call::Revoke { session, by_provider: false, at: when, kept_for: 10_000 };
         assert_eq!(record.answer(call, at(when)), (Answer::default(), true));
     }
 
@@ -132,12 +155,30 @@ mod tests {
         revoke(&mut record, None, 2000);
         assert_eq!(read(&mut record, "b", 2001), (None, Some(2000)));
         // An earlier revocation that arrives late takes nothing back.
-        let call = Call::Revoke { session: None, at: 500, kept_for: 1 };
+        let call = Call::Revoke { session: None, by_provider: false, at: 500, kept_for: 1 };
         record.answer(call, at(2002));
         assert_eq!(read(&mut record, "b", 2003), (None, Some(2000)));
         assert_eq!(record.until(at(0)), at(12_000));
         assert_eq!(read(&mut record, "a", 11_000), (None, Some(2000)));
         assert_eq!(read(&mut record, "a", 12_000), (None, None));
+    }
+
+    #[test]
+    fn what_the_provider_says_is_kept_apart_because_its_clock_is_another() {
+        let mut record = Record::default();
+        let by_provider = |at| Call::Revoke { session: None, by_provider: true, at, kept_for: 10_000 };
+        record.answer(by_provider(5000), at(1000));
+        record.answer(by_provider(4000), at(1001));
+        let answer = record.answer(Call::Read { session: None }, at(1002)).0;
+        assert_eq!(answer, Answer { session: None, all: None, by_provider: Some(5000) });
+        let text = serde_json::to_string(&record).unwrap();
+        let mut stored: Record = serde_json::from_str(&text).unwrap();
+        assert_eq!(stored.answer(Call::Read { session: None }, at(1003)).0, answer);
+        assert_eq!(stored.until(at(1003)), at(11_001));
+        assert_eq!(stored.answer(Call::Read { session: None }, at(11_001)).0, Answer::default());
+        // A call of an older process says nothing of it.
+        let older = r#"{"revocation":"revoke","session":null,"at":7,"kept_for":10}"#;
+        assert!(matches!(serde_json::from_str(older), Ok(Call::Revoke { by_provider: false, .. })));
     }
 
     #[test]

@@ -18,6 +18,14 @@ pub(crate) enum Subject {
         /// The provider's identifier of its session: the `sid` of its ID tokens.
         sid: String,
     },
+    /// All of our sessions that belong to sessions of the provider's user, and that began before. Unlike [`User`](Self::User),
+    /// the provider says so and names the time by its own clock.
+    ProviderUser {
+        /// The provider's id in the configuration.
+        provider: String,
+        /// The `sub` of its ID tokens, which is not the session's where `user.id` or a hook says otherwise.
+        sub: String,
+    },
     /// All sessions that began before.
     Everything,
 }
@@ -49,24 +57,36 @@ impl Subject {
     pub(crate) fn all_of(session: &Session) -> Vec<Self> {
         let mut subjects = Vec::from_iter(Self::session(session));
         subjects.extend(User::of(session).map(Self::User));
-        if let (Some(provider), Some(sid)) = (session.provider(), session.provider_session()) {
-            subjects.push(Self::ProviderSession { provider: provider.to_owned(), sid: sid.to_owned() });
-        }
+        subjects.extend(Self::of_provider(session));
         subjects.push(Self::Everything);
         subjects
     }
 
+    /// What the provider can end of this session. A session says it only where its provider's logout reaches this site, so
+    /// that nothing more is read for any other.
+    pub(crate) fn of_provider(session: &Session) -> Vec<Self> {
+        let Some(provider) = session.provider() else { return Vec::new() };
+        let provider = || provider.to_owned();
+        let of_session = session
+            .provider_session()
+            .map(|sid| Self::ProviderSession { provider: provider(), sid: sid.to_owned() });
+        let of_user = session
+            .provider_user()
+            .map(|sub| Self::ProviderUser { provider: provider(), sub: sub.to_owned() });
+        of_session.into_iter().chain(of_user).collect()
+    }
+
     /// Whether the revocation of this subject at `revoked_at` ends `session`.
     ///
-    /// A session's own revocation needs no comparison: no later session has its `sid`. A provider's session is compared
-    /// by the provider's clock, because `revoked_at` is what its logout token says; everything else by ours, with a
-    /// tolerance on the safe side.
+    /// A session's own revocation needs no comparison: no later session has its `sid`. A provider's session, and a provider's
+    /// user, are compared by the provider's clock, because `revoked_at` is what its logout token says; everything else by
+    /// ours, with a tolerance on the safe side.
     pub(crate) fn ends(&self, session: &Session, revoked_at: Timestamp) -> bool {
         let began_before =
             || session.signed_in_at().is_none_or(|signed_in| signed_in <= revoked_at.plus(CLOCK_TOLERANCE));
         match self {
             Self::Session(_) => true,
-            Self::ProviderSession { .. } => {
+            Self::ProviderSession { .. } | Self::ProviderUser { .. } => {
                 session.provider_issued_at().map_or_else(began_before, |issued| issued <= revoked_at)
             }
             Self::User(_) | Self::Everything => began_before(),
@@ -79,6 +99,7 @@ impl Subject {
             Self::Session(sid) => ("session", vec![sid]),
             Self::User(User { provider, sub }) => ("user", vec![provider, sub]),
             Self::ProviderSession { provider, sid } => ("provider session", vec![provider, sid]),
+            Self::ProviderUser { provider, sub } => ("provider user", vec![provider, sub]),
             Self::Everything => ("everything", Vec::new()),
         };
         let mut bytes = Vec::new();
@@ -132,11 +153,28 @@ mod tests {
 
     #[test]
     fn the_providers_clock_decides_about_its_sessions() {
-        let subject = Subject::ProviderSession { provider: "acme".into(), sid: "p".into() };
         let issued = |iat: u64| session(&json!({ "provider_iat": iat, "signed_in_at": 1 }));
-        assert!(subject.ends(&issued(1000), at(1000)));
-        assert!(!subject.ends(&issued(1001), at(1000)));
-        assert!(subject.ends(&session(&json!({ "signed_in_at": 1000 })), at(1000)));
+        for subject in [
+            Subject::ProviderSession { provider: "acme".into(), sid: "p".into() },
+            Subject::ProviderUser { provider: "acme".into(), sub: "alice".into() },
+        ] {
+            assert!(subject.ends(&issued(1000), at(1000)), "{subject:?}");
+            assert!(!subject.ends(&issued(1001), at(1000)), "{subject:?}");
+            assert!(subject.ends(&session(&json!({ "signed_in_at": 1000 })), at(1000)), "{subject:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_session_that_names_its_provider_user_depends_on_more_than_itself_and_its_user() {
+        let count = |claims: &Value| Subject::all_of(&session(claims)).len();
+        let mut claims = json!({ "sid": "s", "sub": "alice", "provider": "acme" });
+        assert_eq!(count(&claims), 3);
+        claims["provider_sid"] = json!("p");
+        assert_eq!(count(&claims), 4);
+        claims["provider_sub"] = json!("alice");
+        assert_eq!(count(&claims), 5);
+        claims["provider"] = json!(null);
+        assert_eq!(count(&claims), 2);
     }
 
     #[test]
@@ -153,6 +191,7 @@ mod tests {
             Subject::User(user("a", "bc")),
             Subject::User(user("ab", "c")),
             Subject::ProviderSession { provider: "a".into(), sid: "bc".into() },
+            Subject::ProviderUser { provider: "a".into(), sub: "bc".into() },
             Subject::Session("bc".into()),
             Subject::Session("everything".into()),
             Subject::Everything,

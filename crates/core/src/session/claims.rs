@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use vestibule_oidc::data::DataPath;
 
 use crate::session::refreshed_tokens::RefreshedTokens;
+use crate::session::tokens::entry::{self, TokenEntry};
 use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -113,6 +115,12 @@ impl Session {
         self.text("provider_sid").filter(|sid| !sid.is_empty())
     }
 
+    /// The provider's identifier of the user (`provider_sub`, the ID token's `sub`), where its logout reaches this site. It
+    /// is not [`subject`](Self::subject) where `user.id` or a hook says otherwise.
+    pub fn provider_user(&self) -> Option<&str> {
+        self.text("provider_sub").filter(|sub| !sub.is_empty())
+    }
+
     /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
     pub fn revalidated_at(&self) -> Option<Timestamp> {
         let confirmed = self.claims.get("revalidated_at").and_then(Value::as_u64);
@@ -157,9 +165,60 @@ impl Session {
         self.claims.get("generation").and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// How many cookies have the [hint](crate::session::logout_hint) for a sign-out at the provider (`hint_chunks`). Requests
+    /// elsewhere than to the sign-out route do not show them.
+    pub fn hint_chunks(&self) -> Option<usize> {
+        self.claims.get("hint_chunks")?.as_u64().and_then(|count| usize::try_from(count).ok())
+    }
+
+    /// The same session with another number of such cookies.
+    #[must_use]
+    pub fn with_hint_chunks(mut self, count: Option<usize>) -> Self {
+        if self.hint_chunks() != count {
+            let claims = Rc::make_mut(&mut self.claims);
+            match count {
+                Some(count) => claims.insert("hint_chunks".to_owned(), count.into()),
+                None => claims.remove("hint_chunks"),
+            };
+        }
+        self
+    }
+
     /// The refresh token.
     pub fn refresh_token(&self) -> Option<Secret> {
         self.text("refresh_token").filter(|token| !token.is_empty()).map(Secret::new)
+    }
+
+    /// What the cookie says of the entry with the session's tokens (`token_entry`). `None` where they are in the cookie.
+    pub(crate) fn token_entry(&self) -> Option<TokenEntry> {
+        TokenEntry::of(&self.claims)
+    }
+
+    /// The names of the claims that are in the session's entry.
+    pub(crate) fn entry_claims(&self) -> Vec<&str> {
+        entry::held(&self.claims)
+    }
+
+    /// Whether the session has a refresh token, in its cookie or in its entry.
+    pub(crate) fn has_refresh_token(&self) -> bool {
+        self.refresh_token().is_some() || self.entry_claims().contains(&"refresh_token")
+    }
+
+    /// Whether the session has cookies for the API of a credentials provider, in its cookie or in its entry.
+    pub(crate) fn has_api_cookies(&self) -> bool {
+        self.claims.get("api_cookies").and_then(Value::as_object).is_some_and(|cookies| !cookies.is_empty())
+            || self.entry_claims().contains(&"api_cookies")
+    }
+
+    /// Whether the session has what could get new tokens.
+    pub(crate) fn has_grant(&self) -> bool {
+        self.has_refresh_token() || self.has_api_cookies()
+    }
+
+    /// The same session with other claims.
+    #[must_use]
+    pub(crate) fn with_claims(&self, claims: Map<String, Value>) -> Self {
+        Self { claims: claims.into(), ..*self }
     }
 
     /// When the refresh token expires, if known.
@@ -183,6 +242,11 @@ impl Session {
         self.text("access_token")
     }
 
+    /// The private key to which the tokens are bound (`dpop_key`, RFC 9449), if they are.
+    pub(crate) fn dpop_key(&self) -> Option<DpopKey> {
+        DpopKey::parse(self.text("dpop_key")?)
+    }
+
     /// When the access token expires.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
         self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
@@ -198,9 +262,11 @@ impl Session {
     /// claims stay: a page may have updated them since the refresh.
     #[must_use]
     pub fn with_refreshed_tokens(&self, tokens: &RefreshedTokens, now: Timestamp) -> Self {
-        // This is the old refresh token's expiry; the new one's may be unknown.
+        // This is the old refresh token's expiry, and the key of the old tokens; the new ones may have none.
         let mut claims = Map::clone(&self.claims);
         claims.remove("refresh_expires_at");
+        claims.remove("dpop_key");
+        claims.remove(entry::CLAIM);
         if let Some(changes) = &tokens.claims {
             changes.apply(&mut claims);
         }
@@ -212,7 +278,15 @@ impl Session {
     /// The same session after `invalid_grant`: without tokens, and with the claim `error`.
     #[must_use]
     pub fn without_tokens(&self) -> Self {
-        let tokens = ["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"];
+        let tokens = [
+            "access_token",
+            "refresh_token",
+            "expires_at",
+            "refresh_expires_at",
+            "api_cookies",
+            "dpop_key",
+            entry::CLAIM,
+        ];
         let mut claims = Map::clone(&self.claims);
         claims.retain(|name, _| !tokens.contains(&name.as_str()));
         claims.insert("error".to_owned(), REFRESH_TOKEN_ERROR.into());
@@ -239,13 +313,18 @@ impl Session {
         Self { claims: claims.into(), ..*self }
     }
 
-    /// The same session without its access token, which has expired, and without every claim that holds a copy of it.
+    /// The same session without its access token, which has expired, and without every claim that holds a copy of it. What
+    /// was not read from the session's entry is not read any more: it may be one.
     #[must_use]
     pub fn without_access_token(&self) -> Self {
         let token = self.access_token().filter(|token| !token.is_empty());
-        self.retaining(|name, value| {
+        let mut session = self.retaining(|name, value| {
             name != "access_token" && !token.is_some_and(|token| holds_text(value, token))
-        })
+        });
+        if session.claims.contains_key(entry::CLAIM) {
+            entry::forget(Rc::make_mut(&mut session.claims));
+        }
+        session
     }
 
     /// The same session for this preview host, until then: without what could get new tokens, and without every claim that
@@ -253,7 +332,8 @@ impl Session {
     #[must_use]
     pub fn for_preview_host(&self, host: &Origin, until: Timestamp) -> Self {
         let token = self.refresh_token();
-        let grants = ["refresh_token", "refresh_expires_at", "api_cookies"];
+        // The hint for the provider is in cookies of the login host.
+        let grants = ["refresh_token", "refresh_expires_at", "api_cookies", "hint_chunks", entry::CLAIM];
         let mut session = self.retaining(|name, value| {
             !grants.contains(&name) && !token.as_ref().is_some_and(|token| holds_text(value, token.expose()))
         });

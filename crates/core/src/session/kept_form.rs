@@ -38,6 +38,8 @@ pub struct KeptForm {
     pub body: String,
     /// Which user: an identifier that only a holder of the secret can compute.
     pub user: String,
+    /// Whether the session had not ended, and its user had to prove more.
+    pub waits_for_step_up: bool,
 }
 
 /// Why there is no form in what the browser sent.
@@ -58,6 +60,7 @@ impl KeptForm {
             ("address", self.address.as_str().into()),
             ("form", self.body.as_str().into()),
             ("user", self.user.as_str().into()),
+            ("step_up", self.waits_for_step_up.into()),
         ]);
         seal::seal(keys, Dialect::AuthJsV5, SALT, &claims, LIFETIME, now, random)
     }
@@ -69,7 +72,8 @@ impl KeptForm {
             let text = claims.get(name).and_then(Value::as_str);
             text.map(str::to_owned).ok_or(KeptFormError::Incomplete)
         };
-        Ok(Self { address: text("address")?, body: text("form")?, user: text("user")? })
+        let waits_for_step_up = claims.get("step_up") == Some(&Value::Bool(true));
+        Ok(Self { address: text("address")?, body: text("form")?, user: text("user")?, waits_for_step_up })
     }
 
     /// The fields, in their order.
@@ -105,7 +109,12 @@ mod tests {
     }
 
     fn form(body: String) -> KeptForm {
-        KeptForm { address: "https://app.example.com/save?draft=1".to_owned(), body, user: "bob".to_owned() }
+        KeptForm {
+            address: "https://app.example.com/save?draft=1".to_owned(),
+            body,
+            user: "bob".to_owned(),
+            waits_for_step_up: false,
+        }
     }
 
     #[test]

@@ -30,7 +30,10 @@ impl CookieNaming {
                     | "last-user"
                     | "signed-out"
                     | "https"
-            );
+                    | "logout-state"
+            )
+            || name == "logout-hint"
+            || name.starts_with("logout-hint.");
         let is_of_auth_js = matches!(name, "pkce.code_verifier" | "state" | "nonce" | "challenge");
         is_own || (is_of_auth_js && self.prefix.is_none())
     }
@@ -81,6 +84,8 @@ pub struct CookieNames {
     last_user: String,
     typed: String,
     signed_out: String,
+    logout_hint: String,
+    logout_state: String,
 }
 
 impl CookieNames {
@@ -114,6 +119,8 @@ impl CookieNames {
             last_user: format!("{session}{base}.last-user"),
             typed: format!("{host}{base}.typed"),
             signed_out: format!("{shared}{base}.signed-out"),
+            logout_hint: format!("{shared}{base}.logout-hint"),
+            logout_state: format!("{shared}{base}.logout-state"),
         }
     }
 
@@ -175,6 +182,18 @@ impl CookieNames {
         &self.signed_out
     }
 
+    /// The cookie with the ID token for a sign-out at the provider. The names of its chunks end in `.0`, `.1`. It is for the
+    /// sign-out route of all hosts that share the session, so it is not bound to the host.
+    pub fn logout_hint(&self) -> &str {
+        &self.logout_hint
+    }
+
+    /// The cookie that says where the browser goes when it comes back from a sign-out at the provider. The login host and the
+    /// host of the sign-out share it.
+    pub fn logout_state(&self) -> &str {
+        &self.logout_state
+    }
+
     /// The cookie that lists the pages for which this host sent the browser to the login host for a new access token.
     pub fn renewal(&self) -> &str {
         &self.renewal
@@ -214,9 +233,13 @@ mod tests {
             names.renewal(),
             names.typed(),
             names.last_user(),
+            names.signed_out(),
+            names.logout_hint(),
+            names.logout_state(),
         ] {
             all.push(name.to_owned());
         }
+        all.push(format!("{}.1", names.logout_hint()));
         all.push(format!("{}abc", names.transaction_prefix()));
         all.push(format!("{}abc", names.preview_prefix()));
         all

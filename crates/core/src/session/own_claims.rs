@@ -2,7 +2,7 @@
 
 /// The claims that are about the session itself and its tokens, and not about what the provider says of the user, in
 /// groups, each with what it is for.
-pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
+pub(crate) const OWN_CLAIMS: [(&[&str], &str); 4] = [
     (&["iat", "nbf", "exp", "jti"], "it is set when the session is sealed"),
     (
         &[
@@ -14,17 +14,28 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 3] = [
             "auth_time",
             "provider_sid",
             "provider_iat",
+            "provider_sub",
             "revalidated_at",
             "ends_at",
             "persistent",
             "preview_host",
             "generation",
             "error",
+            "hint_chunks",
         ],
         "it says whose session this is, and its state",
     ),
+    (&["acr", "amr"], "every session has it from the ID token"),
     (
-        &["access_token", "refresh_token", "expires_at", "refresh_expires_at", "api_cookies"],
+        &[
+            "access_token",
+            "refresh_token",
+            "expires_at",
+            "refresh_expires_at",
+            "api_cookies",
+            "dpop_key",
+            "token_entry",
+        ],
         "it holds the provider's tokens",
     ),
 ];

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::session::claims::is_access_token_claim;
 use crate::session::dialect::Dialect;
+use crate::session::tokens::TokenStorage;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::jose::kdf::Keyring;
 
@@ -27,6 +28,8 @@ pub struct SessionConfig {
     pub expose: Vec<(DataPath, DataPath)>,
     /// The claims that a page may change (`update()` of Auth.js's client), under their names in the session.
     pub updatable: Vec<String>,
+    /// Where the tokens are kept.
+    pub tokens: TokenStorage,
 }
 
 /// Whether a session's cookie stays in the browser when it closes.

@@ -230,6 +230,8 @@ impl PreviewCode {
 pub struct PreviewSignOut {
     /// The session's `sid`.
     pub sid: String,
+    /// The id of its provider, if it names one.
+    pub provider: Option<String>,
     /// Where the browser goes then.
     pub next: String,
 }
@@ -237,7 +239,11 @@ pub struct PreviewSignOut {
 impl PreviewSignOut {
     /// The sealed code.
     pub fn seal(&self, keys: &Keyring, now: Timestamp, random: &mut dyn FnMut(&mut [u8])) -> String {
-        let claims = json::of(&[("sid", self.sid.as_str().into()), ("next", self.next.as_str().into())]);
+        let claims = json::of(&[
+            ("sid", self.sid.as_str().into()),
+            ("provider", self.provider.as_deref().into()),
+            ("next", self.next.as_str().into()),
+        ]);
         seal::seal(keys, Dialect::AuthJsV5, SIGN_OUT_SALT, &claims, CODE_LIFETIME, now, random)
     }
 
@@ -248,7 +254,8 @@ impl PreviewSignOut {
         }
         let claims = seal::open(keys, Dialect::AuthJsV5, SIGN_OUT_SALT, code, now)?;
         let text = |name| json::string(&claims, name).ok_or(PreviewCodeError::Malformed);
-        Ok(Self { sid: text("sid")?, next: text("next")? })
+        let provider = json::string(&claims, "provider");
+        Ok(Self { sid: text("sid")?, provider, next: text("next")? })
     }
 }
 

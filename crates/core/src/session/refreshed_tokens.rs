@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::session::own_claims::is_own_claim;
+use crate::session::step_up::AUTHENTICATION;
+use crate::session::tokens::entry::{self, TokenEntry};
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -27,6 +30,13 @@ pub struct RefreshedTokens {
     pub(crate) claims: Option<ClaimChanges>,
     /// When the provider ends the session, if the refresh said so.
     pub(crate) ends_at: Option<Timestamp>,
+    /// The private key to which they are bound, if they are (RFC 9449).
+    pub(crate) dpop_key: Option<DpopKey>,
+    /// The new ID token, in the process that refreshed. The other processes leave the hint for the provider's logout as it is,
+    /// so the store need not keep the token.
+    pub(crate) id_token: Option<Secret>,
+    /// The entry in the store that has them. `None` where they are in the cookie.
+    pub(crate) entry: Option<TokenEntry>,
 }
 
 /// What a refresh changes of the claims about the user. It is complete: claims that are neither set nor removed have
@@ -42,10 +52,11 @@ pub struct ClaimChanges {
 impl ClaimChanges {
     /// Makes the changes. The claims that say whose session it is stay in any case.
     pub(crate) fn apply(&self, claims: &mut Map<String, Value>) {
-        for claim in self.removed.iter().filter(|claim| !is_own_claim(claim)) {
+        let may_change = |claim: &str| !is_own_claim(claim) || AUTHENTICATION.contains(&claim);
+        for claim in self.removed.iter().filter(|claim| may_change(claim)) {
             claims.remove(claim);
         }
-        for (claim, value) in self.set.iter().filter(|(claim, _)| !is_own_claim(claim)) {
+        for (claim, value) in self.set.iter().filter(|(claim, _)| may_change(claim)) {
             claims.insert(claim.clone(), value.clone());
         }
     }
@@ -68,12 +79,18 @@ impl RefreshedTokens {
         if let Some(end) = self.ends_at {
             claims.insert("ends_at".to_owned(), end.seconds().into());
         }
+        if let Some(key) = &self.dpop_key {
+            claims.insert("dpop_key".to_owned(), key.to_text().expose().into());
+        }
         if !self.api_cookies.is_empty() {
             let mut cookies = Map::new();
             for (name, value) in &self.api_cookies {
                 cookies.insert(name.clone(), value.expose().into());
             }
             claims.insert("api_cookies".to_owned(), Value::Object(cookies));
+        }
+        if let Some(entry) = &self.entry {
+            claims.insert(entry::CLAIM.to_owned(), entry.to_claim());
         }
         claims
     }

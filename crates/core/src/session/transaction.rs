@@ -15,11 +15,13 @@ use crate::session::chunk;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNames;
 use crate::session::seal;
+use crate::session::step_up::StepUpAttempt;
 use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::jose::base64url;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::json;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::oauth::pkce::{self, Verifier};
 use vestibule_oidc::secret::{Secret, constant_time_eq};
 use vestibule_oidc::time::Timestamp;
@@ -65,6 +67,10 @@ pub struct Transaction {
     pub silent_for: Option<String>,
     /// Whether the person wants the session's cookie to stay when the browser closes.
     pub is_persistent: bool,
+    /// The key to which the tokens will be bound (RFC 9449), if they will.
+    pub dpop_key: Option<DpopKey>,
+    /// What a user who is signed in has to prove in addition. `None` for a sign-in.
+    pub step_up: Option<StepUpAttempt>,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -116,6 +122,8 @@ impl Transaction {
             return_to: return_to.as_str().to_owned(),
             silent_for: None,
             is_persistent: true,
+            dpop_key: None,
+            step_up: None,
         }
     }
 
@@ -130,6 +138,12 @@ impl Transaction {
     #[must_use]
     pub fn with_persistence(self, is_persistent: bool) -> Self {
         Self { is_persistent, ..self }
+    }
+
+    /// The same attempt, in which the user of a session proves more.
+    #[must_use]
+    pub fn stepping_up(self, attempt: StepUpAttempt) -> Self {
+        Self { step_up: Some(attempt), ..self }
     }
 
     /// The names of the request's cookies of this attempt.
@@ -149,7 +163,7 @@ impl Transaction {
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> Vec<(String, String)> {
-        let claims = json::of(&[
+        let mut claims = json::of(&[
             ("provider", self.provider.as_str().into()),
             ("state", self.state.expose().into()),
             ("nonce", self.nonce.expose().into()),
@@ -158,7 +172,11 @@ impl Transaction {
             ("return_to", self.return_to.as_str().into()),
             ("silent_for", self.silent_for.as_deref().into()),
             ("persistent", self.is_persistent.into()),
+            ("step_up", self.step_up.as_ref().map_or(Value::Null, StepUpAttempt::to_value)),
         ]);
+        if let Some(key) = &self.dpop_key {
+            claims.insert("dpop_key".to_owned(), key.to_text().expose().into());
+        }
         let dialect = Dialect::AuthJsV5;
         let sealed = seal::seal(keys, dialect, names.transaction_prefix(), &claims, LIFETIME, now, random);
         chunk::split(&self.cookie_name(names), &sealed, dialect)
@@ -219,6 +237,12 @@ impl Transaction {
             return_to,
             silent_for: json::string(&claims, "silent_for"),
             is_persistent: claims.get("persistent") != Some(&Value::Bool(false)),
+            dpop_key: json::string(&claims, "dpop_key").and_then(|key| DpopKey::parse(&key)),
+            step_up: match claims.get("step_up") {
+                // Anything else would be a sign-in that no one began.
+                Some(attempt) => Some(StepUpAttempt::from_value(attempt).ok_or(TransactionError::Invalid)?),
+                None => None,
+            },
         })
     }
 }

@@ -215,4 +215,19 @@ texts! {
     page_failed = PageFailed;
     /// The button that opens the same page again.
     try_again = TryAgain;
+
+    /// The heading of the pages for a person who is signed in and has to prove more.
+    step_up_title = StepUpTitle;
+    /// The provider did not confirm what the page asks for.
+    step_up_not_given = StepUpNotGiven;
+    /// Another account than the session's was confirmed.
+    step_up_other_user = StepUpOtherUser;
+    /// The person's provider can never confirm it.
+    no_step_up = NoStepUp;
+    /// What the page says of a form that was sent before.
+    step_up_form = StepUpForm;
+    /// The button that leads to the provider.
+    step_up = StepUp;
+    /// Above that form, after the person has proven it.
+    step_up_kept_form = StepUpKeptForm;
 }

@@ -247,6 +247,12 @@ fn a_person_gets_a_page_that_tries_again_where_a_script_gets_502_or_503() {
     assert_eq!(page.status, 503);
     assert!(page.headers.contains("retry-after"), "{page:?}");
     assert!(page.body.contains("You are not signed out") && page.body.contains("Try again"), "{}", page.body);
+    // A provider may never say that a refresh token is over: there is a way out.
+    let again =
+        "/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard&amp;prompt=select_account";
+    assert!(page.body.contains(&format!("href=\"{again}\">Sign in again</a>")), "{}", page.body);
+    let again = browser.open(&world, &format!("{APP}{}", again.replace("&amp;", "&")));
+    assert!(again.status == 200 && again.body.contains("/auth/signin/acme\""), "{}", again.body);
     let script = browser.fetch(&world, &format!("{APP}/dashboard"));
     let body: Value = serde_json::from_str(&script.body).unwrap();
     assert_eq!((script.status, &body["error"]), (503, &json!("temporarily_unavailable")));

@@ -175,7 +175,8 @@ fn without_a_new_id_token_userinfo_is_asked_and_nothing_is_removed_that_the_toke
 #[test]
 fn how_the_user_authenticated_stays_where_a_new_id_token_does_not_say_it() {
     let mut settings = with_lease("none");
-    settings["claims"] = json!({ "amr": "id_token.amr", "acr": "profile.acr", "level": "id_token.level" });
+    settings["claims"] =
+        json!({ "methods": "id_token.amr", "class": "profile.acr", "level": "id_token.level" });
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     world.provider.alters_answer_at("id_token", |claims| {
         claims["amr"] = json!(["mfa"]);
@@ -187,6 +188,7 @@ fn how_the_user_authenticated_stays_where_a_new_id_token_does_not_say_it() {
     fetch(&world, &mut browser);
     let claims = sealed(&world, &browser);
     assert_eq!((&claims["amr"], &claims["acr"]), (&json!(["mfa"]), &json!("2")));
+    assert_eq!((&claims["methods"], &claims["class"]), (&json!(["mfa"]), &json!("2")));
     assert_eq!(claims.get("level"), None);
 }
 

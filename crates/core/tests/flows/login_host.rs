@@ -385,3 +385,30 @@ fn a_login_host_without_providers_is_a_configuration_error() {
     );
     assert!(site.login.log_text().contains("add [[vars.AUTH.providers]]"), "{}", site.login.log_text());
 }
+
+#[test]
+fn a_sign_out_on_any_host_sends_the_hint_and_comes_back_by_the_login_host() {
+    let mut settings = of_the_login_host();
+    settings["providers"][0]["logout"] = json!("https://idp.example/bye");
+    for host in [APP, SHOP, AUTH] {
+        let site = with(settings.clone());
+        let mut visitor = signed_in(&site);
+        let csrf = visitor.csrf(&site, host);
+        let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
+        let answer = visitor.post(&site, &format!("{host}/auth/signout"), &fields, &[]);
+        let logout = AuthorizationRequest::read(answer.location()).params;
+        assert_eq!(logout["post_logout_redirect_uri"], format!("{AUTH}/auth/signout/callback"), "{host}");
+        assert!(logout["id_token_hint"].starts_with("ey"), "{host}");
+        assert!(!visitor.jar.iter().any(|cookie| cookie.name.contains("logout-hint")), "{host}");
+        let back = format!("{AUTH}/auth/signout/callback?state={}", logout["state"]);
+        assert_eq!(visitor.open(&site, &back).location(), format!("{host}/about"));
+    }
+    // A Worker without the provider's configuration ends the session, and removes the hint that it does not use.
+    let site = with(settings);
+    let mut visitor = signed_in(&site);
+    let csrf = visitor.csrf(&site, DOCS);
+    let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
+    let answer = visitor.post(&site, &format!("{DOCS}/auth/signout"), &fields, &[]);
+    assert_eq!(answer.location(), format!("{DOCS}/about"));
+    assert!(!visitor.jar.iter().any(|cookie| cookie.name.contains("logout-hint")));
+}

@@ -612,6 +612,7 @@ fn pages_in_english() -> Vec<(&'static str, Answer)> {
     let callback = format!("{APP}/auth/callback/shop");
     pages.push(("too-many-attempts", guesser.post_with(&world, &callback, &guess, &address)));
     pages.extend(crate::kept_form::every_page(MARKUP));
+    pages.extend(crate::step_up::every_page());
     pages
 }
 

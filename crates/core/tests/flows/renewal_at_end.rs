@@ -44,10 +44,10 @@ fn sent<'a>(world: &'a TestEnv, cookies: &'a str, after: Duration, at: &'a Cell<
     })
 }
 
-/// Requests every 100 ms, from two seconds before the token's end to two seconds after it, on two processes.
+/// Requests every 100 ms, from three seconds before the token's end to a second after it, on two processes.
 fn around_the_end(lease: &str) -> (Vec<(u64, Answer)>, u64, u64, TestEnv) {
-    let (world, browser, renewed) = signed_in(at_end(lease), Duration::from_secs(2));
-    let end = world.clock.now() + 2000;
+    let (world, browser, renewed) = signed_in(at_end(lease), Duration::from_secs(3));
+    let end = world.clock.now() + 3000;
     let other = world.isolate(at_end(lease), "here");
     let cookies = browser.cookie_header();
     let times: Vec<Cell<u64>> = (0..40).map(|_| Cell::new(0)).collect();
@@ -61,16 +61,18 @@ fn around_the_end(lease: &str) -> (Vec<(u64, Answer)>, u64, u64, TestEnv) {
 }
 
 #[test]
-fn a_provider_that_ends_the_old_access_token_is_asked_at_the_end_and_requests_wait_for_the_new_one() {
+fn a_provider_that_ends_the_old_access_token_is_asked_just_before_the_end_and_requests_wait_for_the_new_one()
+{
     for lease in ["kv", "durable-object"] {
         let (answers, end, renewed, world) = around_the_end(lease);
         assert_eq!((given(&world), world.provider.grants.refused.get()), (1, 0), "{lease}");
-        assert!(renewed >= end, "{lease}: {renewed} {end}");
+        // Some of them end the refresh token together with the access token.
+        assert!((end - 1000..end).contains(&renewed), "{lease}: {renewed} {end}");
         for (at, answer) in &answers {
             assert_eq!(answer.status, 200, "{lease}");
             // No upstream gets the old token in the second before the provider ends it, or later.
             let is_old = bearer(answer) == Some("access-bob");
-            assert_eq!(is_old, *at < end - 1000, "{lease}: at {at}, end {end}, renewed {renewed}");
+            assert_eq!(is_old, *at < end - 2000, "{lease}: at {at}, end {end}, renewed {renewed}");
         }
         let waited = answers.iter().filter(|(at, _)| (renewed..renewed + 1500).contains(at)).count();
         assert!(waited >= 10, "{lease}: {waited} waited");
@@ -80,7 +82,7 @@ fn a_provider_that_ends_the_old_access_token_is_asked_at_the_end_and_requests_wa
 #[test]
 fn a_provider_that_ends_the_old_access_token_is_not_asked_ahead_of_the_end() {
     for lease in LEASES {
-        let (world, mut browser, _) = signed_in(at_end(lease), Duration::from_secs(2));
+        let (world, mut browser, _) = signed_in(at_end(lease), Duration::from_secs(3));
         for url in ["/api", "/auth/session"] {
             browser.fetch(&world, &format!("{APP}{url}"));
         }
@@ -99,7 +101,7 @@ fn a_provider_that_ends_the_old_access_token_counts_its_time_from_the_request() 
     world.http.token_time.set(Duration::from_secs(8));
     assert_eq!(bearer(&browser.fetch(&world, &format!("{APP}/api"))), Some("access-bob~1"));
     world.http.token_time.set(Duration::ZERO);
-    world.pass(LIFETIME.checked_sub(Duration::from_secs(9)).unwrap());
+    world.pass(LIFETIME.checked_sub(Duration::from_secs(10)).unwrap());
     let answer = browser.fetch(&world, &format!("{APP}/api"));
     assert_eq!((bearer(&answer), given(&world)), (Some("access-bob~2"), 2));
 }

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use vestibule_core::config::Config;
-use vestibule_core::log::LogEvent;
-use vestibule_testing::{APP, Browser, TestEnv, environment, settings};
+use vestibule_testing::{APP, Browser, TestEnv, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 
@@ -49,111 +47,6 @@ fn a_sign_out_does_not_end_at_a_page_of_vestibule_that_a_sign_in_left_behind() {
     assert!(page.contains(&format!("value=\"{APP}/about\"")), "{page}");
     let page = browser.open(&world, &format!("{APP}/auth/signout")).body;
     assert!(page.contains(&format!("value=\"{APP}/about\"")), "{page}");
-}
-
-/// Settings with which the provider's session ends, too.
-fn with_logout(logout: &Value) -> Value {
-    let mut settings = settings();
-    settings["providers"][0]["logout"] = logout.clone();
-    settings
-}
-
-/// Signs in and out again: the redirect's address, and whether the browser has no session.
-fn in_and_out(world: &TestEnv, return_to: &str) -> String {
-    let mut browser = Browser::new();
-    browser.sign_in(world, "bob", "/");
-    let csrf = browser.csrf(world);
-    let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", return_to)];
-    let answer = browser.post(world, &format!("{APP}/auth/signout"), &fields);
-    assert_eq!(browser.session(world), Value::Null);
-    answer.location().to_owned()
-}
-
-#[test]
-fn with_logout_configured_the_providers_session_ends_too() {
-    let end = "https://idp.example/logout?client_id=vestibule&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com";
-    let world = TestEnv::with(with_logout(&json!(true)));
-    world
-        .provider
-        .alters_answer_at("discovery", |d| d["end_session_endpoint"] = json!("https://idp.example/logout"));
-    assert_eq!(in_and_out(&world, "/about"), format!("{end}%2Fabout"));
-    assert_eq!(in_and_out(&world, "https://evil.example/"), end, "no open redirect by way of the provider");
-    let world = TestEnv::with(with_logout(&json!("https://idp.example/bye?tenant=a")));
-    assert!(in_and_out(&world, "/").starts_with("https://idp.example/bye?tenant=a&client_id=vestibule&"));
-    let world = TestEnv::with(with_logout(&json!(false)));
-    assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
-}
-
-#[test]
-fn the_provider_gets_a_registered_address_to_come_back_to_and_not_the_page_that_was_left() {
-    let fields_of = |logout: &Value, page: &str| {
-        let (world, mut browser) = (TestEnv::with(with_logout(logout)), Browser::new());
-        browser.sign_in(&world, "bob", "/orders?page=2");
-        browser.open(&world, &format!("{APP}{page}")).body
-    };
-    let end = json!("https://idp.example/bye");
-    let back = |address: &str| format!("name=\"callbackUrl\" value=\"{address}\"");
-    let page = fields_of(&end, "/auth/signout");
-    assert!(page.contains(&back(APP)), "{page}");
-    let page = fields_of(&end, "/auth/signout?callbackUrl=/bye");
-    assert!(page.contains(&back(&format!("{APP}/bye"))), "{page}");
-    let page = fields_of(&json!(false), "/auth/signout");
-    assert!(page.contains(&back(&format!("{APP}/orders?page=2"))), "{page}");
-}
-
-#[test]
-fn without_a_session_a_sign_out_does_not_redirect_to_the_provider() {
-    let (world, mut browser) =
-        (TestEnv::with(with_logout(&json!("https://idp.example/bye"))), Browser::new());
-    let csrf = browser.csrf(&world);
-    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
-    assert_eq!(answer.location(), APP);
-}
-
-#[test]
-fn a_provider_without_a_logout_endpoint_does_not_prevent_the_sign_out() {
-    let world = TestEnv::with(with_logout(&json!(true)));
-    assert_eq!(in_and_out(&world, "/about"), format!("{APP}/about"));
-    assert!(world.log_text().contains("provider acme publishes no end_session_endpoint"));
-    let (world, mut browser) = (TestEnv::with(with_logout(&json!(true))), Browser::new());
-    browser.sign_in(&world, "bob", "/");
-    world.provider.goes_down("discovery");
-    // No cookie of the session is left.
-    let world = world.isolate(with_logout(&json!(true)), "elsewhere");
-    let csrf = browser.csrf(&world);
-    let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
-    assert_eq!(answer.location(), format!("{APP}/"));
-    assert_eq!(browser.session(&world), Value::Null);
-    assert_eq!(world.logged(LogEvent::ProviderLogoutFailed).len(), 1);
-}
-
-#[test]
-fn an_invalid_logout_endpoint_is_rejected() {
-    let oauth2 = json!({
-        "id": "acme", "type": "oauth2", "authorization": "https://idp.example/authorize",
-        "token": "https://idp.example/token", "userinfo": "https://idp.example/me", "logout": true,
-    });
-    let api = json!({ "id": "acme", "type": "credentials", "logout": true });
-    let of_issuer = |key: &str, value: Value| {
-        let mut provider = settings()["providers"][0].clone();
-        provider[key] = value;
-        provider
-    };
-    for (provider, said) in [
-        (oauth2, "logout: an OAuth 2 provider publishes no logout endpoint; write its URL instead"),
-        (api, "logout: only a provider of type"),
-        (of_issuer("logout", json!("ftp://idp.example/bye")), "logout: "),
-        (of_issuer("logout", json!("/bye")), "logout: "),
-        (of_issuer("logout", json!(1)), "logout: expected true, false or a URL, got a number"),
-        (of_issuer("logout_redirect_param", json!("client_id")), "cannot be the name of this parameter"),
-        (of_issuer("logout_redirect_param", json!("a b")), "cannot be the name of this parameter"),
-    ] {
-        let errors =
-            Config::load(json!({ "providers": [provider] }), &environment, &vestibule_testing::RUNTIME)
-                .unwrap_err()
-                .to_string();
-        assert!(errors.contains(said), "{provider}: {errors}");
-    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn token_of(user: &str, n: u32) -> String {
 }
 
 /// A backend whose login answers with the cookies `access_token`, a JWT, and `refresh_token`.
-fn backend() -> Value {
+pub fn backend() -> Value {
     json!({
         "session": { "expose": { "access_token": "access_token" } },
         "providers": [{

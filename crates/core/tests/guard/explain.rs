@@ -5,6 +5,9 @@ use vestibule_core::config::Config;
 use vestibule_core::explain::explain;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::time::Timestamp;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 fn config() -> Config {
     let auth = json!({
@@ -16,6 +19,7 @@ fn config() -> Config {
             { "match": "/admin/:path*", "require": { "roles": ["admin", "owner"], "banned": { "not": true } }, "deny": "not-found" },
             { "match": "/api/:id(\\d+)", "email_domain": "example.com", "to": "service:API", "headers": { "X-Mail": "email" }, "assertion": true },
             { "match": "/((?!api).*)\\.css", "access": "public" },
+            { "match": "/billing", "acr": ["gold", "platinum"], "amr": "otp", "max_age": "15m" },
         ],
         "upstreams": [{
             "to": "https://upstream.example",
@@ -44,7 +48,7 @@ fn the_output_names_the_login_host_and_hosts_outside_the_domain() {
     let explained = |url: &str, claims: &Value| {
         let url = RequestUrl::parse(url).unwrap();
         let request = Request { method: Method::Get, url, headers: Headers::new() };
-        explain(&config, &request, claims.as_object()).to_string()
+        explain(&config, &request, claims.as_object(), NOW).to_string()
     };
     let signed_out = explained("https://app.example.com/x", &Value::Null);
     let person = "browser    302 to https://auth.example.com/auth/signin, and back after signing in\n";
@@ -65,7 +69,7 @@ fn explained(method: &str, url: &str, headers: &[(&str, &str)], claims: &Value) 
         url: RequestUrl::parse(url).unwrap(),
         headers: headers.iter().copied().collect(),
     };
-    explain(&config(), &request, claims.as_object()).to_string()
+    explain(&config(), &request, claims.as_object(), NOW).to_string()
 }
 
 #[test]
@@ -85,6 +89,30 @@ browser    404
 script     404
 "
     );
+}
+
+#[test]
+fn what_a_rule_asks_of_the_authentication_is_shown_with_what_the_session_has() {
+    let ago = |seconds: u64| json!({ "acr": "gold", "amr": ["pwd"], "auth_time": NOW.seconds() - seconds });
+    assert_eq!(
+        explained("GET", "https://h/billing", &[], &ago(1200)),
+        "\
+path       /billing
+rule       AUTH.rules[5] /billing
+requires   acr is one of \"gold\", \"platinum\": yes, it is \"gold\"
+requires   amr has \"otp\": no, it is [\"pwd\"]
+requires   auth_time is at most 900 s ago: no, it is 1200 s ago
+result     prove more first
+
+browser    302 to the provider, and back after proving more
+script     401
+"
+    );
+    let enough = json!({ "acr": "gold", "amr": ["pwd", "otp"], "auth_time": NOW.seconds() - 60 });
+    assert!(explained("GET", "https://h/billing", &[], &enough).contains("browser    passes\n"));
+    let signed_out = explained("GET", "https://h/billing", &[], &Value::Null);
+    assert!(signed_out.contains("amr has \"otp\": no, no one is signed in\n"), "{signed_out}");
+    assert!(signed_out.contains("/signin, and back after signing in\n"), "{signed_out}");
 }
 
 #[test]

@@ -253,13 +253,21 @@ impl<'a> Walk<'a> {
         let (endpoint, query) = answer.location().split_once('?').unwrap_or((answer.location(), ""));
         let published = || self.contract.discovery.as_ref().map(|d| d.text("end_session_endpoint"));
         let url = logout.url.as_deref().or_else(published).expect("where the provider's session ends");
-        let usual = [("client_id", "{client_id}"), ("post_logout_redirect_uri", APP)];
+        let registered = format!("{APP}/auth/signout/callback");
+        let usual = [
+            ("client_id", "{client_id}"),
+            ("post_logout_redirect_uri", registered.as_str()),
+            ("id_token_hint", "{id_token}"),
+        ];
         let usual = || usual.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let params = logout.params.clone().unwrap_or_else(usual);
         let expected: BTreeMap<String, String> =
             params.iter().map(|(name, value)| (name.clone(), provider.fill(value, Write::Plain))).collect();
-        let sent: BTreeMap<String, String> =
+        let mut sent: BTreeMap<String, String> =
             url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        // It is random. Only an endpoint of the specification returns it.
+        let state = sent.remove("state");
+        self.findings().compare(Column::Logout, "state", &logout.params.is_none(), &state.is_some());
         self.findings().compare(
             Column::Logout,
             "endpoint",

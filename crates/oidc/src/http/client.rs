@@ -10,6 +10,7 @@ use crate::http::request::Method;
 use crate::time::Timestamp;
 
 /// A request to a provider.
+#[derive(Clone)]
 pub struct FetchRequest {
     /// The method.
     pub method: Method,

@@ -124,8 +124,8 @@ fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// A `Set-Cookie` field (RFC 6265 section 4.1) with its attributes in Auth.js's order. It always has `Path=/` and
-/// `HttpOnly`. It has `SameSite=Lax`, unless it must be sent with another site's forms. It has `Secure` if the prefix
+/// A `Set-Cookie` field (RFC 6265 section 4.1) with its attributes in Auth.js's order. It always has `HttpOnly`, and
+/// `Path=/` unless another path is set. It has `SameSite=Lax`, unless it must be sent with another site's forms. It has `Secure` if the prefix
 /// of its name requires that, which is the case on every `https` origin.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetCookie {
@@ -133,6 +133,7 @@ pub struct SetCookie {
     value: String,
     max_age: Option<u64>,
     domain: Option<String>,
+    path: Option<String>,
     expires: Option<Timestamp>,
     cross_site: bool,
 }
@@ -146,6 +147,7 @@ impl SetCookie {
             value: encode(value),
             max_age: None,
             domain: None,
+            path: None,
             expires: None,
             cross_site: false,
         }
@@ -179,6 +181,14 @@ impl SetCookie {
         self
     }
 
+    /// Sets `Path`, instead of `/`: the cookie is sent with requests for this path and those below it. It is the path of a
+    /// URL, and has no semicolon. Browsers reject a `__Host-` cookie with it.
+    #[must_use]
+    pub fn path(mut self, path: &str) -> Self {
+        self.path = Some(path.to_owned());
+        self
+    }
+
     /// Sets `SameSite=None`, so that the cookie is sent with another site's form too. Browsers accept it with `Secure`
     /// only.
     #[must_use]
@@ -208,7 +218,7 @@ impl fmt::Display for SetCookie {
         if let Some(domain) = &self.domain {
             write!(f, "; Domain={domain}")?;
         }
-        f.write_str("; Path=/")?;
+        write!(f, "; Path={}", self.path.as_deref().unwrap_or("/"))?;
         if let Some(at) = self.expires {
             write!(f, "; Expires={}", at.to_imf_fixdate())?;
         }

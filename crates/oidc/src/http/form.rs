@@ -53,6 +53,12 @@ impl Params {
     }
 }
 
+impl FromIterator<(String, String)> for Params {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(params: I) -> Self {
+        Self(params.into_iter().take(MAX_PARAMS).collect())
+    }
+}
+
 /// Prints the names only: values are codes and passwords.
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

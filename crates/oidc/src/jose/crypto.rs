@@ -2,6 +2,7 @@
 //! runtime.
 
 use thiserror::Error;
+pub use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
 use super::jwk::Jwk;
@@ -43,6 +44,23 @@ pub trait Crypto {
     /// The public key that verifies the signatures of `key` with `algorithm`, without a `kid`. Fails like
     /// [`sign`](Self::sign).
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError>;
+
+    /// The secret that `key`, on P-256, shares with a public key on the same curve: the x-coordinate of the product (RFC 7518
+    /// section 4.6, NIST SP 800-56A section 5.7.1.2).
+    ///
+    /// Fails if the point is not on the curve, which must be checked, or if a key is on another one.
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError>;
+
+    /// Decrypts with RSAES-OAEP, SHA-256 and an empty label (RFC 8017 section 7.1.2). `None` if the ciphertext does not
+    /// decrypt.
+    ///
+    /// Only a runtime whose own cryptography does it in constant time has this: one that fails says so with
+    /// `Runtime::decrypts_rsa` of the configuration.
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError>;
 }
 
 /// The key cannot be used. The text is the runtime's own message, which quotes nothing of the key.

@@ -34,12 +34,25 @@ pub fn seal(
         Some(kid) => format!(r#"{{"alg":"dir","enc":"{enc}","kid":"{kid}"}}"#),
         None => format!(r#"{{"alg":"dir","enc":"{enc}"}}"#),
     };
+    seal_with_header(key, &header, &[], plaintext, random)
+}
+
+/// The same with the whole protected header, a JSON object, and an encrypted key, which is empty with direct encryption and
+/// direct key agreement.
+pub fn seal_with_header(
+    key: &ContentKey,
+    header: &str,
+    encrypted_key: &[u8],
+    plaintext: &[u8],
+    random: &mut dyn FnMut(&mut [u8]),
+) -> String {
     let header = base64url::encode(header.as_bytes());
     let mut iv = vec![0; key.encryption().iv_length()];
     random(&mut iv);
     let (ciphertext, tag) = key.encrypt(&iv, header.as_bytes(), plaintext);
     format!(
-        "{header}..{}.{}.{}",
+        "{header}.{}.{}.{}.{}",
+        base64url::encode(encrypted_key),
         base64url::encode(&iv),
         base64url::encode(&ciphertext),
         base64url::encode(&tag)
@@ -183,7 +196,10 @@ impl Header {
         if alg != "dir" {
             return Err(JweError::Algorithm);
         }
-        let encryption = ContentEncryption::from_name(enc).ok_or(JweError::Encryption)?;
+        // Those of the two versions of Auth.js.
+        let encryption = ContentEncryption::from_name(enc)
+            .filter(|enc| matches!(enc, ContentEncryption::A256CbcHs512 | ContentEncryption::A256Gcm))
+            .ok_or(JweError::Encryption)?;
         Ok(Self { encryption, kid })
     }
 }

@@ -105,6 +105,9 @@ impl DerivedKey {
     /// HKDF-SHA-256 of `secret` (RFC 5869 section 2).
     fn new(secret: &Secret, purpose: &Purpose<'_>) -> Self {
         let key = match purpose.encryption {
+            ContentEncryption::A128CbcHs256 => {
+                ContentKey::A128CbcHs256(derive(secret, purpose.salt, purpose.info))
+            }
             ContentEncryption::A256CbcHs512 => {
                 ContentKey::A256CbcHs512(derive(secret, purpose.salt, purpose.info))
             }
@@ -112,7 +115,7 @@ impl DerivedKey {
         };
         let kid = match purpose.encryption {
             ContentEncryption::A256CbcHs512 => thumbprint::<Sha512>(&key),
-            ContentEncryption::A256Gcm => thumbprint::<Sha256>(&key),
+            ContentEncryption::A128CbcHs256 | ContentEncryption::A256Gcm => thumbprint::<Sha256>(&key),
         };
         Self { key, kid }
     }

@@ -1,14 +1,15 @@
-//! JOSE (RFC 7515 to RFC 7519), without I/O. [`jwe`] seals sessions, [`jws`] verifies what providers sign, [`jwk`]
+//! JOSE (RFC 7515 to RFC 7519), without I/O. [`jwe`] seals sessions, [`encrypted`] opens what providers encrypt, [`jws`] verifies what providers sign, [`jwk`]
 //! parses their keys, [`kdf`] derives our keys from the secrets, [`sign`] creates tokens that others verify. The
 //! runtime computes public-key signatures ([`crypto`]).
 //!
 //! This module knows nothing of cookies, of the meaning of claims, or of the network. It supports only the algorithms
-//! that are needed: direct encryption with two content encryptions, and nine asymmetric signature algorithms. Every
-//! other `alg` and `enc` is rejected.
+//! that are needed: direct encryption, key agreement and RSA-OAEP with three content encryptions, and nine asymmetric
+//! signature algorithms. Every other `alg` and `enc` is rejected.
 
 mod algorithm;
 pub mod base64url;
 pub mod crypto;
+pub mod encrypted;
 pub mod jwe;
 pub mod jwk;
 pub mod jws;

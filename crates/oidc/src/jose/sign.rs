@@ -24,8 +24,19 @@ pub async fn sign<C: Crypto>(
         Some(kid) => json!({ "alg": algorithm.name(), "typ": typ, "kid": kid }),
         None => json!({ "alg": algorithm.name(), "typ": typ }),
     };
+    sign_with_header(crypto, key, algorithm, &header, claims).await
+}
+
+/// The same with the whole `header`, a JSON object whose `alg` is the name of `algorithm`.
+pub async fn sign_with_header<C: Crypto>(
+    crypto: &C,
+    key: &PrivateKey,
+    algorithm: Algorithm,
+    header: &Value,
+    claims: &Value,
+) -> Result<String, KeyError> {
     let part = |value: &Value| base64url::encode(value.to_string().as_bytes());
-    let mut token = format!("{}.{}", part(&header), part(claims));
+    let mut token = format!("{}.{}", part(header), part(claims));
     let signature = crypto.sign(key, algorithm, token.as_bytes()).await?;
     token.push('.');
     token.push_str(&base64url::encode(&signature));

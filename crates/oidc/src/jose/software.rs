@@ -14,6 +14,7 @@ use jwt_compact::jwk::JsonWebKey;
 use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use p384::ecdsa::signature::{Signer, Verifier};
 use p384::pkcs8::{DecodePrivateKey, PrivateKeyInfo};
+use zeroize::Zeroizing;
 
 use super::crypto::{Crypto, KeyError};
 use super::jwk::Jwk;
@@ -46,6 +47,15 @@ impl Crypto for SoftwareCrypto {
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
         public_key(key, algorithm)
+    }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        agree(key, public)
+    }
+
+    /// Always fails: the arithmetic of the crate `rsa` with a private key does not run in constant time.
+    async fn decrypt_oaep(&self, _: &PrivateKey, _: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        Err(unusable("RSA does not decrypt in software (RUSTSEC-2023-0071)"))
     }
 }
 
@@ -83,6 +93,18 @@ pub fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Ve
 /// [`Crypto::public_key`], synchronously.
 pub fn public_key(key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
     private(key, algorithm)?.public()
+}
+
+/// [`Crypto::agree`], synchronously.
+pub fn agree(key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let Private::Es256(key) = private(key, Algorithm::Es256)? else { return Err(unusable(OTHER_ALGORITHMS)) };
+    let JsonWebKey::EllipticCurve { x, y, .. } = public.public() else {
+        return Err(unusable(OTHER_ALGORITHMS));
+    };
+    // An uncompressed point (SEC 1 section 2.3.3); one that is not on the curve fails.
+    let public = p256::PublicKey::from_sec1_bytes(&[&[4], &x[..], &y[..]].concat()).map_err(unusable)?;
+    let shared = p256::ecdh::diffie_hellman(key.as_nonzero_scalar(), public.as_affine());
+    Ok(Zeroizing::new((*shared.raw_secret_bytes()).into()))
 }
 
 const OTHER_ALGORITHMS: &str = "the key is for other algorithms";

@@ -1,6 +1,7 @@
 //! The authorization request and its response (RFC 6749 sections 4.1.1 and 4.1.2, OpenID Connect Core 1.0
 //! section 3.1.2).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -14,7 +15,7 @@ use crate::secret::{Secret, constant_time_eq};
 
 /// Parameters of the authorization request that only Vestibule sets. `request` and `request_uri` are among them because
 /// they would replace all others (OpenID Connect Core 1.0 section 6).
-pub const RESERVED: [&str; 10] = [
+pub const RESERVED: [&str; 11] = [
     "response_type",
     "client_id",
     "redirect_uri",
@@ -25,6 +26,7 @@ pub const RESERVED: [&str; 10] = [
     "code_challenge_method",
     "request",
     "request_uri",
+    "dpop_jkt",
 ];
 
 /// Query parameters of `POST /signin/:provider` that are forwarded in the authorization request: those of OpenID
@@ -52,6 +54,9 @@ const FORWARDED_PARAMETERS: [&str; 17] = [
     "idp_identifier",
 ];
 
+/// A hint about the user's account (OpenID Connect Core 1.0 sections 3.1.2.1 and 4).
+pub const LOGIN_HINT: &str = "login_hint";
+
 /// In bytes. An e-mail address has at most 254; `acr_values` and `ui_locales` are lists of short names.
 const MAX_VALUE_LEN: usize = 512;
 
@@ -70,8 +75,8 @@ pub struct AuthorizationRequest<'a> {
     pub client_id_param: &'a str,
     /// `response_type`
     pub response_type: &'a str,
-    /// Whether the provider sends the response by POST (OAuth 2.0 Form Post Response Mode section 2).
-    pub form_post: bool,
+    /// `response_mode`, if it is not the default.
+    pub response_mode: Option<&'a str>,
     /// The fragment of the URL, without the `#`.
     pub fragment: Option<&'a str>,
     /// `redirect_uri`. The token request repeats it.
@@ -86,36 +91,61 @@ pub struct AuthorizationRequest<'a> {
     pub state: &'a Secret,
     /// `nonce`, which the ID token must repeat, if one is used.
     pub nonce: Option<&'a Secret>,
+    /// `dpop_jkt`, the thumbprint of the key to which the code is bound (RFC 9449 section 10), if tokens are bound.
+    pub dpop_jkt: Option<&'a str>,
 }
 
 impl AuthorizationRequest<'_> {
-    /// The URL to which the browser is redirected. No parameter occurs twice (RFC 6749 section 3.1).
+    /// The URL to which the browser is redirected, with all parameters in its query.
     pub fn url(&self) -> String {
-        // The order of Auth.js, followed by `state` and `nonce`.
+        self.url_with(&self.parameters())
+    }
+
+    /// The URL with a reference to a request that was pushed (RFC 9126 section 4): the provider has everything else.
+    pub fn url_with_reference(&self, request_uri: &str) -> String {
+        self.url_with(&[(self.client_id_param, self.client_id.into()), ("request_uri", request_uri.into())])
+    }
+
+    /// The URL with a signed request object (RFC 9101 section 5.1). OpenID Connect requires `response_type` and `scope`
+    /// beside it (OpenID Connect Core 1.0 section 6.1): they are the same as in the object, which alone counts.
+    pub fn url_with_object(&self, object: &Secret) -> String {
+        let mut parameters = vec![
+            ("response_type", self.response_type.into()),
+            (self.client_id_param, Cow::Borrowed(self.client_id)),
+        ];
+        parameters.extend(self.scope.map(|scope| ("scope", scope.into())));
+        parameters.push(("request", object.expose().into()));
+        self.url_with(&parameters)
+    }
+
+    /// All parameters, in the order of Auth.js, followed by `state` and `nonce`. None occurs twice (RFC 6749 section
+    /// 3.1).
+    pub fn parameters(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let mut parameters = vec![
+            ("response_type", self.response_type.into()),
+            (self.client_id_param, self.client_id.into()),
+            ("redirect_uri", self.redirect_uri.into()),
+        ];
+        parameters.extend(self.response_mode.map(|mode| ("response_mode", mode.into())));
+        let further = self.parameters.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str()));
+        parameters.extend(further.map(|(name, value)| (name.as_str(), value.into())));
+        if let Some(verifier) = self.verifier {
+            parameters.push(("code_challenge", verifier.challenge().into()));
+            parameters.push(("code_challenge_method", pkce::CHALLENGE_METHOD.into()));
+        }
+        parameters.extend(self.scope.map(|scope| ("scope", scope.into())));
+        parameters.push(("state", self.state.expose().into()));
+        parameters.extend(self.nonce.map(|nonce| ("nonce", nonce.expose().into())));
+        parameters.extend(self.dpop_jkt.map(|thumbprint| ("dpop_jkt", thumbprint.into())));
+        parameters
+    }
+
+    /// The endpoint with these parameters. Its own query keeps what the request does not set, also where the request is
+    /// inside an object: then a parameter in the query would contradict it.
+    fn url_with(&self, parameters: &[(&str, Cow<'_, str>)]) -> String {
         let mut query =
             form_urlencoded::Serializer::new(self.endpoint.query_without(&|name| self.sets(name)));
-        query.append_pair("response_type", self.response_type);
-        query.append_pair(self.client_id_param, self.client_id);
-        query.append_pair("redirect_uri", self.redirect_uri);
-        if self.form_post {
-            query.append_pair("response_mode", "form_post");
-        }
-        for (name, value) in self.parameters {
-            if !RESERVED.contains(&name.as_str()) {
-                query.append_pair(name, value);
-            }
-        }
-        if let Some(verifier) = self.verifier {
-            query.append_pair("code_challenge", &verifier.challenge());
-            query.append_pair("code_challenge_method", pkce::CHALLENGE_METHOD);
-        }
-        if let Some(scope) = self.scope {
-            query.append_pair("scope", scope);
-        }
-        query.append_pair("state", self.state.expose());
-        if let Some(nonce) = self.nonce {
-            query.append_pair("nonce", nonce.expose());
-        }
+        query.extend_pairs(parameters);
         let url = self.endpoint.with_query(&query.finish());
         self.fragment.map_or(url.as_str().to_owned(), |fragment| format!("{url}#{fragment}"))
     }
@@ -123,7 +153,7 @@ impl AuthorizationRequest<'_> {
     fn sets(&self, name: &str) -> bool {
         RESERVED.contains(&name)
             || name == self.client_id_param
-            || (self.form_post && name == "response_mode")
+            || (self.response_mode.is_some() && name == "response_mode")
             || self.parameters.iter().any(|(set, _)| set == name)
     }
 }
@@ -140,9 +170,7 @@ pub fn parameters(
     for (name, _) in query.iter() {
         let Some(&name) = FORWARDED_PARAMETERS.iter().find(|&&listed| listed == name) else { continue };
         let Some(value) = query.one(name)?.filter(|value| !value.is_empty()) else { continue };
-        if value.len() > MAX_VALUE_LEN {
-            return Err(ParameterError::TooLong(name));
-        }
+        check_length(name, value)?;
         if name == "max_age" && parse_max_age(value).is_none() {
             return Err(ParameterError::MaxAge);
         }
@@ -153,6 +181,11 @@ pub fn parameters(
         }
     }
     Ok(merged)
+}
+
+/// Checks the length of a parameter that a client wants to have forwarded.
+pub fn check_length(name: &'static str, value: &str) -> Result<(), ParameterError> {
+    if value.len() > MAX_VALUE_LEN { Err(ParameterError::TooLong(name)) } else { Ok(()) }
 }
 
 /// Why the parameters of a sign-in request are rejected. The error is the client's.
@@ -203,7 +236,8 @@ impl AuthorizationCode {
 /// the query, or of the form if the response was sent by POST.
 ///
 /// `state` is that of the transaction in this browser, and `metadata` is that of the provider for which the transaction
-/// was started. The checks in their order: No parameter may occur twice (RFC 6749 section 3.1). `state` must be that of
+/// was started. With `requires_issuer` the response must name its issuer, whatever the metadata say. The checks in their
+/// order: No parameter may occur twice (RFC 6749 section 3.1). `state` must be that of
 /// the transaction: another response is not for us, so not even its error counts (RFC 6749 section 10.12). `iss` must
 /// be the provider's (RFC 9207 section 2.4), which prevents a mix-up (RFC 9700 section 4.4) for error responses too.
 /// Only then are the error and the code used.
@@ -211,6 +245,7 @@ pub fn parse_response(
     params: &Params,
     state: &Secret,
     metadata: &ProviderMetadata,
+    requires_issuer: bool,
 ) -> Result<AuthorizationCode, AuthorizationResponseError> {
     let code = params.one("code")?;
     let given_state = params.one("state")?;
@@ -235,7 +270,7 @@ pub fn parse_response(
                 found: excerpt(found, 200),
             });
         }
-        None if metadata.authorization_response_iss_parameter_supported() => {
+        None if requires_issuer || metadata.authorization_response_iss_parameter_supported() => {
             return Err(AuthorizationResponseError::IssuerMissing);
         }
         None => {}
@@ -298,8 +333,10 @@ pub enum AuthorizationResponseError {
     /// `state` is that of another transaction, or forged.
     #[error("authorization response: \"state\" is not the one of this sign-in")]
     StateMismatch,
-    /// `iss` is missing, although the provider's metadata says that it is always sent.
-    #[error("authorization response: \"iss\" is missing, and the provider's metadata says that it is sent")]
+    /// `iss` is missing, although the provider's metadata or its profile says that it is always sent.
+    #[error(
+        "authorization response: \"iss\" is missing, and the provider's metadata or its profile says that it is sent"
+    )]
     IssuerMissing,
     /// `iss` names another provider than that of the authorization request.
     #[error("authorization response: \"iss\" is {found:?}, but the request was sent to {expected:?}")]
@@ -328,27 +365,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::oauth::testing::metadata;
+    use crate::oauth::testing::{metadata, with_request};
 
     const STATE: &str = "af0ifjsldkj";
 
     fn url_of(endpoint: &str, parameters: &[(&str, &str)]) -> String {
-        let parameters: Vec<_> = parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        AuthorizationRequest {
-            endpoint: &Url::parse(endpoint).unwrap(),
-            client_id: "gid",
-            client_id_param: "client_id",
-            response_type: "code",
-            form_post: false,
-            fragment: None,
-            redirect_uri: "https://app.example.com/auth/callback/google",
-            parameters: &parameters,
-            scope: Some("openid profile email"),
-            verifier: pkce::Verifier::restore("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").as_ref(),
-            state: &Secret::new("s t&a=te"),
-            nonce: Some(&Secret::new("n~é")),
-        }
-        .url()
+        with_request(endpoint, parameters, |request| request.url())
     }
 
     fn params(query: &str) -> Params {
@@ -356,7 +378,7 @@ mod tests {
     }
 
     fn read(query: &str) -> Result<String, AuthorizationResponseError> {
-        parse_response(&params(query), &Secret::new(STATE), &metadata(false))
+        parse_response(&params(query), &Secret::new(STATE), &metadata(false), false)
             .map(|code| code.expose().to_owned())
     }
 
@@ -371,6 +393,23 @@ mod tests {
              &redirect_uri=https%3A%2F%2Fapp.example.com%2Fauth%2Fcallback%2Fgoogle&login_hint=a&prompt=consent\
              &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256\
              &scope=openid+profile+email&state=s+t%26a%3Dte&nonce=n%7E%C3%A9"
+        );
+    }
+
+    #[test]
+    fn a_url_with_a_reference_has_only_the_client_beside_it_and_keeps_the_endpoints_query() {
+        let endpoint = "https://idp.example/authorize?tenant=a&scope=admin&prompt=none";
+        let reference =
+            |request: &AuthorizationRequest<'_>| request.url_with_reference("urn:example:bwc4JK-ESC0w8");
+        assert_eq!(
+            with_request(endpoint, &[("prompt", "login")], reference),
+            "https://idp.example/authorize?tenant=a&client_id=gid&request_uri=urn%3Aexample%3Abwc4JK-ESC0w8"
+        );
+        let object = |request: &AuthorizationRequest<'_>| request.url_with_object(&Secret::new("a.b.c"));
+        assert_eq!(
+            with_request(endpoint, &[("prompt", "login")], object),
+            "https://idp.example/authorize?tenant=a&response_type=code&client_id=gid&scope=openid+profile+email\
+             &request=a.b.c"
         );
     }
 
@@ -541,7 +580,8 @@ mod tests {
     #[test]
     fn provider_mix_up_and_skipped_checks_iss_is_required_if_the_metadata_says_that_it_is_sent() {
         let strict = metadata(true);
-        let read = |query: &str| parse_response(&params(query), &Secret::new(STATE), &strict).map(|_| ());
+        let read =
+            |query: &str| parse_response(&params(query), &Secret::new(STATE), &strict, false).map(|_| ());
         assert_eq!(read("code=c&state=af0ifjsldkj"), Err(AuthorizationResponseError::IssuerMissing));
         assert_eq!(
             read("error=access_denied&state=af0ifjsldkj"),
@@ -552,7 +592,7 @@ mod tests {
 
     #[test]
     fn provider_mix_up_and_skipped_checks_an_empty_expected_state_matches_nothing() {
-        let refused = parse_response(&params("code=c&state="), &Secret::default(), &metadata(false));
+        let refused = parse_response(&params("code=c&state="), &Secret::default(), &metadata(false), false);
         assert_eq!(refused.unwrap_err(), AuthorizationResponseError::StateMismatch);
     }
 
@@ -576,8 +616,12 @@ mod tests {
 
     #[test]
     fn neither_code_nor_state_is_printed() {
-        let code =
-            parse_response(&params("code=hush&state=af0ifjsldkj"), &Secret::new(STATE), &metadata(false));
+        let code = parse_response(
+            &params("code=hush&state=af0ifjsldkj"),
+            &Secret::new(STATE),
+            &metadata(false),
+            false,
+        );
         assert!(!format!("{code:?}").contains("hush"));
         let refused = read("code=hush&state=quiet").unwrap_err();
         assert!(!format!("{refused} {refused:?}").contains("quiet"));

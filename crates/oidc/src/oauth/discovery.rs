@@ -1,5 +1,7 @@
 //! The metadata that a provider publishes (OpenID Connect Discovery 1.0 section 4).
 
+mod requests;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,14 +11,15 @@ use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::{EndpointError, endpoint, is_address};
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
+pub use crate::oauth::discovery::requests::RequestMetadata;
 use crate::oauth::exchange::{self, HttpResponseError, excerpt};
 use crate::oauth::provider::OAuthProvider;
 
 /// A user waits, and so do all requests that wait for the same fetch. A healthy provider serves this static document in
 /// well under a second, and after a cold start in a few seconds.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// In bytes. The largest documents of known providers have about 10 kB.
-const LIMIT: usize = 128 * 1024;
+pub(super) const LIMIT: usize = 128 * 1024;
 /// In bytes. Servers and proxies do not reliably support longer URLs.
 const URL_LIMIT: usize = 2048;
 /// Longer lists are cut, so that the stored metadata stays small. No registry has as many entries.
@@ -47,7 +50,7 @@ impl<'a> Issuer<'a> {
     /// A provider with many tenants differs. If the tenant was configured by its domain or by a word for several
     /// tenants, the document names the tenant's id, or the template itself. If it was configured by its id, only that
     /// id is accepted.
-    fn accepts(&self, found: &str) -> bool {
+    pub fn accepts(&self, found: &str) -> bool {
         let Some(template) = self.template else { return found == self.identifier };
         found == self.identifier
             || (tenant_of(template, self.identifier).is_none()
@@ -133,7 +136,38 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
         code_challenge_methods_supported: document.list("code_challenge_methods_supported")?,
         authorization_response_iss_parameter_supported: document
             .flag("authorization_response_iss_parameter_supported")?,
+        dpop_signing_alg_values_supported: document.list("dpop_signing_alg_values_supported")?,
+        // What is malformed counts as absent: a document without these members remains usable.
+        requests: RequestMetadata {
+            pushed_authorization_request_endpoint: optional("pushed_authorization_request_endpoint")
+                .unwrap_or_default(),
+            require_pushed_authorization_requests: document
+                .flag("require_pushed_authorization_requests")
+                .unwrap_or_default(),
+            require_signed_request_object: document.flag("require_signed_request_object").unwrap_or_default(),
+            authorization_signing_algorithms: document
+                .list("authorization_signing_alg_values_supported")
+                .unwrap_or_default()
+                .map(|names| requests::supported(&names)),
+        },
+        claims_parameter_supported: document.flag("claims_parameter_supported")?,
     })
+}
+
+/// Parses a document of `issuer` of which only the address of its keys is wanted, with the same checks.
+pub(super) fn parse_jwks_uri(issuer: &str, response: &FetchResponse) -> Result<Url, DiscoveryError> {
+    let document = Document(exchange::successful_object(response)?);
+    let found = document.text("issuer")?.ok_or(DiscoveryError::Missing("issuer"))?;
+    if found != issuer {
+        return Err(DiscoveryError::IssuerMismatch {
+            configured: excerpt(issuer, URL_LIMIT),
+            found: excerpt(found, URL_LIMIT),
+        });
+    }
+    let issuer_url =
+        endpoint(issuer).map_err(|cause| DiscoveryError::Endpoint { member: "issuer", cause })?;
+    let jwks_uri = document.endpoint("jwks_uri", is_address_or_localhost(&issuer_url))?;
+    jwks_uri.ok_or(DiscoveryError::Missing("jwks_uri"))
 }
 
 /// The supported part of a provider's metadata (OpenID Connect Discovery 1.0 section 3, RFC 8414 section 2). Only
@@ -151,6 +185,9 @@ pub struct ProviderMetadata {
     id_token_signing_alg_values_supported: Option<Vec<String>>,
     code_challenge_methods_supported: Option<Vec<String>>,
     authorization_response_iss_parameter_supported: bool,
+    dpop_signing_alg_values_supported: Option<Vec<String>>,
+    requests: RequestMetadata,
+    claims_parameter_supported: bool,
 }
 
 impl ProviderMetadata {
@@ -173,6 +210,9 @@ impl ProviderMetadata {
             id_token_signing_alg_values_supported: None,
             code_challenge_methods_supported: None,
             authorization_response_iss_parameter_supported: false,
+            dpop_signing_alg_values_supported: None,
+            requests: RequestMetadata::default(),
+            claims_parameter_supported: false,
         })
     }
 
@@ -237,14 +277,8 @@ impl ProviderMetadata {
     /// signed with. RS256, which every provider must support, if the provider lists none (OpenID Connect Discovery 1.0
     /// section 3). Empty if the provider supports only other algorithms: then none of its ID tokens can be verified.
     pub fn id_token_algorithms(&self) -> Vec<Algorithm> {
-        let Some(names) = &self.id_token_signing_alg_values_supported else { return vec![Algorithm::Rs256] };
-        let mut known = Vec::new();
-        for name in names {
-            if let Some(algorithm) = Algorithm::from_name(name) {
-                known.push(algorithm);
-            }
-        }
-        known
+        let names = self.id_token_signing_alg_values_supported.as_ref();
+        names.map_or_else(|| vec![Algorithm::Rs256], |names| requests::supported(names))
     }
 
     /// Whether the provider says that it supports PKCE with S256 (RFC 8414 section 2); `None` if it says nothing. The
@@ -258,6 +292,22 @@ impl ProviderMetadata {
     /// without `iss` is not from this provider.
     pub fn authorization_response_iss_parameter_supported(&self) -> bool {
         self.authorization_response_iss_parameter_supported
+    }
+
+    /// What it says of authorization requests and responses.
+    pub fn requests(&self) -> &RequestMetadata {
+        &self.requests
+    }
+
+    /// `dpop_signing_alg_values_supported` (RFC 9449 section 5.1); `None` if the provider says nothing about it.
+    pub fn dpop_algorithms(&self) -> Option<&[String]> {
+        self.dpop_signing_alg_values_supported.as_deref()
+    }
+
+    /// `claims_parameter_supported`: whether an authorization request may name the claims that it needs (OpenID Connect
+    /// Core 1.0 section 5.5).
+    pub fn claims_parameter_supported(&self) -> bool {
+        self.claims_parameter_supported
     }
 }
 
@@ -395,6 +445,7 @@ mod tests {
             "id_token_signing_alg_values_supported": ["none", "HS256", "ES256", "RS256"],
             "code_challenge_methods_supported": ["plain", "S256"],
             "authorization_response_iss_parameter_supported": true,
+            "claims_parameter_supported": true,
             "scopes_supported": ["openid"],
         })
     }
@@ -438,11 +489,12 @@ mod tests {
         assert_eq!(metadata.id_token_algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
         assert_eq!(metadata.supports_pkce(), Some(true));
         assert!(metadata.authorization_response_iss_parameter_supported());
+        assert!(metadata.claims_parameter_supported());
     }
 
     #[test]
     fn optional_members_may_be_missing_or_null() {
-        const OPTIONAL: [&str; 7] = [
+        const OPTIONAL: [&str; 8] = [
             "userinfo_endpoint",
             "end_session_endpoint",
             "revocation_endpoint",
@@ -450,6 +502,7 @@ mod tests {
             "id_token_signing_alg_values_supported",
             "code_challenge_methods_supported",
             "authorization_response_iss_parameter_supported",
+            "claims_parameter_supported",
         ];
         let mut absent = document();
         let mut null = document();
@@ -466,6 +519,7 @@ mod tests {
             assert_eq!(metadata.id_token_algorithms(), [Algorithm::Rs256]);
             assert_eq!(metadata.supports_pkce(), None);
             assert!(!metadata.authorization_response_iss_parameter_supported());
+            assert!(!metadata.claims_parameter_supported());
         }
     }
 
@@ -492,6 +546,7 @@ mod tests {
             ("code_challenge_methods_supported", json!("S256")),
             ("authorization_response_iss_parameter_supported", json!("true")),
             ("authorization_response_iss_parameter_supported", json!(1)),
+            ("claims_parameter_supported", json!("true")),
         ] {
             let error = refused(&with(member, wrong));
             assert!(matches!(error, DiscoveryError::Malformed(named, _) if named == member), "{error}");

@@ -263,7 +263,7 @@ pub(super) fn check_issuer(claim: Option<&Value>, issuer: &str) -> Result<(), Cl
 }
 
 /// Checks that `client_id` is an audience. Returns whether there are several audiences.
-fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, ClaimError> {
+pub(super) fn check_audience(claim: Option<&Value>, client_id: &str) -> Result<bool, ClaimError> {
     const WANTED: ClaimError = ClaimError::Malformed("a string or a list of at most 32 strings");
     match claim {
         None | Some(Value::Null) => Err(ClaimError::Missing),
@@ -298,8 +298,13 @@ pub(super) fn check_expiration(claim: Option<&Value>, now: Timestamp) -> Result<
 }
 
 pub(super) fn check_issued_at(claim: Option<&Value>, now: Timestamp) -> Result<(), ClaimError> {
+    issued_at(claim, now).map(drop)
+}
+
+/// `iat`, which must not be in the future.
+pub(super) fn issued_at(claim: Option<&Value>, now: Timestamp) -> Result<Timestamp, ClaimError> {
     let iat = numeric_date(claim)?;
-    if times::is_ahead(iat, now) { Err(time_error(iat, now)) } else { Ok(()) }
+    if times::is_ahead(iat, now) { Err(time_error(iat, now)) } else { Ok(iat) }
 }
 
 pub(super) fn check_not_before(claim: Option<&Value>, now: Timestamp) -> Result<(), ClaimError> {
@@ -366,7 +371,7 @@ pub(super) fn subject(claim: Option<&Value>) -> Result<String, ClaimError> {
     Ok(subject.to_owned())
 }
 
-fn text(claim: Option<&Value>) -> Result<&str, ClaimError> {
+pub(super) fn text(claim: Option<&Value>) -> Result<&str, ClaimError> {
     match claim {
         None | Some(Value::Null) => Err(ClaimError::Missing),
         Some(Value::String(text)) => Ok(text),
@@ -375,7 +380,7 @@ fn text(claim: Option<&Value>) -> Result<&str, ClaimError> {
 }
 
 /// Parses a NumericDate (RFC 7519 section 2), which may have a fraction. jwt-compact would drop the fraction.
-fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, ClaimError> {
+pub(super) fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, ClaimError> {
     /// The end of the year 9999, later than any plausible expiration. Larger values could overflow sums.
     const END: f64 = 253_402_300_799.0;
     match claim {

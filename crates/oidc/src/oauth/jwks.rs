@@ -5,6 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::http::client::{FetchRequest, FetchResponse};
+use crate::http::url::Url;
 use crate::jose::jwk::{JwkSet, JwkSetError};
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::exchange::{self, HttpResponseError};
@@ -16,7 +17,12 @@ const LIMIT: usize = 256 * 1024;
 
 /// The request for the provider's key set; `None` if its metadata has no `jwks_uri`.
 pub fn request(metadata: &ProviderMetadata) -> Option<FetchRequest> {
-    Some(exchange::get(metadata.jwks_uri()?.as_str(), TIMEOUT, LIMIT))
+    Some(request_to(metadata.jwks_uri()?))
+}
+
+/// The request for a key set at this address.
+pub fn request_to(url: &Url) -> FetchRequest {
+    exchange::get(url.as_str(), TIMEOUT, LIMIT)
 }
 
 /// Parses the provider's key set (RFC 7517 section 5). Keys that cannot verify a signature are skipped.

@@ -1,14 +1,22 @@
 //! A provider of OAuth 2 or OpenID Connect, as the checked configuration describes it: the client that it knows, its
 //! endpoints, and the paths of values in its responses.
 
+mod authorization;
+mod client;
+
 use serde_json::{Map, Value};
 
 use crate::data::{DataPath, Source, Template};
 use crate::http::request::Method;
 use crate::http::url::Url;
+use crate::jose::encrypted::{DecryptionKey, Encryption};
 use crate::jose::jws::Algorithm;
-use crate::jose::sign::PrivateKey;
 use crate::oauth::email::EmailVerification;
+use crate::oauth::profile::SecurityProfile;
+pub use crate::oauth::provider::authorization::{AuthorizationConfig, PushedRequests, ResponseMode, When};
+pub use crate::oauth::provider::client::{
+    AssertionAudience, ClientAuthMethod, ClientConfig, ClientKey, KeyId,
+};
 use crate::outbound::ApiRequest;
 use crate::secret::Secret;
 
@@ -43,9 +51,21 @@ pub struct OAuthProvider {
     pub strict_rotation: bool,
     /// What brings a refresh token, if that is known.
     pub refresh_token_needs: RefreshTokenNeeds,
+    /// Which responses are encrypted for this client, and its keys.
+    pub response_encryption: ResponseEncryption,
+    /// The security profile that it follows, if one is configured.
+    pub profile: Option<SecurityProfile>,
+    /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
+    pub dpop: bool,
 }
 
 impl OAuthProvider {
+    /// Those of the algorithms that may sign what this provider says.
+    pub fn accepted(&self, algorithms: Vec<Algorithm>) -> Vec<Algorithm> {
+        let Some(profile) = self.profile else { return algorithms };
+        algorithms.into_iter().filter(|algorithm| profile.allows(*algorithm)).collect()
+    }
+
     /// What the authorization request lacks so that the provider gives a refresh token, as a configuration writes it; `None` if
     /// it lacks nothing that is known.
     pub fn missing_for_refresh_token(&self) -> Option<String> {
@@ -78,6 +98,17 @@ pub struct RefreshTokenNeeds {
     pub params: Vec<(String, String)>,
 }
 
+/// The responses that a provider encrypts for this client (OpenID Connect Core 1.0 sections 2 and 5.3.2).
+#[derive(Clone, Debug, Default)]
+pub struct ResponseEncryption {
+    /// How ID tokens are encrypted; `None` if they are not.
+    pub id_token: Option<Encryption>,
+    /// How the responses of userinfo are encrypted; `None` if they are not.
+    pub userinfo: Option<Encryption>,
+    /// The private keys. The provider encrypts for the first one; the others are those before it.
+    pub keys: Vec<DecryptionKey>,
+}
+
 /// The settings of OpenID Connect.
 #[derive(Clone, Debug)]
 pub struct OpenId {
@@ -102,6 +133,12 @@ pub struct OpenId {
     pub param_claims: Vec<(String, Vec<String>)>,
     /// Where the groups are that ID tokens leave out; `None` if they are not fetched.
     pub groups_overage: Option<GroupsOverage>,
+    /// Whether its logout tokens end sessions (OpenID Connect Back-Channel Logout 1.0).
+    pub backchannel_logout: bool,
+    /// Whether its logout page ends sessions by a frame (OpenID Connect Front-Channel Logout 1.0).
+    pub frontchannel_logout: bool,
+    /// Whether other sites may send people here to sign in with this provider (OpenID Connect Core 1.0 section 4).
+    pub initiate_login: bool,
 }
 
 /// Where the groups of a user are whose ID token leaves them out.
@@ -139,73 +176,6 @@ pub enum IdTokenAlgorithm {
     Hs256,
     /// A signature by one of the provider's keys.
     Of(Algorithm),
-}
-
-/// The client as which Vestibule is registered at the provider (RFC 6749 section 2.3).
-#[derive(Clone, Debug)]
-pub struct ClientConfig {
-    /// `client_id`
-    pub id: String,
-    /// The name of the parameter for `id`.
-    pub id_param: String,
-    /// `client_secret`; `None` for a public client and for a client that signs.
-    pub secret: Option<Secret>,
-    /// The name of the parameter for `secret`.
-    pub secret_param: String,
-    /// How the client authenticates at the token endpoint. If it is not configured, the methods that the provider
-    /// supports decide.
-    pub method: Option<ClientAuthMethod>,
-    /// The key that signs assertions or the client secret.
-    pub key: Option<ClientKey>,
-    /// The audience and the issuer of the token that is the client secret, if the key signs one.
-    pub secret_from_key: Option<(String, String)>,
-}
-
-/// A signing key of the client.
-#[derive(Clone, Debug)]
-pub struct ClientKey {
-    /// The key.
-    pub key: PrivateKey,
-    /// The algorithm of its signatures.
-    pub algorithm: Algorithm,
-    /// `kid`
-    pub id: Option<String>,
-}
-
-/// How a client authenticates at the token endpoint (OpenID Connect Core 1.0 section 9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuthMethod {
-    /// `client_secret_basic`
-    Basic,
-    /// `client_secret_post`
-    Post,
-    /// `client_secret_jwt`: an assertion signed with the secret (RFC 7523 section 2.2).
-    SecretJwt,
-    /// `private_key_jwt`: an assertion signed with a key.
-    PrivateKeyJwt,
-    /// `none`: a public client, with PKCE alone.
-    None,
-}
-
-/// The authorization request (RFC 6749 section 4.1.1).
-#[derive(Clone, Debug)]
-pub struct AuthorizationConfig {
-    /// The endpoint; `None` if it comes from the metadata.
-    pub endpoint: Option<Url>,
-    /// The fragment of its URL, without the `#`.
-    pub fragment: Option<String>,
-    /// Further parameters; never one that Vestibule sets itself.
-    pub params: Vec<(String, String)>,
-    /// Parameters with which the provider asks for the account, although the browser is signed in there.
-    pub switch_account_params: Vec<(String, String)>,
-    /// `response_type`
-    pub response_type: String,
-    /// Whether the provider sends the response by POST (OAuth 2.0 Form Post Response Mode).
-    pub form_post: bool,
-    /// Whether the request uses PKCE (RFC 7636).
-    pub pkce: bool,
-    /// The name of the authorization response's parameter that holds JSON about the user.
-    pub callback_profile_param: Option<String>,
 }
 
 /// The token request (RFC 6749 sections 4.1.3 and 6).
@@ -295,6 +265,19 @@ pub struct LogoutConfig {
     pub endpoint: Option<Url>,
     /// The name of the parameter for the return address.
     pub redirect_param: String,
+    /// The session's claim that says who signs out where no ID token can (`logout_hint`).
+    pub hint_claim: String,
+}
+
+impl LogoutConfig {
+    /// The name of the parameter for the return address in the specification.
+    pub const REDIRECT_PARAM: &str = "post_logout_redirect_uri";
+
+    /// Whether the endpoint is one of the specification, which takes a hint and returns `state`. One that calls the return
+    /// address otherwise has parameters of its own.
+    pub fn is_standard(&self) -> bool {
+        self.redirect_param == Self::REDIRECT_PARAM
+    }
 }
 
 /// How a refresh token is revoked (RFC 7009).

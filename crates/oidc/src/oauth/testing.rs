@@ -1,10 +1,25 @@
 //! Helpers that the tests of this module share.
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::http::client::FetchResponse;
+use crate::http::url::Url;
+use crate::oauth::authorize::AuthorizationRequest;
 use crate::oauth::discovery::{self, Issuer, ProviderMetadata};
+use crate::oauth::pkce::Verifier;
+use crate::secret::Secret;
+
+/// The result of a future that never waits.
+pub(super) fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future waits"),
+    }
+}
 
 /// A response.
 pub(super) fn response(status: u16, content_type: &str, body: &str) -> FetchResponse {
@@ -30,6 +45,30 @@ pub(super) fn metadata(iss_supported: bool) -> ProviderMetadata {
         "authorization_response_iss_parameter_supported": iss_supported,
     });
     discovery::parse(&Issuer::plain("https://idp.example"), &json_response(200, &document)).unwrap()
+}
+
+/// What an act makes of an authorization request with these further parameters.
+pub(super) fn with_request<T>(
+    endpoint: &str,
+    parameters: &[(&str, &str)],
+    act: impl FnOnce(&AuthorizationRequest<'_>) -> T,
+) -> T {
+    let parameters: Vec<_> = parameters.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    act(&AuthorizationRequest {
+        endpoint: &Url::parse(endpoint).unwrap(),
+        client_id: "gid",
+        client_id_param: "client_id",
+        response_type: "code",
+        response_mode: None,
+        fragment: None,
+        redirect_uri: "https://app.example.com/auth/callback/google",
+        parameters: &parameters,
+        scope: Some("openid profile email"),
+        verifier: Verifier::restore("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").as_ref(),
+        state: &Secret::new("s t&a=te"),
+        nonce: Some(&Secret::new("n~é")),
+        dpop_jkt: None,
+    })
 }
 
 /// Any JSON value, mixed with the member names and values that the parsers look for.

@@ -184,6 +184,8 @@ pub struct ParseOptions<'a> {
     pub response_path: Option<&'a DataPath>,
     /// Error codes, or whole descriptions, that mean `invalid_grant`.
     pub invalid_grant_errors: &'a [String],
+    /// Whether the request had a proof of possession, so that the tokens must be bound to its key (RFC 9449 section 5).
+    pub is_bound: bool,
 }
 
 /// Parses the response of a token endpoint: tokens (RFC 6749 section 5.1) or an error (section 5.2).
@@ -215,7 +217,7 @@ pub fn parse(response: &FetchResponse, options: ParseOptions<'_>) -> Result<Toke
             options.invalid_grant_errors,
         ));
     }
-    tokens(raw, options.is_strict)
+    tokens(raw, options)
 }
 
 fn object(response: &FetchResponse) -> Result<Map<String, Value>, HttpResponseError> {
@@ -248,8 +250,13 @@ fn error_for(
     }
 }
 
-fn tokens(raw: Map<String, Value>, is_strict: bool) -> Result<TokenResponse, TokenError> {
+fn tokens(raw: Map<String, Value>, options: ParseOptions<'_>) -> Result<TokenResponse, TokenError> {
+    let ParseOptions { is_strict, is_bound, .. } = options;
     match text(&raw, "token_type")? {
+        Some(kind) if is_bound && kind.eq_ignore_ascii_case("dpop") => {}
+        found if is_bound => {
+            return Err(TokenError::NotBound(found.map(|kind| exchange::excerpt(kind, 100))));
+        }
         Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
         // Some providers send the name of the grant instead of the token's type.
         Some("jwt-bearer") if !is_strict => {}
@@ -364,6 +371,13 @@ pub enum TokenError {
     /// `token_type` is not `Bearer`; no other type is supported (RFC 6749 section 7.1).
     #[error("token response: \"token_type\" is {0:?}, and only \"Bearer\" is supported")]
     TokenType(String),
+    /// `token_type` is not `DPoP`, although the request had a proof: the token is not bound to the key. Contains the type.
+    #[error(
+        "token response: \"token_type\" is {}, so the token is not bound to the session's key, as dpop = true requires: \
+         have the provider issue DPoP tokens to this client, or remove dpop",
+        .0.as_ref().map_or_else(|| "missing".to_owned(), |kind| format!("{kind:?}"))
+    )]
+    NotBound(Option<String>),
 }
 
 impl TokenError {
@@ -397,7 +411,7 @@ mod tests {
     fn parse(response: &FetchResponse) -> Result<TokenResponse, TokenError> {
         super::parse(
             response,
-            ParseOptions { is_strict: true, response_path: None, invalid_grant_errors: &[] },
+            ParseOptions { is_strict: true, response_path: None, invalid_grant_errors: &[], is_bound: false },
         )
     }
 
@@ -499,6 +513,7 @@ mod tests {
                     is_strict: false,
                     response_path: Some(&root),
                     invalid_grant_errors: &invalid_grant_errors,
+                    is_bound: false,
                 },
             )
         };

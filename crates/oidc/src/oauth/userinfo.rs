@@ -119,11 +119,22 @@ pub fn parse(
     of_subject(claims, subject)
 }
 
-/// The token of a signed response (OpenID Connect Core 1.0 section 5.3.2). Nothing of it is verified here.
-pub fn signed_token(response: &FetchResponse) -> Result<&str, UserinfoError> {
+/// The token of a signed or encrypted response (OpenID Connect Core 1.0 section 5.3.2). Nothing of it is verified here.
+pub fn token(response: &FetchResponse) -> Result<&str, UserinfoError> {
     exchange::check_status(response.status)?;
     let text = std::str::from_utf8(&response.body).map_err(|_| HttpResponseError::NotJson)?;
     Ok(text.trim())
+}
+
+/// Parses the claims that were in an encrypted response, and checks that they have the ID token's subject.
+pub fn parse_decrypted(
+    text: &str,
+    root: Option<&DataPath>,
+    subject: &str,
+) -> Result<Map<String, Value>, UserinfoError> {
+    let claims = serde_json::from_str(text).map_err(|_| HttpResponseError::NotJson)?;
+    let Value::Object(claims) = claims else { return Err(HttpResponseError::NotAnObject.into()) };
+    of_subject(within(Value::Object(claims), root), subject)
 }
 
 /// Checks that the claims have the ID token's subject.

@@ -1,8 +1,26 @@
 //! The names that templates and paths of a provider can begin with, and the names of its variables.
 
 /// The variables of a provider: each is the last part of the name `AUTH_<ID>_…`, in lower case.
-pub(in crate::config) const PROVIDER_VARIABLES: [&str; 9] =
-    ["id", "secret", "private_key", "api_key", "issuer", "tenant", "domain", "team_id", "key_id"];
+pub(in crate::config) const PROVIDER_VARIABLES: [&str; 14] = [
+    "id",
+    "secret",
+    "private_key",
+    "private_key_1",
+    "private_key_2",
+    "private_key_3",
+    "api_key",
+    "issuer",
+    "tenant",
+    "domain",
+    "team_id",
+    "key_id",
+    "events_secret",
+    "decryption_key",
+];
+
+/// Those of the client's private keys, the newest first: as with the session's secrets, the highest number is the newest.
+pub(in crate::config) const PRIVATE_KEYS: [&str; 4] =
+    ["private_key_3", "private_key_2", "private_key_1", "private_key"];
 
 /// Names in braces in the texts of an OAuth provider that are replaced when the configuration is loaded.
 pub(in crate::config) const PARAMETERS: [&str; 7] =

@@ -8,16 +8,18 @@ mod user;
 use serde_json::{Map, Value};
 
 pub(super) use credentials::refuse_refresh_tokens;
+pub(super) use oauth::fapi2::refuse_straight_way;
 
 use self::oauth::variable_prefix;
 use super::rules::claims;
 use super::session::{CLAIM_ROOTS, refuse_root};
 use super::shown::check_shown;
 use crate::config::place::{Env, refuse};
-use crate::config::schema::Group;
 use crate::config::schema::providers::credentials::CREDENTIALS;
 use crate::config::schema::providers::oauth::{OAUTH, OPENID};
+use crate::config::schema::providers::requests::REQUESTS;
 use crate::config::schema::providers::{ProviderType, RENEWAL_TIMES, TYPES};
+use crate::config::schema::{Group, has_key};
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind, is_like_provider_id};
 use crate::guard::rules::ClaimRequirement;
@@ -53,6 +55,11 @@ pub(super) fn refuse_none(auth: &Table<'_>) {
              signs users in",
         );
     }
+}
+
+/// The name of a provider's variable, and its value where it is set.
+pub(super) fn provider_variable(id: &str, key: &str, env: Env<'_>) -> (String, Option<String>) {
+    oauth::variable(id, key, env)
 }
 
 fn id<'a>(provider: &'a Table<'_>) -> Option<&'a str> {
@@ -141,11 +148,35 @@ fn allow(provider: &Table<'_>) -> Vec<ClaimRequirement> {
 
 /// Refuses keys that only providers of other types have.
 fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
+    let own: &[Group] = match kind {
+        ProviderType::Oidc => &[OAUTH, OPENID, REQUESTS],
+        ProviderType::OAuth2 => &[OAUTH, REQUESTS],
+        ProviderType::Credentials => &[CREDENTIALS],
+    };
     let refuse = |keys: Group, types: &str| {
-        for key in keys.iter().map(|key| key.name).filter(|key| provider.has(key)) {
+        let written = |key: &&str| provider.value(key).is_some_and(|value| !has_key(own, key, value));
+        for key in keys.iter().map(|key| key.name).filter(written) {
             refuse!(provider.at(key), "only a provider of type {types} has this key", "remove it");
         }
     };
+    let is_credentials = kind == ProviderType::Credentials;
+    match provider.value("profile") {
+        Some(Value::Object(_)) if !is_credentials => {
+            refuse!(
+                provider.at("profile"),
+                "only a provider of type \"credentials\" has this table",
+                "remove it"
+            );
+        }
+        Some(Value::String(_)) if is_credentials => {
+            refuse!(
+                provider.at("profile"),
+                "only a provider of type \"oidc\" has a security profile",
+                "remove it, or write the request for the user's profile as a table"
+            );
+        }
+        _ => {}
+    }
     match kind {
         ProviderType::Oidc => refuse(CREDENTIALS, "\"credentials\""),
         ProviderType::OAuth2 => {
@@ -154,6 +185,7 @@ fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
         }
         ProviderType::Credentials => {
             refuse(OAUTH, "\"oidc\" or \"oauth2\"");
+            refuse(REQUESTS, "\"oidc\" or \"oauth2\"");
             refuse(OPENID, "\"oidc\"");
         }
     }
@@ -176,6 +208,7 @@ pub(in crate::config) fn with_preset_defaults(auth: &mut Map<String, Value>, env
     for provider in written {
         if let Value::Object(provider) = provider {
             presets::with_preset_defaults(provider, &|id, key| oauth::variable(id, key, env).1.is_some());
+            oauth::fapi2::with_defaults(provider);
         }
     }
 }

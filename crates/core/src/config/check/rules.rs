@@ -4,6 +4,7 @@ mod conditions;
 mod reach;
 mod requirements;
 mod slashes;
+mod step_up;
 
 use super::session::session_source;
 use super::upstreams;
@@ -47,6 +48,7 @@ pub(super) fn rules(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Rule> {
             has,
             missing,
             access: access.unwrap_or(Access::SignedIn),
+            step_up: step_up::step_up(table),
             deny,
             allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),
             has_public_server_functions: server_functions(table),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
-use crate::config::schema::ASK;
+use crate::config::schema::{ASK, TOKEN_STORAGES};
 use crate::config::table::{Table, Text};
 use crate::session::own_claims::OWN_CLAIMS;
 use crate::session::policy::{Persistence, SessionConfig};
@@ -59,6 +59,7 @@ pub(super) fn session(session: &Table<'_>, updatable: Vec<String>) -> SessionCon
         persistence: persistence(session),
         expose: expose(&session.table("expose")),
         updatable,
+        tokens: session.chosen("tokens", &TOKEN_STORAGES).unwrap_or_default(),
     }
 }
 
@@ -116,13 +117,18 @@ fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
 }
 
 /// A path into the sealed session whose value leaves it, for a page's script or for an upstream. It cannot be the refresh
-/// token or the cookies of an API.
+/// token, the cookies of an API, or the key to which tokens are bound.
 pub(super) fn session_source(text: &Text<'_>) -> Option<DataPath> {
     let path = text.parsed(DataPath::parse)?;
-    if matches!(path.root(), "refresh_token" | "api_cookies") {
+    if matches!(path.root(), "refresh_token" | "api_cookies" | "token_entry") {
         refuse!(
             text,
             "a refresh token must stay in the sealed session: anyone who has it can act as this user for months, and using it ends the session",
+        );
+    } else if path.root() == "dpop_key" {
+        refuse!(
+            text,
+            "the private key must stay in the sealed session: with it, anyone can use the session's tokens"
         );
     }
     Some(path)

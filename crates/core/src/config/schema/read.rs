@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{CLAIM_TEST, Key, Keys, Kind};
+use super::{CLAIM_TEST, Group, Key, Keys, Kind};
 use crate::config::error::suggestion;
 use crate::config::place::{Place, refuse};
 use crate::config::table::duration;
@@ -23,6 +23,9 @@ pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place:
         let known = if matches!(kind, Kind::Hidden) { &mut hidden } else { &mut shown };
         known.push(*name);
         if let Some(value) = table.get_mut(*name).filter(|value| !value.is_null()) {
+            if !suits(kind, value) && has_key(keys, name, value) {
+                continue;
+            }
             read_value(value, kind, &place.key(name));
         }
     }
@@ -31,6 +34,21 @@ pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place:
             let hint = suggestion(key, &shown);
             refuse!(place.key(key), "unknown key; {hint}");
         }
+    }
+}
+
+/// Whether one of the keys has this name, and a kind that suits the value. Providers of different types may have keys of
+/// one name, one a string and the other a table.
+pub(in crate::config) fn has_key(groups: &[Group], name: &str, value: &Value) -> bool {
+    groups.iter().copied().flatten().any(|key| key.name == name && suits(&key.kind, value))
+}
+
+/// Whether a key of this kind may be meant: a string is no table, and a table no string.
+fn suits(kind: &Kind, value: &Value) -> bool {
+    match kind {
+        Kind::Text => !value.is_object(),
+        Kind::Table(_) => !value.is_string(),
+        _ => true,
     }
 }
 
@@ -69,7 +87,7 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
             return;
         }
         (Kind::UrlOrTable(_), Value::String(_)) => return with_url(value),
-        (Kind::Table(keys) | Kind::UrlOrTable(keys), Value::Object(table)) => {
+        (Kind::Table(keys) | Kind::UrlOrTable(keys) | Kind::WordOrTable(keys), Value::Object(table)) => {
             read(table, keys, place);
             place.loading.problems.count() == before
         }
@@ -132,6 +150,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             (value.is_boolean() || value.is_string(), "true, false, a string or an array of them")
         }
         Kind::UrlOrTable(_) => (false, "a URL or a table"),
+        Kind::WordOrTable(_) => (value.is_string(), "a string or a table"),
         Kind::TableList(_) => (false, "an array of tables"),
         Kind::TopLevelTables(_) => {
             let key = place.name();

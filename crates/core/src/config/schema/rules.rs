@@ -1,6 +1,6 @@
 //! `[[vars.AUTH.rules]]`
 
-use super::Kind::{BoolOrText, ClaimTest, Map, TableList, Text, TextOrList};
+use super::Kind::{BoolOrText, ClaimTest, Duration, Map, TableList, Text, TextOrList};
 use super::{Keys, keys};
 use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::{Caching, Deny};
@@ -94,6 +94,16 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     header_encoding: Text, values = super::HEADER_ENCODINGS, unset = "the upstream's; with `to`: `utf-8`", example = "percent";
     /// As `assertion` of an upstream, in its place. `false` sends none.
     assertion: BoolOrText, unset = "the upstream's", example = "orders";
+    /// The classes of authentication (`acr` of the ID token) of which the user must have proven one. A user who has not is sent
+    /// to the provider for it; a script gets 401 `insufficient_user_authentication` (docs/guard.md).
+    acr: TextOrList, unset = "any", example = "urn:example:mfa",
+        needs = "`type = \"oidc\"`, and a provider that knows these values; not with `access = \"public\"`";
+    /// The methods that the user must have authenticated with, all of them (`amr` of the ID token, RFC 8176). Otherwise as `acr`.
+    /// Where one of several is enough, ask for it with `require = { amr = […] }`, which sends no one to the provider.
+    amr: TextOrList, unset = "any", example = ["pwd", "otp"], needs = "as `acr`";
+    /// How long ago the provider may have authenticated the user (`auth_time` of the ID token), from 1 minute to 400 days.
+    /// Otherwise as `acr`.
+    max_age: Duration, unset = "any time", example = "15m", needs = "as `acr`";
 }];
 
 const CONDITION: Keys = &[keys! {

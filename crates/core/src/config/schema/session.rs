@@ -2,9 +2,13 @@
 
 use super::Kind::{BoolOrText, Duration, DurationOrNone, Map, Text, TextOrList};
 use super::{Keys, keys};
+use crate::session::tokens::TokenStorage;
 
 /// The word for `persistent` that leaves the choice to the person who signs in.
 pub(in crate::config) const ASK: [&str; 1] = ["ask"];
+
+pub(in crate::config) const TOKEN_STORAGES: [(&str, TokenStorage); 3] =
+    [("cookie", TokenStorage::Cookie), ("none", TokenStorage::None), ("store", TokenStorage::Store)];
 
 pub(in crate::config) const SESSION: Keys = &[keys! {
     /// How long a session is valid after its last renewal, from 1 minute to 400 days (browsers keep no cookie longer).
@@ -29,4 +33,10 @@ pub(in crate::config) const SESSION: Keys = &[keys! {
     /// The claims that a script may change with `update()` of Auth.js's client. A signed-in user can give them any value.
     updatable: TextOrList, default = [], example = ["theme"],
         needs = "claims that no rule and no `allow` requires and no upstream receives";
+    /// Where the provider's tokens are. `"cookie"`: in the sealed session. `"none"`: nowhere, for a site that uses no access
+    /// token; a refresh token stays in the session where `revalidate` is set or where the sign-out revokes it
+    /// (`token_revocation`). `"store"`: in the shared store, sealed by a key that only the cookie has, so that the cookie is
+    /// small.
+    tokens: Text, values = TOKEN_STORAGES, default = "cookie", example = "store",
+        needs = "`\"none\"`: nothing that uses an access token; `\"store\"`: the binding of the shared store";
 }];

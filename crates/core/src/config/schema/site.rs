@@ -3,7 +3,7 @@
 use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, Texts, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
-use super::{Keys, PAGES, REFRESH, REVOCATION, SESSION, THEME, UPSTREAM, VERIFY, keys};
+use super::{Keys, PAGES, REFRESH, REVOCATION, SESSION, THEME, TRANSMITTER, UPSTREAM, VERIFY, keys};
 use crate::session::dialect::Dialect;
 
 /// Auth.js 5 and next-auth 4.
@@ -83,6 +83,9 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
         needs = "the placeholder of the built-in text, for example `{provider}`";
     /// What `GET BASE_PATH/verify` accepts from another proxy that asks it about requests (forward-auth).
     verify: Table(VERIFY);
+    /// Who may send security events, which end sessions: at `BASE_PATH/security-events`, and with `global_token_revocation` at
+    /// `BASE_PATH/global-token-revocation` (docs/logout.md).
+    event_transmitters: TopLevelTables(TRANSMITTER), needs = "`revocation.store`";
     /// Never written here: `AUTH_SECRET` is a secret of the environment.
     secret: Hidden;
 }];

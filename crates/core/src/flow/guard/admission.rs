@@ -7,6 +7,8 @@
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
+use crate::flow::session::tokens::TokensError;
+use crate::flow::signin::step_up::StepUpDenial;
 use crate::guard::cross_origin::{self, CrossOriginError, RequestSource};
 use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
@@ -21,11 +23,13 @@ use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
 use crate::session::names::CookieNaming;
 use crate::session::proven::ProvenClaims;
+use crate::session::step_up::StepUp;
 use crate::upstream::{Framework, Upstream};
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::time::Timestamp;
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request needs to pass, by the first rule that matches it.
@@ -174,6 +178,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             (Decision::SignIn, Principal::Invalid(denied)) => DenialReason::Token(*denied),
             (Decision::SignIn, _) => DenialReason::SignIn,
+            (Decision::StepUp, principal) => match access.step_up(self.proven(principal.session()), self.now)
+            {
+                Some(asked) => {
+                    let is_bearer = matches!(principal, Principal::Bearer(_));
+                    DenialReason::StepUp(Box::new(StepUpDenial { asked, is_bearer }))
+                }
+                // A hook asks for what no rule says.
+                None => DenialReason::Forbidden,
+            },
             (Decision::Forbidden, Principal::Bearer(_)) => DenialReason::Token(TokenDenied::Insufficient),
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
@@ -206,11 +219,19 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 return Ok(access.admitted(self.request, None, ended.cookies(self)));
             }
             principal => {
-                let session = principal.into_session().map(|session| self.without_expired_token(session));
+                let session = match principal.into_session() {
+                    // The path is public: it is served without the token, too.
+                    Some(session) => {
+                        Some(self.with_tokens_for(&access.route, &session).await.unwrap_or(session))
+                    }
+                    None => None,
+                };
+                let session = session.map(|session| self.without_expired_token(session));
                 return Ok(access.admitted(self.request, session, Vec::new()));
             }
         };
-        let wants_token = access.route.needs_access_token();
+        let wants_token = access.route.needs_access_token()
+            || access.route.forward_session && self.config().forwards_tokens_in_session();
         let principal = if wants_token {
             match self.fresh_session(known.session.clone(), Need::AccessToken).await {
                 Ok(fresh) | Err(RefreshError::Expired(fresh)) if fresh.has_changed() => {
@@ -228,7 +249,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::SignedIn(known)
         };
         Ok(match principal {
-            Principal::SignedIn(fresh) => {
+            Principal::SignedIn(mut fresh) => {
+                match self.with_tokens_for(&access.route, &fresh.session).await {
+                    Ok(session) => fresh.session = session,
+                    Err(error) => {
+                        let session = Some(fresh.session);
+                        return Err(Denied { session, ..Denied::new(error.into()) });
+                    }
+                }
                 let is_dead = self.has_dead_token(&fresh.session);
                 if is_dead && access.route.sends_access_token(&fresh.session) {
                     let session = Some(fresh.session);
@@ -242,6 +270,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::Ended(ended) => access.admitted(self.request, None, ended.cookies(self)),
             _ => access.admitted(self.request, None, Vec::new()),
         })
+    }
+
+    /// The session with its tokens from the store, if the upstream gets one of them.
+    async fn with_tokens_for(&self, route: &Route<'_>, session: &Session) -> Result<Session, TokensError> {
+        if route.lacks_any(session) { self.with_tokens(session).await } else { Ok(session.clone()) }
     }
 
     /// The session without its access token if that has expired: nothing forwards such a token.
@@ -282,7 +315,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     fn decision(&self, access: &Access<'_>, session: Option<&Session>) -> Decision {
         let decision = match &access.policy {
             Policy::Preflight { .. } => return Decision::Pass,
-            Policy::Rules(decided) => decided.decision(self.proven(session).as_ref()),
+            Policy::Rules(decided) => {
+                let claims = self.proven(session);
+                match decided.decision(claims.as_ref()) {
+                    Decision::Pass if access.step_up(claims, self.now).is_some() => Decision::StepUp,
+                    decision => decision,
+                }
+            }
             Policy::SignedIn if session.is_some() => Decision::Pass,
             Policy::SignedIn => Decision::SignIn,
         };
@@ -348,6 +387,12 @@ impl<'a> Access<'a> {
             Policy::Rules(decided) => decided.is_public(),
             Policy::SignedIn => false,
         }
+    }
+
+    /// What the rules ask of the user's authentication, in addition to who the user is.
+    fn step_up(&self, claims: Option<ProvenClaims<'_>>, now: Timestamp) -> Option<StepUp> {
+        let (Policy::Rules(decided), Some(claims)) = (&self.policy, claims) else { return None };
+        decided.step_up(&claims, now)
     }
 
     /// Whether pages of other origins may send the request with a session.
@@ -466,6 +511,15 @@ impl From<TooMuchWorkError> for Denied {
     }
 }
 
+impl From<TokensError> for DenialReason {
+    fn from(error: TokensError) -> Self {
+        match error {
+            TokensError::Unavailable(retry) => Self::Token(TokenDenied::Unavailable(retry)),
+            TokensError::Lost => Self::TokenExpired,
+        }
+    }
+}
+
 impl Denied {
     fn new(reason: DenialReason) -> Self {
         Self { reason, session: None, cookies: Vec::new() }
@@ -495,4 +549,6 @@ pub(crate) enum DenialReason {
     AskProvider(Response),
     /// The access token, of the session or of the client, does not allow this.
     Token(TokenDenied),
+    /// The user may pass, and has to prove more, or again.
+    StepUp(Box<StepUpDenial>),
 }

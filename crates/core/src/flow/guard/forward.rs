@@ -34,10 +34,12 @@ impl<P: Platform> RequestContext<'_, P> {
             return Outcome::Response(self.forward_preflight(&route, hops).await);
         }
         let session = session.as_ref();
-        let identity = match self.identity(&route, session).await {
+        let mut identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
             Err(failed) => return Outcome::Response(with_cookies(failed, renewed)),
         };
+        let bound = session.and_then(|session| self.bound_token(session));
+        let bound = bound.filter(|token| token.replaces_bearer(&mut identity));
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let positions = if route.forward_session { self.session_positions() } else { Vec::new() };
         let replaced = if route.forward_session { self.session_without_dead_token(session) } else { None };
@@ -53,13 +55,18 @@ impl<P: Platform> RequestContext<'_, P> {
             personal: is_personal,
             edge: config.edge,
         };
-        if renewed.is_empty() && !no_store && route.cookies.is_empty() {
+        if renewed.is_empty() && !no_store && route.cookies.is_empty() && bound.is_none() {
             if self.asks_for_icon() {
                 return self.forward_icon(forward, body).await;
             }
             return self.platform.forward_streaming(forward, body).await;
         }
-        match self.platform.forward(forward, body).await {
+        let answer = match bound {
+            // Boxed: otherwise the future of every guarded request would have its size.
+            Some(token) => Box::pin(self.forward_with_proof(forward, body, &token)).await,
+            None => self.platform.forward(forward, body).await,
+        };
+        match answer {
             Ok(response) if route.cookies.is_empty() => {
                 let cookies = self.cookies_still_valid(session, renewed).await;
                 Outcome::Forwarded { response, cookies, no_store }

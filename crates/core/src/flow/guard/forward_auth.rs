@@ -18,6 +18,7 @@ use crate::guard::headers::VERIFY_SECRET;
 use crate::guard::route::Route;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
+use crate::session::logout_hint;
 use crate::upstream::Assertion;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::request::{Method, Request};
@@ -136,7 +137,8 @@ impl<P: Platform> RequestContext<'_, P> {
                     DenialReason::Forbidden
                     | DenialReason::NotFound
                     | DenialReason::ServerFunction
-                    | DenialReason::PathTooLong => responses::forbidden(),
+                    | DenialReason::PathTooLong
+                    | DenialReason::StepUp(_) => responses::forbidden(),
                     DenialReason::Token(denied) => responses::token_denied(denied),
                 };
                 with_cookies(answer, denied.cookies)
@@ -161,7 +163,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 answer.headers.set(&name, value);
             }
         }
-        let cookies = self.cookies_still_valid(session, cookies).await;
+        let mut cookies = self.cookies_still_valid(session, cookies).await;
+        // Proxies have a line for each cookie of a session, and the hint of an earlier ID token is good, too.
+        cookies.retain(|cookie| !logout_hint::is_hint(&self.names, cookie.name()));
         // nginx and Caddy copy only one value of a header field. A part of a session's cookies would end the session, so
         // each cookie has its own field.
         if headers.is_some() {
@@ -205,7 +209,11 @@ fn for_proxy(mut answer: Response, headers: ForwardAuthHeaders) -> Response {
     match answer.status {
         302 => {
             answer.status = 401;
-            answer.with("www-authenticate", "Bearer")
+            // Who has to step up is told what is asked.
+            if !answer.headers.contains("www-authenticate") {
+                answer.headers.set("www-authenticate", "Bearer");
+            }
+            answer
         }
         404 => {
             answer.status = 403;

@@ -5,6 +5,7 @@ pub(crate) mod admission;
 pub(crate) mod assertion;
 pub(crate) mod assertion_keys;
 pub(crate) mod bearer;
+mod bound_token;
 pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod icon;

@@ -18,13 +18,25 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(admitted) => return self.forward(admitted, body).await,
             Err(denied) => denied,
         };
+        // Without a way to prove more, a form would be kept for nothing.
+        let may_keep = match &denied.reason {
+            DenialReason::StepUp(step_up) => {
+                !step_up.is_bearer && self.has_way_to_step_up(denied.session.as_ref())
+            }
+            _ => true,
+        };
         // Boxed: otherwise the future of every guarded request would have its size.
         if self.request.method == Method::Post
+            && may_keep
             && let Some(page) = Box::pin(self.keep_form(&denied.reason, body)).await
         {
             return Outcome::Response(with_cookies(page, denied.cookies));
         }
         match denied {
+            Denied { reason: DenialReason::StepUp(denial), session, cookies } => {
+                let response = Box::pin(self.step_up(session.as_ref(), &denial)).await;
+                Outcome::Response(self.readable_denial(with_cookies(response, cookies)))
+            }
             Denied { reason: DenialReason::TokenExpired, session, .. } => {
                 // Boxed: otherwise the future of every guarded request would have its size.
                 let response = Box::pin(self.sign_in_again(session.as_ref())).await;
@@ -56,6 +68,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::TokenExpired, _) => self.sign_in_again_response(),
             (DenialReason::AskProvider(redirect), _) => redirect,
             (DenialReason::Token(denied), _) => responses::token_denied(denied),
+            (DenialReason::StepUp(step_up), _) => self.step_up_response(denied.session.as_ref(), &step_up),
         };
         self.readable_denial(with_cookies(answer, denied.cookies))
     }

@@ -108,6 +108,7 @@ mod tests {
             request_id: Some("cf-ray"),
         },
         login_limits: "",
+        decrypts_rsa: false,
         set_secret: "set",
         local_secrets: "a-file",
     };

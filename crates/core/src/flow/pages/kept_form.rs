@@ -4,8 +4,11 @@ use maud::html;
 
 use super::layout::{Icon, Page};
 use crate::flow::RequestContext;
+use crate::flow::responses::step_up_challenge;
 use crate::flow::session::kept_form::{FIELD, ROUTE};
 use crate::platform::Platform;
+use crate::session::kept_form::KeptForm;
+use crate::session::step_up::StepUp;
 use crate::texts::Text;
 use vestibule_oidc::http::response::Response;
 
@@ -40,6 +43,21 @@ impl<P: Platform> RequestContext<'_, P> {
         page.respond_with_script(self, KEEP).with("www-authenticate", "Bearer")
     }
 
+    /// 401: the user has to prove more before the form is accepted. `there` leads to the provider, and from there to the form.
+    pub(crate) fn step_up_for_form_page(&self, sealed: &str, there: &str, asked: &StepUp) -> Response {
+        let language = self.language();
+        let content = html! {
+            p { (language.text(Text::StepUpForm)) }
+            p #kept hidden data-form=(sealed) data-then=(there) {
+                (language.text(Text::LateFormKept))
+            }
+            a.button #sign-in href=(there) { (language.text(Text::StepUp)) }
+        };
+        let title = Text::StepUpTitle;
+        let page = Page { status: 401, title, icon: Icon::Lock, content, rules: String::new() };
+        page.respond_with_script(self, KEEP).with("www-authenticate", step_up_challenge(asked))
+    }
+
     /// The page whose script finds the form in the tab.
     pub(crate) fn find_kept_form_page(&self) -> Response {
         let language = self.language();
@@ -60,18 +78,19 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The form, to be sent by a click.
-    pub(crate) fn kept_form_page(&self, address: &str, fields: &[(String, String)]) -> Response {
-        let language = self.language();
+    pub(crate) fn kept_form_page(&self, kept: &KeptForm) -> Response {
+        let (language, fields) = (self.language(), kept.fields());
+        let text = if kept.waits_for_step_up { Text::StepUpKeptForm } else { Text::KeptForm };
         let content = html! {
-            p { (language.text(Text::KeptForm)) }
+            p { (language.text(text)) }
             dl.kept {
-                @for (name, value) in fields {
+                @for (name, value) in &fields {
                     dt { bdi { (name) } }
                     dd { bdi { (shown(name, value)) } }
                 }
             }
-            form method="post" action=(address) {
-                @for (name, value) in fields {
+            form method="post" action=(kept.address) {
+                @for (name, value) in &fields {
                     input type="hidden" name=(name) value=(value);
                 }
                 button type="submit" { (language.text(Text::SendForm)) }

@@ -12,6 +12,7 @@ mod looped;
 mod outside;
 mod sign_in;
 mod sign_out;
+mod step_up;
 mod theme;
 mod too_many_attempts;
 pub(crate) mod trouble;

@@ -16,6 +16,7 @@ use crate::session::cookie::SessionCookie;
 use crate::texts::Text;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::http::return_to::TrustedUrl;
 
 /// The error of a sign-out that other processes do not learn of.
 const INCOMPLETE: &str = "SignOutIncomplete";
@@ -33,7 +34,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let has_old_form =
             query.one("error") == Ok(Some("MissingCSRF")) || query.one("csrf") == Ok(Some("true"));
         let session = self.live_session().await;
-        // The provider sends people back only to an address that is registered there, and not to the page that they left.
+        // The page that they signed in for would send them to the provider at once to sign in again.
         let is_asked_for = query.one("callbackUrl").is_ok_and(|asked| asked.is_some_and(|it| !it.is_empty()));
         // What an earlier sign-in left behind may be a page of Vestibule's, which would ask to sign in again.
         let back = if !is_asked_for && self.is_own_page(form.return_to.as_str()) {
@@ -68,10 +69,11 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(with_cookies(page.respond(self), form.cookies))
     }
 
-    /// The answer to a sign-out that only reached this browser: the page that says so, or for a script its address.
-    pub(crate) fn sign_out_incomplete(&self, body: &Params, next: &str) -> Response {
+    /// The answer to a sign-out that only reached this browser: the page that says so, from which it goes on to `next`, or for
+    /// a script the page's address. That has `return_to` only, because `next` may be the provider's address with a token.
+    pub(crate) fn sign_out_incomplete(&self, body: &Params, next: &str, return_to: &TrustedUrl) -> Response {
         if self.is_sent_by_script(body) {
-            let parameters = [("error", INCOMPLETE), ("callbackUrl", next)];
+            let parameters = [("error", INCOMPLETE), ("callbackUrl", return_to.as_str())];
             return Response::redirect(with_parameters(&self.route_in_language("signout"), &parameters));
         }
         self.sign_out_incomplete_page(next)

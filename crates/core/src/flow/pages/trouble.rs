@@ -4,6 +4,8 @@
 use maud::html;
 
 use super::layout::{Icon, Page};
+use crate::flow::hosts::with_parameters;
+use crate::flow::signin::switch_account::PROMPT;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::view::View;
 use crate::platform::ForwardError;
@@ -44,6 +46,9 @@ struct Trouble {
     text: Text,
     /// Whether the same request may succeed in a moment.
     passes: bool,
+    /// Whether it could not be decided who the person is, or their access token could not be renewed. If that does not pass,
+    /// because the provider never says that the sign-in is over, a new sign-in ends it.
+    is_unchecked: bool,
 }
 
 impl Trouble {
@@ -61,7 +66,7 @@ impl Trouble {
             500 => (Text::OurFaultTitle, Text::PageFailed, true),
             _ => return None,
         };
-        Some(Self { title, text, passes })
+        Some(Self { title, text, passes, is_unchecked: passes && status == 503 })
     }
 
     fn page(&self, view: &View<'_>, status: u16) -> Response {
@@ -70,9 +75,22 @@ impl Trouble {
             p role="alert" { (language.text(self.text)) }
             // An empty address is the address of the page itself.
             @if self.passes { a.button href="" { (language.text(Text::TryAgain)) } }
+            @if self.is_unchecked {
+                a.button.quiet href=(sign_in_again(view)) { (language.text(Text::SignInAgain)) }
+            }
             a.button.quiet[self.passes] href="/" { (language.text(Text::Home)) }
         };
         let page = Page { status, title: self.title, icon: Icon::Trouble, content, rules: String::new() };
         page.respond_without_form(view)
     }
+}
+
+/// The address at which someone who is signed in signs in anew, and comes back to this page, unless it is a step of a sign-in
+/// itself. Its route is on every host.
+fn sign_in_again(view: &View<'_>) -> String {
+    let (base_path, url) = (&view.config.base_path, &view.request.url);
+    let here = format!("{}{}", url.origin(), url.path_and_query());
+    let is_own = url.path.strip_prefix(base_path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    let back = Some(("callbackUrl", here.as_str())).filter(|_| !is_own);
+    with_parameters(&format!("{base_path}/signin"), &back.into_iter().chain([PROMPT]).collect::<Vec<_>>())
 }

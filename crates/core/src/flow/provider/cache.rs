@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use vestibule_oidc::http::url::Url;
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::time::Timestamp;
@@ -19,7 +20,7 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// is cut off never reports that it ended.
 pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(5);
 
-/// The documents of all providers, by the provider's id.
+/// The documents of all providers, by the provider's id, and of transmitters of security events.
 #[derive(Default)]
 pub(crate) struct ProviderCache(RefCell<BTreeMap<String, CachedProvider>>);
 
@@ -35,12 +36,15 @@ impl ProviderCache {
 pub(super) struct CachedProvider {
     pub(super) metadata: Slot<ProviderMetadata>,
     pub(super) keys: Slot<JwkSet>,
+    /// Where the keys of a transmitter of security events are.
+    pub(super) jwks_uri: Slot<Url>,
 }
 
 /// A document that was fetched.
 pub(super) enum Published {
     Metadata(Rc<ProviderMetadata>),
     Keys(Rc<JwkSet>),
+    JwksUri(Rc<Url>),
 }
 
 /// Which document.
@@ -48,24 +52,38 @@ pub(super) enum Published {
 pub(super) enum DocumentKind {
     Metadata,
     Keys,
+    JwksUri,
 }
 
 /// A document's place in the cache.
 pub(super) struct Slot<T> {
-    /// The last copy, and when its fetch began.
-    copy: Option<(Rc<T>, Timestamp)>,
+    /// The last copy, and its fetch.
+    copy: Option<(Rc<T>, Fetch)>,
     /// The last attempt to fetch it, if that did not succeed (yet).
     attempt: Option<Attempt>,
+    /// How many fetches of it have begun in this process.
+    begun: u64,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { copy: None, attempt: None }
+        Self { copy: None, attempt: None, begun: 0 }
     }
+}
+
+/// One fetch of a document.
+#[derive(Clone, Copy)]
+pub(super) struct Fetch {
+    /// When it began.
+    pub(super) at: Timestamp,
+    /// Its number in this process: a clock cannot tell which of two fetches in one moment began first.
+    pub(super) number: u64,
 }
 
 /// An attempt to fetch a document.
 pub(super) struct Attempt {
+    /// The number of its fetch.
+    number: u64,
     /// When it began, or when it failed.
     at: Timestamp,
     /// Whether it is in progress, as far as is known.
@@ -93,7 +111,7 @@ impl CachedProvider {
         has_copy: bool,
         now: Timestamp,
     ) -> FetchDecision {
-        let Some(attempt) = self.attempt(kind) else { return FetchDecision::Fetch };
+        let (Some(attempt), _) = self.attempts(kind) else { return FetchDecision::Fetch };
         let pause = if has_copy { PAUSE * (1 << attempt.earlier.min(3)) } else { MAX_ATTEMPT };
         // After the clock was set back, it is unknown how long ago the attempt was.
         if now < attempt.at || now >= attempt.at.plus(pause) {
@@ -106,24 +124,28 @@ impl CachedProvider {
     }
 
     /// Records that a fetch begins.
-    pub(super) fn begin_attempt(&mut self, kind: DocumentKind, now: Timestamp) {
-        let attempt = self.attempt(kind);
+    pub(super) fn begin_attempt(&mut self, kind: DocumentKind, now: Timestamp) -> Fetch {
+        let (attempt, begun) = self.attempts(kind);
+        *begun += 1;
         let earlier = attempt.as_ref().map_or(0, |attempt| attempt.earlier.saturating_add(1));
-        *attempt = Some(Attempt { at: now, is_open: true, earlier });
+        *attempt = Some(Attempt { number: *begun, at: now, is_open: true, earlier });
+        Fetch { at: now, number: *begun }
     }
 
     /// Records that a fetch failed.
-    pub(super) fn attempt_failed(&mut self, kind: DocumentKind, now: Timestamp) {
-        if let Some(attempt) = self.attempt(kind) {
+    pub(super) fn attempt_failed(&mut self, kind: DocumentKind, fetch: Fetch, now: Timestamp) {
+        let (attempt, _) = self.attempts(kind);
+        if let Some(attempt) = attempt.as_mut().filter(|attempt| attempt.number == fetch.number) {
             (attempt.at, attempt.is_open) = (now, false);
         }
     }
 
-    /// Stores a document whose fetch began at `begun`.
-    pub(super) fn store(&mut self, published: Published, begun: Timestamp, now: Timestamp) {
+    /// Stores what a fetch brought.
+    pub(super) fn store(&mut self, published: Published, fetch: Fetch) {
         match published {
-            Published::Metadata(metadata) => self.metadata.store(metadata, begun, now),
-            Published::Keys(keys) => self.keys.store(keys, begun, now),
+            Published::Metadata(metadata) => self.metadata.store(metadata, fetch),
+            Published::Keys(keys) => self.keys.store(keys, fetch),
+            Published::JwksUri(url) => self.jwks_uri.store(url, fetch),
         }
     }
 
@@ -132,13 +154,16 @@ impl CachedProvider {
         match kind {
             DocumentKind::Metadata => self.metadata.within(age, now).is_some(),
             DocumentKind::Keys => self.keys.within(age, now).is_some(),
+            DocumentKind::JwksUri => self.jwks_uri.within(age, now).is_some(),
         }
     }
 
-    fn attempt(&mut self, kind: DocumentKind) -> &mut Option<Attempt> {
+    /// The last attempt, and how many fetches have begun.
+    fn attempts(&mut self, kind: DocumentKind) -> (&mut Option<Attempt>, &mut u64) {
         match kind {
-            DocumentKind::Metadata => &mut self.metadata.attempt,
-            DocumentKind::Keys => &mut self.keys.attempt,
+            DocumentKind::Metadata => (&mut self.metadata.attempt, &mut self.metadata.begun),
+            DocumentKind::Keys => (&mut self.keys.attempt, &mut self.keys.begun),
+            DocumentKind::JwksUri => (&mut self.jwks_uri.attempt, &mut self.jwks_uri.begun),
         }
     }
 }
@@ -147,7 +172,7 @@ impl<T> Slot<T> {
     /// The copy, if it was fetched within `age`. A copy from the future is too old, because the clock was set back and its
     /// age is unknown.
     pub(super) fn within(&self, age: Duration, now: Timestamp) -> Option<Rc<T>> {
-        let (copy, at) = self.copy.as_ref()?;
+        let (copy, Fetch { at, .. }) = self.copy.as_ref()?;
         (*at <= now && now < at.plus(age)).then(|| Rc::clone(copy))
     }
 
@@ -156,12 +181,30 @@ impl<T> Slot<T> {
         self.copy.as_ref().map(|(copy, _)| Rc::clone(copy))
     }
 
-    fn store(&mut self, value: Rc<T>, begun: Timestamp, now: Timestamp) {
+    /// How many fetches have begun: a copy with a higher number was requested after this moment.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// The number of the copy's fetch; 0 if there is no copy.
+    pub(super) fn number(&self) -> u64 {
+        self.copy.as_ref().map_or(0, |(_, fetch)| fetch.number)
+    }
+
+    /// Whether a fetch is in progress, as far as is known: one that began longer than `patience` ago counts as cut off.
+    pub(super) fn is_fetching(&self, patience: Duration, now: Timestamp) -> bool {
+        let is_young = |attempt: &Attempt| attempt.at <= now && now < attempt.at.plus(patience);
+        self.attempt.as_ref().is_some_and(|attempt| attempt.is_open && is_young(attempt))
+    }
+
+    fn store(&mut self, value: Rc<T>, fetch: Fetch) {
         // A slow fetch must not replace the document of a fetch that began later.
-        if self.copy.as_ref().is_none_or(|(_, at)| *at <= begun || now < *at) {
-            self.copy = Some((value, begun));
+        if self.number() < fetch.number {
+            self.copy = Some((value, fetch));
         }
-        self.attempt = None;
+        if self.attempt.as_ref().is_some_and(|attempt| attempt.number <= fetch.number) {
+            self.attempt = None;
+        }
     }
 }
 
@@ -185,28 +228,31 @@ mod tests {
     #[test]
     fn a_slow_fetch_does_not_bring_back_a_withdrawn_key() {
         let mut cached = CachedProvider::default();
-        let second = Duration::from_secs(1);
-        cached.store(keys("new"), BEGUN.plus(second), BEGUN.plus(second * 2));
-        cached.store(keys("old"), BEGUN, BEGUN.plus(second * 9));
+        // They begin in one moment; then the clock is set back.
+        let old = cached.begin_attempt(DocumentKind::Keys, BEGUN);
+        let new = cached.begin_attempt(DocumentKind::Keys, BEGUN);
+        let newer = cached.begin_attempt(DocumentKind::Keys, BEGUN.minus(Duration::from_mins(1)));
+        cached.store(keys("new"), new);
+        cached.store(keys("old"), old);
         assert_eq!(newest(&cached), "new");
-        cached.store(keys("newer"), BEGUN.plus(second * 3), BEGUN.plus(second * 10));
+        cached.store(keys("newer"), newer);
         assert_eq!(newest(&cached), "newer");
-        // After the clock was set back, it is unknown which fetch began first.
-        let back = BEGUN.minus(second * 60);
-        cached.store(keys("back"), back, back.plus(second));
-        assert_eq!(newest(&cached), "back");
     }
 
     #[test]
-    fn a_late_failure_of_an_earlier_fetch_does_not_affect_a_newer_answer() {
+    fn a_late_failure_of_an_earlier_fetch_does_not_affect_a_newer_one() {
         let mut cached = CachedProvider::default();
         let second = Duration::from_secs(1);
-        cached.begin_attempt(DocumentKind::Keys, BEGUN);
-        cached.begin_attempt(DocumentKind::Keys, BEGUN.plus(second * 6));
-        cached.store(keys("new"), BEGUN.plus(second * 6), BEGUN.plus(second * 7));
-        cached.attempt_failed(DocumentKind::Keys, BEGUN.plus(second * 10));
-        assert!(
-            cached.decide_fetch(DocumentKind::Keys, false, BEGUN.plus(second * 10)) == FetchDecision::Fetch
-        );
+        let first = cached.begin_attempt(DocumentKind::Keys, BEGUN);
+        let now = BEGUN.plus(second * 6);
+        let newer = cached.begin_attempt(DocumentKind::Keys, now);
+        cached.attempt_failed(DocumentKind::Keys, first, now.plus(second));
+        assert!(cached.keys.is_fetching(second * 5, now.plus(second)));
+        cached.store(keys("old"), first);
+        assert!(cached.keys.is_fetching(second * 5, now.plus(second)));
+        cached.store(keys("new"), newer);
+        assert!(!cached.keys.is_fetching(second * 5, now.plus(second)));
+        cached.attempt_failed(DocumentKind::Keys, newer, now.plus(second * 2));
+        assert!(cached.decide_fetch(DocumentKind::Keys, false, now.plus(second * 2)) == FetchDecision::Fetch);
     }
 }

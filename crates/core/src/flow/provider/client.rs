@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::platform::{Platform, random_id};
+use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::{jws, sign};
 use vestibule_oidc::oauth::client::{self, Client, ClientAuthentication};
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
-use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, OAuthProvider};
+use vestibule_oidc::oauth::provider::{
+    AssertionAudience, ClientAuthMethod, ClientConfig, KeyId, OAuthProvider,
+};
 use vestibule_oidc::secret::Secret;
 
 /// How long such a JWT is valid, in seconds. It is used at once; the rest is for clocks that differ.
@@ -25,11 +28,14 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<Client<'a>, Error> {
         let client = &oauth.client;
         let method = client::method(oauth.client.method, metadata.token_endpoint_auth_methods_supported());
-        let audience = || metadata.token_endpoint().as_str();
+        let audience = || match (client.assertion_audience, &oauth.issuer) {
+            (AssertionAudience::Issuer, Some(issuer)) => issuer.as_str(),
+            _ => metadata.token_endpoint().as_str(),
+        };
         let authentication = match (method, &client.secret) {
             (ClientAuthMethod::PrivateKeyJwt, _) => {
                 let claims = self.client_assertion(&client.id, audience());
-                ClientAuthentication::Assertion(self.signed_by_client(client, &claims).await?)
+                ClientAuthentication::Assertion(self.signed_by_client(client, "JWT", &claims).await?)
             }
             (ClientAuthMethod::SecretJwt, Some(secret)) => {
                 let claims = self.client_assertion(&client.id, audience());
@@ -39,7 +45,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (ClientAuthMethod::Post, Some(secret)) => ClientAuthentication::Post(Cow::Borrowed(secret)),
             (_, None) if client.secret_from_key.is_some() => {
                 let claims = self.client_secret_claims(client);
-                ClientAuthentication::Post(Cow::Owned(self.signed_by_client(client, &claims).await?))
+                ClientAuthentication::Post(Cow::Owned(self.signed_by_client(client, "JWT", &claims).await?))
             }
             (ClientAuthMethod::None, _) | (_, None) => ClientAuthentication::None,
         };
@@ -72,18 +78,31 @@ impl<P: Platform> RequestContext<'_, P> {
         json!({ "iss": issuer, "iat": now, "exp": now + ASSERTION_LIFETIME, "aud": audience, "sub": client.id })
     }
 
-    /// A JWT with these claims, signed with the client's private key.
-    async fn signed_by_client(&self, client: &ClientConfig, claims: &Value) -> Result<Secret, Error> {
-        let Some(key) = &client.key else {
+    /// A JWT of this type with these claims, signed with the newest of the client's private keys.
+    pub(crate) async fn signed_by_client(
+        &self,
+        client: &ClientConfig,
+        typ: &str,
+        claims: &Value,
+    ) -> Result<Secret, Error> {
+        let Some(key) = client.keys.first() else {
             return Err(Error::Configuration(
                 "the client has no private key: set its private_key".to_owned(),
             ));
         };
-        sign::sign(self.platform, &key.key, key.algorithm, "JWT", key.id.as_deref(), claims)
-            .await
-            .map(Secret::new)
-            .map_err(|error| {
-                Error::Configuration(format!("cannot sign with the client's private key: {error}"))
-            })
+        let failed = |error: KeyError| {
+            Error::Configuration(format!("cannot sign with the client's private key: {error}"))
+        };
+        let named;
+        let kid = match &key.id {
+            KeyId::Named(name) => Some(name.as_str()),
+            KeyId::Unnamed => None,
+            KeyId::Thumbprint => {
+                named = self.vestibule.client_keys.published(self.platform, key).await.map_err(failed)?;
+                Some(named.kid.as_str())
+            }
+        };
+        let signed = sign::sign(self.platform, &key.key, key.algorithm, typ, kid, claims);
+        signed.await.map(Secret::new).map_err(failed)
     }
 }

@@ -3,6 +3,10 @@
 
 pub(crate) mod cache;
 mod client;
+pub(crate) mod client_keys;
+pub(crate) mod encrypted;
+mod newer_keys;
+mod sent_tokens;
 mod token_revocation;
 
 use std::pin::pin;
@@ -15,7 +19,7 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::provider::cache::{
-    CachedProvider, DocumentKind, FetchDecision, MAX_ATTEMPT, Published, Slot,
+    CachedProvider, DocumentKind, Fetch, FetchDecision, MAX_ATTEMPT, Published, Slot,
 };
 use crate::flow::vestibule::Vestibule;
 use crate::log::{LogEvent, Record, RequestDetails};
@@ -24,10 +28,12 @@ use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
 use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
+use vestibule_oidc::oauth::dpop;
 use vestibule_oidc::oauth::id_token::{self, ClaimError, IdTokenError};
 use vestibule_oidc::oauth::jwks;
 use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::ParseOptions;
+use vestibule_oidc::oauth::transmitter;
 use vestibule_oidc::time::Timestamp;
 
 /// How long a copy is used without fetching the document again. Providers' cache lifetimes range from hours to a day; one
@@ -38,8 +44,8 @@ const FRESH_FOR: Duration = Duration::from_hours(1);
 /// from the provider's login page.
 const USABLE_FOR: Duration = Duration::from_hours(24);
 
-/// How often an unknown `kid` may cause the key set to be fetched again. Anyone can send a token with an invented `kid`,
-/// which must not cost one request to the provider each.
+/// How often an unknown `kid` of a token that a client sent may cause the key set to be fetched again. Anyone can send one
+/// with an invented `kid`, which must not cost one request to the provider each.
 const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
 
 /// How long a request waits for a document if it has a usable copy; a healthy provider answers faster. A later answer is
@@ -84,11 +90,11 @@ impl<P: Platform> RequestContext<'_, P> {
             request: discovery::request(&issuer(openid)),
             slot: |cached| &mut cached.metadata,
         };
-        self.current_document(provider, Wanted::Current, requester, document).await
+        self.current_document(&provider.id, Wanted::Current, requester, document).await
     }
 
-    /// Verifies the signature of an ID token: with the client secret if HS256 is configured, otherwise with the
-    /// provider's keys. A token with an unknown key causes the key set to be fetched again, at most once a minute.
+    /// Verifies the signature of an ID token from the token endpoint: with the client secret if HS256 is configured,
+    /// otherwise with the provider's keys. For an unknown key the key set is [fetched again](newer_keys) at once.
     pub(crate) async fn verify_signature(
         &self,
         provider: &Provider,
@@ -105,12 +111,25 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
             None => metadata.id_token_algorithms(),
         };
-        let jws = UnverifiedJws::parse(token).map_err(rejected)?;
-        self.verify_by_keys(provider, metadata, &jws, &accepted, Requester::User).await
+        let (jws, accepted) = (UnverifiedJws::parse(token).map_err(rejected)?, oauth.accepted(accepted));
+        self.verify_given(provider, metadata, &jws, &accepted).await
+    }
+
+    /// Verifies the signature of an authorization response, with the algorithms that the metadata have for it.
+    pub(crate) async fn verify_response_signature(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        metadata: &ProviderMetadata,
+        jws: &UnverifiedJws<'_>,
+    ) -> Result<VerifiedPayload, Error> {
+        let accepted = oauth.accepted(metadata.requests().authorization_algorithms());
+        self.verify_by_keys(provider, metadata, jws, &accepted, Requester::User).await
     }
 
     /// Verifies the signature of an access token that a client sent. The metadata's algorithms are for ID tokens only, so
-    /// each key decides which algorithm it is for.
+    /// each key decides which algorithm it is for. An unknown key causes the key set to be fetched again, at most once a
+    /// minute.
     pub(crate) async fn verify_client_token(
         &self,
         provider: &Provider,
@@ -121,6 +140,8 @@ impl<P: Platform> RequestContext<'_, P> {
         self.verify_by_keys(provider, &metadata, jws, &Algorithm::ALL, Requester::Anyone).await
     }
 
+    /// Verifies the signature of a token that came through a client. An unknown key causes the key set to be fetched again,
+    /// at most once a minute.
     async fn verify_by_keys(
         &self,
         provider: &Provider,
@@ -132,13 +153,11 @@ impl<P: Platform> RequestContext<'_, P> {
         let rejected = |cause: JwsError| provider_error(provider, cause);
         let keys = self.provider_keys(provider, metadata, Wanted::Current, requester).await?;
         let error = match jws::verify(self.platform, jws, &keys, accepted).await {
-            // A token without a `kid` may be signed with a new key, too.
-            Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => error,
+            Err(error) if may_have_new_key(jws, &error) => error,
             verified => return verified.map_err(rejected),
         };
         match self.provider_keys(provider, metadata, Wanted::Newer, requester).await {
             Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(rejected),
-            // The provider itself gave this token to us, so the error is that its keys are unavailable.
             Err(unavailable) if requester == Requester::User => Err(unavailable),
             Err(_) => Err(rejected(error)),
         }
@@ -156,7 +175,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Err(provider_error(provider, JwsError::UnknownKey));
         };
         let document = Document { kind: DocumentKind::Keys, request, slot: |cached| &mut cached.keys };
-        self.current_document(provider, wanted, requester, document).await
+        self.current_document(&provider.id, wanted, requester, document).await
     }
 
     /// A document: the cached copy if it is young enough, otherwise the fetched document. While the provider does not
@@ -166,30 +185,27 @@ impl<P: Platform> RequestContext<'_, P> {
     /// failed.
     async fn current_document<T>(
         &self,
-        provider: &Provider,
+        provider: &str,
         wanted: Wanted,
         requester: Requester,
         document: Document<T>,
     ) -> Result<Rc<T>, Error> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
         let Document { kind, request, slot } = document;
-        let cached_copy = |age| cache.with(&provider.id, |cached| slot(cached).within(age, platform.now()));
-        let recently_failed =
-            || provider_error(provider, ProviderError::RecentlyFailed { endpoint: kind.name() });
-        let (age, max_wait) = match (wanted, requester) {
-            (Wanted::Current, _) => (FRESH_FOR, MAX_ATTEMPT),
-            (Wanted::Newer, Requester::Anyone) => (UNKNOWN_KEY_THROTTLE, MAX_ATTEMPT),
-            // As long as a fetch of its own would take.
-            (Wanted::Newer, Requester::User) => (UNKNOWN_KEY_THROTTLE, request.timeout),
+        let cached_copy = |age| cache.with(provider, |cached| slot(cached).within(age, platform.now()));
+        let recently_failed = || recently_failed(provider, kind);
+        let age = match wanted {
+            Wanted::Current => FRESH_FOR,
+            Wanted::Newer => UNKNOWN_KEY_THROTTLE,
         };
-        let deadline = platform.now().plus(max_wait);
+        let deadline = platform.now().plus(MAX_ATTEMPT);
         let copy = loop {
             if let Some(value) = cached_copy(age) {
                 return Ok(value);
             }
             let copy = if wanted == Wanted::Current { cached_copy(USABLE_FOR) } else { None };
             let now = platform.now();
-            match (cache.with(&provider.id, |cached| cached.decide_fetch(kind, copy.is_some(), now)), copy) {
+            match (cache.with(provider, |cached| cached.decide_fetch(kind, copy.is_some(), now)), copy) {
                 (FetchDecision::Fetch, copy) => break copy,
                 (_, Some(copy)) => return Ok(copy),
                 // Without a copy the user's sign-in would fail, so it does not depend on another request's fetch.
@@ -198,26 +214,35 @@ impl<P: Platform> RequestContext<'_, P> {
                 (FetchDecision::Wait | FetchDecision::Later, None) => return Err(recently_failed()),
             }
         };
+        let max_wait = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
+        match self.fetch_document(provider, kind, request, max_wait).await {
+            Ok(()) => cache.with(provider, |cached| slot(cached).newest()).ok_or_else(recently_failed),
+            Err(error) => copy.ok_or(error),
+        }
+    }
+
+    /// Fetches a document into the cache, and waits for it so long. The answer is stored also if this request ends first, or
+    /// goes on without it.
+    async fn fetch_document(
+        &self,
+        provider: &str,
+        kind: DocumentKind,
+        request: FetchRequest,
+        max_wait: Duration,
+    ) -> Result<(), Error> {
+        let (platform, cache) = (self.platform, &self.vestibule.providers);
         let begun = platform.now();
-        cache.with(&provider.id, |cached| cached.begin_attempt(kind, begun));
         let fetch = DocumentFetch {
             vestibule: self.vestibule.clone(),
             platform: platform.clone(),
             details: self.details(),
-            provider: provider.id.clone(),
+            provider: provider.to_owned(),
             kind,
             request,
-            begun,
+            fetch: cache.with(provider, |cached| cached.begin_attempt(kind, begun)),
         };
-        // The answer is stored also if this request ends first, or goes on with its copy.
         let stored = pin!(platform.run_to_completion(fetch.run()));
-        let max_wait = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
-        match within(platform, max_wait, stored).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return copy.ok_or(error),
-            None => return copy.ok_or_else(recently_failed),
-        }
-        cache.with(&provider.id, |cached| slot(cached).newest()).ok_or_else(recently_failed)
+        within(platform, max_wait, stored).await.unwrap_or_else(|| Err(recently_failed(provider, kind)))
     }
 
     /// `session_expiry` of an ID token with these claims: when a session that it creates must end. A value that is no
@@ -267,6 +292,16 @@ enum Wanted {
     Newer,
 }
 
+/// Whether this text is the provider's issuer, also where the issuers of a provider have a template.
+pub(crate) fn is_issuer(openid: &OpenId, text: &str) -> bool {
+    issuer(openid).accepts(text)
+}
+
+/// Whether a token may be signed with a key that is not known yet. One without a `kid` may, too.
+fn may_have_new_key(jws: &UnverifiedJws<'_>, error: &JwsError) -> bool {
+    *error == JwsError::UnknownKey || jws.kid().is_none()
+}
+
 fn issuer(openid: &OpenId) -> Issuer<'_> {
     Issuer {
         identifier: &openid.issuer,
@@ -304,13 +339,13 @@ struct DocumentFetch<P: Platform> {
     provider: String,
     kind: DocumentKind,
     request: FetchRequest,
-    begun: Timestamp,
+    fetch: Fetch,
 }
 
 impl<P: Platform> DocumentFetch<P> {
     /// Fetches the document and stores it in the cache.
     async fn run(self) -> Result<(), Error> {
-        let Self { vestibule, platform, details, provider, kind, request, begun } = self;
+        let Self { vestibule, platform, details, provider, kind, request, fetch } = self;
         let answer = platform.fetch(request).await;
         let now = platform.now();
         let read = answer
@@ -318,13 +353,13 @@ impl<P: Platform> DocumentFetch<P> {
             .and_then(|response| kind.read(&vestibule, &provider, &response));
         let error = match read {
             Ok(published) => {
-                vestibule.providers.with(&provider, |cached| cached.store(published, begun, now));
+                vestibule.providers.with(&provider, |cached| cached.store(published, fetch));
                 return Ok(());
             }
             Err(cause) => Error::Provider { provider: provider.clone(), cause },
         };
         let has_copy = vestibule.providers.with(&provider, |cached| {
-            cached.attempt_failed(kind, now);
+            cached.attempt_failed(kind, fetch, now);
             cached.has(kind, USABLE_FOR, now)
         });
         if has_copy {
@@ -340,6 +375,7 @@ impl DocumentKind {
         match self {
             Self::Metadata => "discovery",
             Self::Keys => "jwks",
+            Self::JwksUri => "transmitter metadata",
         }
     }
 
@@ -353,6 +389,10 @@ impl DocumentKind {
         if let Self::Keys = self {
             return Ok(Published::Keys(Rc::new(jwks::parse(response)?)));
         }
+        if let Self::JwksUri = self {
+            let issuer = sent_tokens::transmitter_of_cache(provider);
+            return Ok(Published::JwksUri(Rc::new(transmitter::parse_metadata(issuer, response)?)));
+        }
         let providers = &vestibule.config.providers;
         let found = providers.iter().find(|found| found.id == provider).and_then(|found| match &found.kind {
             ProviderKind::OAuth(oauth) => Some((oauth, oauth.openid.as_ref()?)),
@@ -365,16 +405,39 @@ impl DocumentKind {
     }
 }
 
-/// How the provider's token responses are to be read.
-pub(crate) fn reading(oauth: &OAuthProvider) -> ParseOptions<'_> {
+/// How the provider's token responses are to be read. `is_bound`: the request had a proof of possession.
+pub(crate) fn reading(oauth: &OAuthProvider, is_bound: bool) -> ParseOptions<'_> {
     ParseOptions {
         is_strict: oauth.openid.is_some(),
         response_path: oauth.token.response_path.as_ref(),
         invalid_grant_errors: &oauth.token.invalid_grant_errors,
+        is_bound,
+    }
+}
+
+/// Refuses a provider whose metadata say that it takes no proofs with the algorithm that is used here (RFC 9449 section
+/// 5.1): each sign-in would end in an error at its token endpoint.
+pub(crate) fn check_dpop(provider: &Provider, metadata: &ProviderMetadata) -> Result<(), Error> {
+    let wanted = dpop::ALGORITHM.name();
+    match metadata.dpop_algorithms() {
+        Some(algorithms) if !algorithms.iter().any(|name| name == wanted) => {
+            let (id, algorithms) = (&provider.id, algorithms.join(", "));
+            Err(Error::Configuration(format!(
+                "provider {id}: its metadata say that proofs of possession may be signed with {algorithms}, and {wanted} is \
+                 not among them: remove dpop"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 
 /// An error of this provider.
 pub(crate) fn provider_error(provider: &Provider, cause: impl Into<ProviderError>) -> Error {
     Error::Provider { provider: provider.id.clone(), cause: cause.into() }
+}
+
+/// No usable document, after a fetch that failed a short time ago.
+fn recently_failed(provider: &str, kind: DocumentKind) -> Error {
+    let cause = ProviderError::RecentlyFailed { endpoint: kind.name() };
+    Error::Provider { provider: provider.to_owned(), cause }
 }

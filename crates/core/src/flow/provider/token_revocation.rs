@@ -28,18 +28,20 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 impl<P: Platform> RequestContext<'_, P> {
     /// Revokes the session's refresh token at its provider, as [`revoke_refresh_token`](Self::revoke_refresh_token) does.
     pub(crate) fn revoke_refresh_token_of(&self, session: &Session) {
-        if let (Some(provider), Some(token)) = (session.provider(), session.refresh_token()) {
+        let Some(provider) = session.provider() else { return };
+        if let Some(token) = session.refresh_token() {
             self.revoke_refresh_token(provider, token);
+        } else if session.lacks("refresh_token") && self.revokes_refresh_tokens(provider) {
+            let message =
+                format_args!("provider {provider}: the refresh token cannot be read from the store");
+            self.log(Record::new(LogEvent::TokenRevocationFailed, message).provider(provider));
         }
     }
 
     /// Revokes a refresh token at the provider with this id, if its configuration says so. Returns at once; a failure is
     /// logged.
     pub(crate) fn revoke_refresh_token(&self, provider_id: &str, token: Secret) {
-        let Some(Provider { kind: ProviderKind::OAuth(oauth), .. }) = self.provider(provider_id) else {
-            return;
-        };
-        if oauth.token_revocation.is_none() {
+        if !self.revokes_refresh_tokens(provider_id) {
             return;
         }
         let revocation = TokenRevocation {
@@ -50,6 +52,11 @@ impl<P: Platform> RequestContext<'_, P> {
             token,
         };
         self.platform.spawn(revocation.run());
+    }
+
+    fn revokes_refresh_tokens(&self, provider_id: &str) -> bool {
+        let kind = self.provider(provider_id).map(|provider| &provider.kind);
+        matches!(kind, Some(ProviderKind::OAuth(oauth)) if oauth.token_revocation.is_some())
     }
 
     /// Sends the revocation request. After a passing failure it sends it once more.

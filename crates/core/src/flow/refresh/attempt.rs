@@ -10,6 +10,7 @@ use crate::config::Provider;
 use crate::flow::RequestContext;
 use crate::flow::refresh::grant::PreparedRefresh;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens};
+use crate::flow::session::tokens::TokensError;
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, Found, Lease, Publication, RefreshId};
@@ -17,7 +18,9 @@ use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, StoreError, within};
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
+use crate::session::tokens::TokenStorage;
 use vestibule_oidc::http::request::Request;
+use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
 /// How much of a lease may pass before the refresh token is redeemed: the provider's metadata may have to be fetched
@@ -63,7 +66,7 @@ pub(super) struct RefreshAttempt<P: Platform> {
 
 impl<P: Platform> RefreshAttempt<P> {
     /// Runs the attempt, and completes its slot for the other requests of this process.
-    pub(super) async fn run(self, slot: Slot) -> RefreshOutcome {
+    pub(super) async fn run(mut self, slot: Slot) -> RefreshOutcome {
         let now = self.platform.now();
         let Some(context) = RequestContext::new(&self.vestibule, &self.platform, &self.request) else {
             return RefreshOutcome::Unavailable { until: now.plus(BACKOFF) };
@@ -73,7 +76,17 @@ impl<P: Platform> RefreshAttempt<P> {
         };
         let lease = context.refresh_lease(provider);
         let granted = match self.prepare(&context, &lease, provider, &slot).await {
-            Ok(Ok(prepared)) => context.redeem_refresh_token(provider, prepared, &self.session).await,
+            Ok(Ok(prepared)) => match context.with_tokens(&self.session).await {
+                Ok(session) => {
+                    self.session = session;
+                    context.redeem_refresh_token(provider, prepared, &self.session).await
+                }
+                Err(TokensError::Unavailable(retry)) => {
+                    let message = "the session's refresh token cannot be read from the store";
+                    Err(GrantError::Unavailable(message.to_owned(), Some(retry)))
+                }
+                Err(TokensError::Lost) => Err(GrantError::Lost),
+            },
             Ok(Err(error)) => Err(error),
             Err(outcome) => {
                 slot.complete(outcome.clone(), self.platform.now());
@@ -213,6 +226,7 @@ impl<P: Platform> RefreshAttempt<P> {
                 context.end_session(&self.session, false).await;
                 RefreshOutcome::InvalidGrant { is_final: true }
             }
+            GrantError::Lost => RefreshOutcome::TokensLost,
             GrantError::Misconfigured(error) => {
                 self.log(context, LogEvent::RefreshMisconfigured, &error);
                 self.unavailable(MISCONFIGURED_BACKOFF)
@@ -249,9 +263,10 @@ impl<P: Platform> RefreshAttempt<P> {
             slot.complete(RefreshOutcome::SignedOut, platform.now());
             return RefreshOutcome::SignedOut;
         }
-        let tokens = Rc::new(RefreshedTokens {
+        let is_kept = context.config().session.tokens != TokenStorage::None;
+        let mut tokens = RefreshedTokens {
             generation: self.name.generation.saturating_add(1),
-            access_token: granted.access_token,
+            access_token: if is_kept { granted.access_token } else { Secret::default() },
             refresh_token: granted.refresh_token,
             expires_at: granted.expires_at,
             refresh_expires_at: granted.refresh_expires_at,
@@ -259,7 +274,16 @@ impl<P: Platform> RefreshAttempt<P> {
             issued_at: granted.issued_at,
             claims: granted.claims,
             ends_at: granted.ends_at,
-        });
+            dpop_key: granted.dpop_key,
+            id_token: granted.id_token,
+            entry: None,
+        };
+        if context.config().session.tokens == TokenStorage::Store {
+            // Before any other request can find the tokens, and set a cookie that relies on the entry.
+            let session = self.session.with_refreshed_tokens(&tokens, platform.now());
+            tokens.entry = Box::pin(context.new_entry(&session, Some(&self.session))).await;
+        }
+        let tokens = Rc::new(tokens);
         let renewed = RefreshOutcome::Renewed(Rc::clone(&tokens));
         let owner = slot.owner.clone();
         let mut slot = Some(slot);
@@ -280,6 +304,7 @@ impl<P: Platform> RefreshAttempt<P> {
         let outcome = match published {
             Ok(Publication::Published) => {
                 refreshes.confirm(&self.name.sid, platform.now());
+                context.delete_entry_before(&self.session);
                 renewed
             }
             Ok(Publication::Unchecked(error)) => {
@@ -289,6 +314,8 @@ impl<P: Platform> RefreshAttempt<P> {
             }
             Ok(Publication::SignedOut) => {
                 drop_tokens();
+                let renewed = self.session.with_refreshed_tokens(&tokens, platform.now());
+                context.delete_revoked_tokens(&renewed);
                 self.signed_out()
             }
             Err(error) => {

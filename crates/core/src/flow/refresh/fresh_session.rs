@@ -8,17 +8,25 @@ use crate::platform::Platform;
 use crate::session::claims::Session;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::origin::Origin;
+use vestibule_oidc::secret::Secret;
 
 /// A session that can be used, and what to do about the browser's cookie.
 pub(crate) struct FreshSession {
     pub(crate) session: Session,
     pub(super) cookie_update: CookieUpdate,
+    /// The ID token that a refresh brought.
+    pub(super) id_token: Option<Secret>,
 }
 
 impl FreshSession {
     /// The session as the browser sent it.
     pub(crate) fn unchanged(session: Session) -> Self {
-        Self { session, cookie_update: CookieUpdate::IfStale }
+        Self::new(session, CookieUpdate::IfStale)
+    }
+
+    /// A session without a new ID token.
+    pub(super) fn new(session: Session, cookie_update: CookieUpdate) -> Self {
+        Self { session, cookie_update, id_token: None }
     }
 
     /// Whether the session differs from the browser's cookie, which must be written.
@@ -26,9 +34,18 @@ impl FreshSession {
         self.cookie_update == CookieUpdate::Write
     }
 
+    /// The same with another version of the session that the cookie does not hold: with its tokens from the store.
+    pub(crate) fn with_session(self, session: Session) -> Self {
+        Self { session, ..self }
+    }
+
     /// The same session after a `later` refresh.
     pub(crate) fn then(self, later: Self) -> Self {
-        Self { session: later.session, cookie_update: self.cookie_update.max(later.cookie_update) }
+        Self {
+            session: later.session,
+            cookie_update: self.cookie_update.max(later.cookie_update),
+            id_token: later.id_token.or(self.id_token),
+        }
     }
 
     /// The cookies that store it in the browser.
@@ -36,11 +53,17 @@ impl FreshSession {
         match self.cookie_update {
             CookieUpdate::IfStale => context.renewal_cookies(&self.session),
             CookieUpdate::Skip => Vec::new(),
-            CookieUpdate::Write => context.session_cookies(&self.session).unwrap_or_else(|too_large| {
-                // The browser keeps the old tokens, by which the next request finds the new ones.
-                context.log(Record::new(LogEvent::SessionTooLarge, too_large));
-                Vec::new()
-            }),
+            CookieUpdate::Write => {
+                let (session, hint) = context.with_logout_hint(self.session.clone(), self.id_token.as_ref());
+                match context.session_cookies(&session) {
+                    Ok(cookies) => cookies.into_iter().chain(hint).collect(),
+                    Err(too_large) => {
+                        // The browser keeps the old tokens, by which the next request finds the new ones.
+                        context.log(Record::new(LogEvent::SessionTooLarge, too_large));
+                        Vec::new()
+                    }
+                }
+            }
         }
     }
 }

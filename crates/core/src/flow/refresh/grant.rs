@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
+use crate::flow::dpop::TokenAnswer;
 use crate::flow::refresh::granted::{GrantError, GrantedTokens, MAX_CLAIMS_WAIT, temporary};
 use crate::flow::signin::profile::TokenSource;
 use crate::flow::{RequestContext, provider};
@@ -69,25 +70,29 @@ impl<P: Platform> RequestContext<'_, P> {
         let refresh_token = session
             .refresh_token()
             .ok_or_else(|| GrantError::InvalidGrant("the session has no refresh token".to_owned()))?;
-        let client = self
-            .client(oauth, metadata)
-            .await
-            .map_err(|error| GrantError::Misconfigured(error.to_string()))?;
+        // The session may be older than `dpop` in the configuration: then its next tokens are bound to a new key.
+        let dpop_key = oauth.dpop.then(|| session.dpop_key().unwrap_or_else(|| self.new_dpop_key()));
         let redirect_uri = self.redirect_uri(&provider.id);
         let grant = token::Grant::Refresh { refresh_token: &refresh_token, redirect_uri: &redirect_uri };
         let endpoint = oauth.token.refresh_endpoint.as_ref().unwrap_or(metadata.token_endpoint());
-        let request = token::request(endpoint, &client, &oauth.token, grant);
         // The token's time begins at the provider, somewhere between the request and its answer.
-        let sent = self.platform.now();
-        let response = self.ask(provider, "token", request).await.map_err(|error| temporary(&error))?;
-        let tokens = token::parse(&response, provider::reading(oauth)).map_err(|error| match error {
+        let TokenAnswer { response, sent } = self
+            .exchange(provider, (oauth, metadata), endpoint, grant, dpop_key.as_ref())
+            .await
+            .map_err(|error| match error {
+                Error::Configuration(_) => GrantError::Misconfigured(error.to_string()),
+                error => temporary(&error),
+            })?;
+        let reading = provider::reading(oauth, dpop_key.is_some());
+        let mut tokens = token::parse(&response, reading).map_err(|error| match error {
             TokenError::InvalidGrant(_) => GrantError::InvalidGrant(error.to_string()),
             TokenError::InvalidClient(_) => GrantError::Misconfigured(error.to_string()),
             _ => GrantError::Unavailable(error.to_string(), response.retry_after(self.platform.now())),
         })?;
+        self.check_authorization_details(provider, oauth, &mut tokens);
         let issued_at = self.platform.now();
         let deadline = issued_at.plus(MAX_CLAIMS_WAIT);
-        let source = TokenSource { provider, oauth, metadata, tokens: &tokens };
+        let source = TokenSource { provider, oauth, metadata, tokens: &tokens, dpop_key: dpop_key.as_ref() };
         let id_token = match (&tokens.id_token, &oauth.openid) {
             (Some(id_token), Some(openid)) => {
                 // With `user.id`, the session's subject is another identifier than the ID token's `sub`.
@@ -102,6 +107,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(id_token) => self.refreshed_session_end(provider, id_token, session)?,
             None => None,
         };
+        let new_id_token = tokens.id_token.clone().filter(|_| id_token.is_some());
         let id_token = id_token.map(|id_token| id_token.verified);
         let asked = self.claims_of_provider(&source, id_token.as_ref(), session);
         let claims = self.refreshed_claims(provider, deadline, pin!(asked)).await?;
@@ -114,6 +120,8 @@ impl<P: Platform> RequestContext<'_, P> {
             issued_at,
             claims,
             ends_at,
+            dpop_key,
+            id_token: new_id_token,
         })
     }
 
@@ -150,7 +158,8 @@ impl<P: Platform> RequestContext<'_, P> {
         subject: Option<&str>,
     ) -> Result<Option<RefreshedIdToken>, Error> {
         let TokenSource { provider, oauth, metadata, .. } = *source;
-        let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
+        let id_token = self.decrypted_id_token(provider, oauth, id_token.expose()).await?;
+        let verified = self.verify_signature(provider, oauth, metadata, &id_token);
         let (claims, is_signature_verified) =
             match within(self.platform, MAX_CLAIMS_WAIT, pin!(verified)).await {
                 Some(Ok(payload)) => (payload.into_claims(), true),
@@ -165,7 +174,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     let id = &provider.id;
                     let message = format_args!("provider {id}: its keys are unavailable");
                     self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
-                    let claims = match jws::decode_unverified(id_token.expose()) {
+                    let claims = match jws::decode_unverified(&id_token) {
                         Value::Object(claims) => claims,
                         _ => Map::new(),
                     };
@@ -195,7 +204,7 @@ struct RefreshedIdToken {
 /// Whether [`RequestContext::redeem_refresh_token`] can refresh this session at this provider.
 pub(super) fn can_refresh(provider: &Provider, session: &Session) -> bool {
     match &provider.kind {
-        ProviderKind::OAuth(_) => session.refresh_token().is_some(),
+        ProviderKind::OAuth(_) => session.has_refresh_token(),
         ProviderKind::Credentials(api) => {
             api.refresh.as_ref().is_some_and(|refresh| credentials::can_refresh(refresh, session))
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::session::refreshed_tokens::ClaimChanges;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -28,6 +29,10 @@ pub(super) struct GrantedTokens {
     pub(super) claims: Option<ClaimChanges>,
     /// When the provider ends the session, if its new ID token says so.
     pub(super) ends_at: Option<Timestamp>,
+    /// The key to which they are bound, if they are.
+    pub(super) dpop_key: Option<DpopKey>,
+    /// The new ID token, if there is one and it is the provider's.
+    pub(super) id_token: Option<Secret>,
 }
 
 /// Why there are no new tokens.
@@ -38,6 +43,8 @@ pub(super) enum GrantError {
     Unavailable(String, Option<Duration>),
     /// There are new tokens, but their user may no longer have a session.
     NotAllowed(String),
+    /// The store no longer has the session's refresh token.
+    Lost,
     /// The provider rejects this client's configuration. The refresh token may still be valid.
     Misconfigured(String),
 }

@@ -44,8 +44,12 @@ use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::time::Timestamp;
 
 /// At a provider that ends the old access token when it gives a new one: how long before its end a token is no longer
-/// used. Requests that are on their way get that much time, and the clocks of two processes may differ by as much.
-const END_MARGIN: Duration = Duration::from_secs(1);
+/// used.
+const END_MARGIN: Duration = Duration::from_secs(2);
+
+/// How long the requests that are on their way with such a token get before it is renewed; the clocks of two processes may
+/// differ by as much. It is renewed before its end, because some providers end the refresh token at the same time.
+const IN_FLIGHT_TIME: Duration = Duration::from_secs(1);
 
 /// How often a request checks whether the leader of its process is done.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -86,34 +90,43 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             return without_refresh(session, due.reason, CookieUpdate::Skip, Duration::from_secs(1));
         }
         let begun = self.platform.now();
-        let (mut session, mut cookie_update) = (session, CookieUpdate::Skip);
+        let (mut session, mut cookie_update, mut id_token) = (session, CookieUpdate::Skip, None);
         for _ in 0..MAX_GENERATIONS {
             if self.vestibule.refreshes.is_signed_out(&due.name.sid) {
                 return Err(RefreshError::SignedOut);
             }
             if due.reason == Reason::TokenExpired {
-                self.wait_for_end(due.provider, &session).await;
+                self.wait_for_requests_in_flight(due.provider, &session).await;
             }
             let deadline = begun.plus(due.reason.max_wait());
             match self.refresh_outcome(&session, &due, deadline).await {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
+                    id_token = tokens.id_token.clone().or(id_token);
                     if session.ends_at().is_some_and(|end| end <= self.platform.now()) {
                         // The provider set an earlier end while this browser was away.
                         let session = session.without_tokens();
-                        return Err(RefreshError::Ended(FreshSession { session, cookie_update }));
+                        return Err(RefreshError::Ended(FreshSession::new(session, cookie_update)));
                     }
                 }
                 RefreshOutcome::InvalidGrant { is_final } => {
                     // If another process may have redeemed the token, the browser may have a newer cookie already.
                     let cookie_update = if is_final { CookieUpdate::Write } else { CookieUpdate::Skip };
-                    return Err(RefreshError::Ended(FreshSession {
-                        session: session.without_tokens(),
-                        cookie_update,
-                    }));
+                    let session = session.without_tokens();
+                    return Err(RefreshError::Ended(FreshSession::new(session, cookie_update)));
                 }
                 RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
+                RefreshOutcome::TokensLost => {
+                    // As where the provider does not answer: the session is renewed for a while.
+                    if cookie_update == CookieUpdate::Skip && due.reason.is_revalidation() {
+                        cookie_update = CookieUpdate::IfStale;
+                    }
+                    return without_refresh_token(
+                        FreshSession { session, cookie_update, id_token },
+                        due.reason,
+                    );
+                }
                 outcome @ (RefreshOutcome::Unavailable { until }
                 | RefreshOutcome::HeldElsewhere { until }) => {
                     let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
@@ -127,7 +140,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             match self.needs_refresh(&session, need) {
                 Some(next) => due = next,
-                None => return self.without_refresh_here(FreshSession { session, cookie_update }, need),
+                None => {
+                    let fresh = FreshSession { session, cookie_update, id_token };
+                    return self.without_refresh_here(fresh, need);
+                }
             }
         }
         without_refresh(session, due.reason, cookie_update, BACKOFF)
@@ -181,12 +197,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    /// At a provider that ends the old access token when it gives a new one, waits for the old one's end. A request that
-    /// another process forwarded with it a moment ago gets as far as the provider meanwhile.
-    async fn wait_for_end(&self, provider: &Provider, session: &Session) {
-        let left = session.token_expires_at().map(|end| end.since(self.platform.now())).unwrap_or_default();
-        if provider.renewal == RenewalTime::AtEnd && !left.is_zero() {
-            self.platform.sleep(left.min(END_MARGIN)).await;
+    /// At a provider that ends the old access token when it gives a new one, waits while requests may still be on their way
+    /// with it that another process forwarded a moment ago.
+    async fn wait_for_requests_in_flight(&self, provider: &Provider, session: &Session) {
+        let Some(end) = session.token_expires_at().filter(|_| provider.renewal == RenewalTime::AtEnd) else {
+            return;
+        };
+        let left = end.minus(END_MARGIN.saturating_sub(IN_FLIGHT_TIME)).since(self.platform.now());
+        if !left.is_zero() {
+            self.platform.sleep(left.min(IN_FLIGHT_TIME)).await;
         }
     }
 
@@ -218,9 +237,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let has_expired = need != Need::User && self.has_expired_token(session)
             || self.revalidation(session, need) == Some(Reason::RevalidationOverdue);
         let is_configured_here = session.provider().is_none_or(|id| self.provider(id).is_some());
-        let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
         // A preview host's session has no grant, whether or not the login host's has one.
-        (has_expired && (is_preview || !is_configured_here && has_grant)).then_some(login)
+        (has_expired && (is_preview || !is_configured_here && session.has_grant())).then_some(login)
     }
 
     /// The outcome of the refresh, whichever request of this process runs it.
@@ -349,9 +367,19 @@ fn without_refresh(
     retry: Duration,
 ) -> Result<FreshSession, RefreshError> {
     match reason {
-        reason if reason.is_optional() => Ok(FreshSession { session, cookie_update }),
+        reason if reason.is_optional() => Ok(FreshSession::new(session, cookie_update)),
         Reason::RevalidationOverdue => Err(RefreshError::NotConfirmed(Some(retry))),
         _ => Err(RefreshError::Unavailable(retry)),
+    }
+}
+
+/// The result of a request whose session can no longer be refreshed, because the store has lost its tokens. No one is signed
+/// out by that: only what needs a token, or the provider's word, needs a new sign-in.
+fn without_refresh_token(fresh: FreshSession, reason: Reason) -> Result<FreshSession, RefreshError> {
+    match reason {
+        reason if reason.is_optional() => Ok(fresh),
+        Reason::RevalidationOverdue => Err(RefreshError::NotConfirmed(None)),
+        _ => Err(RefreshError::Expired(fresh)),
     }
 }
 

@@ -58,11 +58,10 @@ impl<P: Platform> RequestContext<'_, P> {
     /// could have confirmed the user since, and has not for long.
     pub(crate) fn was_confirmed(&self, session: &Session) -> bool {
         let Some(confirmed) = session.revalidated_at() else { return true };
-        let has_grant = session.refresh_token().is_some() || !session.api_cookies().is_empty();
         let can_be_asked = match session.provider().map(|id| self.provider(id)) {
             None => false,
             // At a host that has the provider.
-            Some(None) => has_grant,
+            Some(None) => session.has_grant(),
             Some(Some(provider)) => {
                 grant::can_refresh(provider, session)
                     && RefreshId::of(session).is_some()

@@ -178,9 +178,9 @@ fn superseded(outcome: &RefreshOutcome) -> DroppedCookies {
     match outcome {
         RefreshOutcome::Renewed(_) => DroppedCookies::NotNewest,
         RefreshOutcome::SignedOut | RefreshOutcome::InvalidGrant { .. } => DroppedCookies::SignedOut,
-        RefreshOutcome::HeldElsewhere { .. } | RefreshOutcome::Unavailable { .. } => {
-            DroppedCookies::RefreshUnderWay
-        }
+        RefreshOutcome::HeldElsewhere { .. }
+        | RefreshOutcome::Unavailable { .. }
+        | RefreshOutcome::TokensLost => DroppedCookies::RefreshUnderWay,
     }
 }
 

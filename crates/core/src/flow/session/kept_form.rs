@@ -31,7 +31,10 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) async fn keep_form(&self, reason: &DenialReason, body: P::Body) -> Option<Response> {
         let is_over = matches!(
             reason,
-            DenialReason::SignIn | DenialReason::TokenExpired | DenialReason::RefreshAtLoginHost(_)
+            DenialReason::SignIn
+                | DenialReason::TokenExpired
+                | DenialReason::RefreshAtLoginHost(_)
+                | DenialReason::StepUp(_)
         );
         if !is_over || !self.is_own_form() || matches!(self.host_role, HostRole::Outside(_)) {
             return None;
@@ -43,9 +46,17 @@ impl<P: Platform> RequestContext<'_, P> {
         let body = String::from_utf8(bytes).ok().filter(|body| kept_form::can_be_kept(body.as_bytes()))?;
         let url = &self.request.url;
         let address = format!("{}{}", url.origin(), url.path_and_query());
-        let kept = KeptForm { address, body, user };
+        let step_up = match reason {
+            DenialReason::StepUp(denial) => Some(&denial.asked),
+            _ => None,
+        };
+        let kept = KeptForm { address, body, user, waits_for_step_up: step_up.is_some() };
         let sealed = kept.seal(&config.keys, self.now, &mut |bytes| self.platform.fill_random(bytes));
-        Some(self.session_ended_page(&sealed, &self.sign_in_for_form(reason)))
+        let there = self.sign_in_for_form(reason);
+        Some(match step_up {
+            Some(asked) => self.step_up_for_form_page(&sealed, &there, asked),
+            None => self.session_ended_page(&sealed, &there),
+        })
     }
 
     /// `GET /form`: the page whose script sends what the tab keeps to [`show_kept_form`](Self::show_kept_form).
@@ -73,7 +84,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if self.user_of(&session).is_none_or(|user| user != kept.user) {
             return self.form_of_another_user_page();
         }
-        self.kept_form_page(&kept.address, &kept.fields())
+        self.kept_form_page(&kept)
     }
 
     /// The cookie that says whose session this browser has, if it does not say so yet. It stays when the session's cookie is
@@ -139,6 +150,7 @@ impl<P: Platform> RequestContext<'_, P> {
         match (reason, self.host_role) {
             (DenialReason::RefreshAtLoginHost(login), _)
             | (DenialReason::TokenExpired, HostRole::Member(login)) => self.renewal_url(login, &form),
+            (DenialReason::StepUp(denial), _) => self.step_up_address(&denial.asked, &form),
             _ => self.sign_in_page(&form),
         }
     }

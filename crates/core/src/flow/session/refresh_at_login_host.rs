@@ -13,6 +13,7 @@ use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::{self, with_cookies};
 use crate::flow::session::renewal_marker::RETRY_AFTER;
 use crate::flow::session::show::revocation_unavailable;
+use crate::flow::session::tokens::TokensError;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::claims::Session;
@@ -89,7 +90,20 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(fresh) if need == Need::User || self.has_valid_token(&fresh.session) => {
                 let cookies = fresh.cookies(self);
                 let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
-                SessionForHost::Found(fresh, cookies)
+                let with_tokens = match need {
+                    Need::AccessToken => self.with_tokens(&fresh.session).await,
+                    Need::User | Need::Confirmation => Ok(fresh.session.clone()),
+                };
+                match with_tokens {
+                    Ok(session) => SessionForHost::Found(fresh.with_session(session), cookies),
+                    Err(TokensError::Unavailable(retry)) => {
+                        answer(responses::token_unavailable(retry), cookies)
+                    }
+                    Err(TokensError::Lost) => {
+                        let silently = self.sign_in_silently(&fresh.session, return_to);
+                        answer(Box::pin(silently).await.unwrap_or_else(sign_in), cookies)
+                    }
+                }
             }
             Err(RefreshError::Unavailable(retry) | RefreshError::NotConfirmed(Some(retry))) => {
                 answer(responses::token_unavailable(retry), Vec::new())

@@ -32,6 +32,22 @@ impl<P: Platform> RequestContext<'_, P> {
         Some(SetCookie::new(name, &sent).max_age(RETRY_AFTER))
     }
 
+    /// The cookie without this page's mark, if it has one: the page is not sent away again by itself.
+    pub(crate) fn unmark_renewal(&self, address: &str) -> Option<SetCookie> {
+        let name = self.names.renewal();
+        let page = fingerprint(address);
+        let sent: Vec<&str> = self.cookies.get_all(name).flat_map(|pages| pages.split('.')).collect();
+        if !sent.contains(&page.as_str()) {
+            return None;
+        }
+        let others: Vec<&str> = sent.into_iter().filter(|sent| *sent != page).collect();
+        Some(if others.is_empty() {
+            SetCookie::expired(name)
+        } else {
+            SetCookie::new(name, &others.join(".")).max_age(RETRY_AFTER)
+        })
+    }
+
     /// The cookie that clears the marker. It is set when the token is valid again.
     pub(crate) fn clear_renewal_marker(&self) -> Option<SetCookie> {
         let name = self.names.renewal();

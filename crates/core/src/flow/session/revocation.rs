@@ -3,6 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::flow::RequestContext;
 use crate::flow::vestibule::Vestibule;
 use crate::guard::cross_origin;
@@ -58,6 +60,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if revocation_status == RevocationStatus::Revoked {
             let message = "the session was revoked, so no one is signed in";
             self.log(Record::new(LogEvent::SessionRevoked, message));
+            self.delete_revoked_tokens(session);
         }
         revocation_status
     }
@@ -165,17 +168,25 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(())
     }
 
-    /// When a session begins that is created now: later than every revocation that would end it.
-    pub(crate) async fn sign_in_time(&self, provider: &str, sub: &str) -> Timestamp {
+    /// When a session with these claims begins that is created now: later than every revocation by our clock that would end
+    /// it. A logout of the provider that arrived before ends it at its first request, by the provider's clock.
+    pub(crate) async fn sign_in_time(
+        &self,
+        provider: &str,
+        sub: &str,
+        claims: &Map<String, Value>,
+    ) -> Timestamp {
         if self.config().revocation.store == RevocationStore::None {
             return self.now;
         }
         let user = User { provider: provider.to_owned(), sub: sub.to_owned() };
-        let subjects = [Subject::User(user), Subject::Everything];
+        let ours = [Subject::User(user), Subject::Everything];
+        let of_provider = Subject::of_provider(&Session::new(claims.clone()));
+        let subjects: Vec<Subject> = ours.iter().cloned().chain(of_provider).collect();
         // If the store does not answer, the user signs in.
         let _ = self.read_facts(&subjects, None, MAX_READ).await;
         let memory = &self.vestibule.revocations;
-        begins_after(subjects.iter().filter_map(|subject| memory.revoked_at(subject)).max(), self.now)
+        begins_after(ours.iter().filter_map(|subject| memory.revoked_at(subject)).max(), self.now)
     }
 
     /// Ends a session in every browser that has a copy, or with `everywhere` all sessions of its user. Returns whether
@@ -191,6 +202,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let is_stored = self.revoke(&subjects, user, self.platform.now()).await;
         self.tell_lease(session).await;
+        self.delete_tokens(session).await;
         is_stored
     }
 
@@ -215,6 +227,24 @@ impl<P: Platform> RequestContext<'_, P> {
             .collect();
         self.store_later(left, user, at);
         false
+    }
+
+    /// Ends what a provider, or a transmitter of events about its users, says has ended, as of `at`. Returns whether it was
+    /// stored.
+    pub(super) async fn end_for_provider(
+        &self,
+        provider: &str,
+        subject: Subject,
+        what: &str,
+        at: Timestamp,
+    ) -> bool {
+        // The log has the same name for it as a fact in the store, and that is not personal data.
+        let id = self.fact_id(&subject);
+        let is_stored = self.revoke(&[subject], None, at).await;
+        let outcome = if is_stored { "and it was stored" } else { "but it could not be stored" };
+        let message = format_args!("the provider ended {what} ({id}), {outcome}");
+        self.log(Record::new(LogEvent::SessionsEndedByProvider, message).provider(provider));
+        is_stored
     }
 
     /// Stores a fact; a write that fails is repeated once.

@@ -200,7 +200,7 @@ impl<P: Platform> RequestContext<'_, P> {
     async fn revoke_and_report(&self, Revocation { subject, user, at }: Revocation) -> Response {
         let kind = match &subject {
             Subject::Session(_) => "a session",
-            Subject::User(_) => "the sessions of a user",
+            Subject::User(_) | Subject::ProviderUser { .. } => "the sessions of a user",
             Subject::ProviderSession { .. } => "the sessions of a provider's session",
             Subject::Everything => "everything",
         };
@@ -225,7 +225,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The secret in `Authorization: Bearer`, if the request has exactly one such field.
-    fn bearer_secret(&self) -> Option<&str> {
+    pub(super) fn bearer_secret(&self) -> Option<&str> {
         let mut fields = self.request.headers.get_all("authorization");
         let (field, None) = (fields.next()?, fields.next()) else { return None };
         let (scheme, secret) = field.split_once(' ')?;

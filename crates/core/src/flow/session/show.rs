@@ -6,6 +6,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::{self, with_cookies};
+use crate::flow::session::tokens::TokensError;
 use crate::flow::session::tokens_hidden::{is_from_token, without_tokens};
 use crate::hooks::DefaultSession;
 use crate::log::{LogEvent, Record};
@@ -60,8 +61,23 @@ impl<P: Platform> RequestContext<'_, P> {
     async fn shown(&self, session: &Session, cookies: Vec<SetCookie>) -> Result<Response, Error> {
         let unchanged = session.expires_at().filter(|_| cookies.is_empty());
         let expires = unchanged.unwrap_or_else(|| self.expiry_if_sealed_now(session));
+        let session = &self.with_shown_tokens(session).await;
         let answer = Response::json(200, &self.view(session, expires)?);
         Ok(with_cookies(answer, self.cookies_still_valid(Some(session), cookies).await))
+    }
+
+    /// The session with those of its tokens that the page sees. If they are unavailable, it is shown without them rather than
+    /// with an error: Auth.js's client would show the user as signed out.
+    pub(super) async fn with_shown_tokens(&self, session: &Session) -> Session {
+        let mut exposed = self.config().session.expose.iter().map(|(_, from)| from.root());
+        if !self.may_see_tokens() || !exposed.any(|claim| session.lacks(claim)) {
+            return session.clone();
+        }
+        match self.with_tokens(session).await {
+            Ok(session) => session,
+            Err(TokensError::Unavailable(_)) => session.without_entry(),
+            Err(TokensError::Lost) => session.without_entry().with_token_expired(),
+        }
     }
 
     /// `GET /token`: the access token for a script of the page, if `session.expose` shows it.
@@ -84,11 +100,25 @@ impl<P: Platform> RequestContext<'_, P> {
             SessionCookie::Valid(session) if session.error().is_none() => {
                 match self.fresh_session(session, Need::AccessToken).await {
                     Ok(fresh) => {
-                        let (session, cookies) = (&fresh.session, fresh.cookies(self));
-                        let token = json!({
+                        let cookies = fresh.cookies(self);
+                        let session = match self.with_tokens(&fresh.session).await {
+                            Ok(session) => session,
+                            Err(TokensError::Unavailable(retry)) => {
+                                return Ok(responses::token_unavailable(retry).uncached());
+                            }
+                            Err(TokensError::Lost) => {
+                                return Ok(self.token_expired(&self.token_return_address()).uncached());
+                            }
+                        };
+                        let session = &session;
+                        let mut token = json!({
                             "access_token": session.access_token(),
                             "expires_at": session.token_expires_at().map(Timestamp::seconds),
                         });
+                        if self.bound_token(session).is_some() {
+                            // The page does not have the key, and is to know why the token does not work.
+                            token["token_type"] = "DPoP".into();
+                        }
                         let cookies = self.cookies_still_valid(Some(session), cookies).await;
                         (Response::json(200, &token), cookies)
                     }

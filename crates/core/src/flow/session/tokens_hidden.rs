@@ -23,6 +23,6 @@ pub(super) fn is_from_token(from: &DataPath) -> bool {
 }
 
 fn is_token(name: &str) -> bool {
-    matches!(name, "expires_at" | "refresh_expires_at" | "api_cookies")
+    matches!(name, "expires_at" | "refresh_expires_at" | "api_cookies" | "dpop_key")
         || name.to_ascii_lowercase().contains("token")
 }

@@ -44,7 +44,11 @@ impl<P: Platform> RequestContext<'_, P> {
                 let cookies = self.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
                 let expires = self.expiry_if_sealed_now(&session);
                 // An expired token stays in the cookie until it is refreshed, but the page does not get it.
-                let visible = if has_token { session } else { session.without_access_token() };
+                let visible = if has_token {
+                    self.with_shown_tokens(&session).await
+                } else {
+                    session.without_entry().without_access_token()
+                };
                 with_cookies(Response::json(200, &self.view(&visible, expires)?), cookies)
             }
             other => self.no_session(other),

@@ -114,11 +114,11 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Where the person wanted to go: as the sign-in says, if this browser has it, otherwise as the request says.
     fn wanted(&self, route: &[&str], params: &RouteParams) -> String {
         if let ["callback", provider] = route {
-            let state = params.query.one("state").ok().flatten();
-            let state = state.or_else(|| params.form.one("state").ok().flatten());
+            let state = self.state_of_response(provider, &params.query);
+            let state = state.or_else(|| self.state_of_response(provider, &params.form));
             let keys = &self.config().keys;
             if let Ok(transaction) =
-                Transaction::open(state, provider, &self.cookies, keys, &self.names, self.now)
+                Transaction::open(state.as_deref(), provider, &self.cookies, keys, &self.names, self.now)
             {
                 return transaction.return_to;
             }

@@ -7,9 +7,10 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{ClientError, Error};
 use crate::flow::responses::with_cookies;
 use crate::flow::signin::switch_account;
-use crate::flow::{FormContext, RequestContext};
+use crate::flow::{FormContext, RequestContext, provider};
 use crate::platform::Platform;
 use crate::session::csrf::CsrfVerified;
+use crate::session::step_up::StepUpAttempt;
 use crate::session::ticket::Ticket;
 use crate::session::transaction::{self, Transaction};
 use vestibule_oidc::http::cookie::SetCookie;
@@ -80,16 +81,26 @@ impl<P: Platform> RequestContext<'_, P> {
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let max_age = authorize::max_age(parameters);
         let transaction = Transaction::begin(&provider.id, return_to, max_age, self.now, random);
-        let transaction = match purpose {
+        let mut transaction = match purpose {
             Purpose::SignIn { is_kept } => transaction.with_persistence(is_kept),
             Purpose::Silent { subject } => transaction.silently_for(subject),
+            Purpose::StepUp { attempt, is_kept } => {
+                transaction.with_persistence(is_kept).stepping_up(attempt)
+            }
         };
+        let mut dpop_jkt = None;
+        if oauth.dpop {
+            provider::check_dpop(provider, &metadata)?;
+            let key = self.new_dpop_key();
+            dpop_jkt = Some(self.dpop_thumbprint(&key).await?);
+            transaction.dpop_key = Some(key);
+        }
         let request = AuthorizationRequest {
             endpoint: metadata.authorization_endpoint(),
             client_id: &oauth.client.id,
             client_id_param: &oauth.client.id_param,
             response_type: &oauth.authorization.response_type,
-            form_post: oauth.authorization.form_post,
+            response_mode: oauth.authorization.response_mode.name(),
             fragment: oauth.authorization.fragment.as_deref(),
             redirect_uri: &self.redirect_uri(&provider.id),
             parameters,
@@ -97,7 +108,9 @@ impl<P: Platform> RequestContext<'_, P> {
             verifier: oauth.authorization.pkce.then_some(&transaction.verifier),
             state: &transaction.state,
             nonce: oauth.openid.as_ref().filter(|openid| openid.nonce).map(|_| &transaction.nonce),
+            dpop_jkt: dpop_jkt.as_deref(),
         };
+        let address = self.authorization_address(provider, oauth, &metadata, &request).await?;
 
         let config = self.config();
         let names = &self.names;
@@ -107,9 +120,13 @@ impl<P: Platform> RequestContext<'_, P> {
         for (name, value) in sealed {
             let cookie = SetCookie::new(name, &value).max_age(transaction::LIFETIME);
             // The provider's site posts the response, and browsers send only `SameSite=None` cookies with it.
-            cookies.push(if oauth.authorization.form_post { cookie.cross_site() } else { cookie });
+            cookies.push(if oauth.authorization.response_mode.is_posted() {
+                cookie.cross_site()
+            } else {
+                cookie
+            });
         }
-        Ok(with_cookies(Response::redirect(request.url()), cookies))
+        Ok(with_cookies(Response::redirect(address), cookies))
     }
 }
 
@@ -133,6 +150,13 @@ pub(super) enum Purpose<'a> {
     Silent {
         /// The session's subject.
         subject: &'a str,
+    },
+    /// The user of a session proves more, or again.
+    StepUp {
+        /// What they have to prove, and who they are.
+        attempt: StepUpAttempt,
+        /// Whether the session stays when the browser closes.
+        is_kept: bool,
     },
 }
 

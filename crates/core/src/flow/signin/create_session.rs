@@ -14,6 +14,7 @@ use crate::hooks::{Event, SignIn, SignInAnswer, TokenOccasion};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, random_id};
 use crate::session::claims::Session;
+use crate::session::step_up::{authentication_claims, keep_authentication};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
@@ -37,12 +38,25 @@ impl<P: Platform> RequestContext<'_, P> {
         self.session_of(identity, Some(session)).await
     }
 
+    /// The same session after its user proved more. What its tokens are for stays: a provider may give no new refresh token.
+    pub(crate) async fn step_up_session(
+        &self,
+        mut identity: Identity<'_>,
+        session: &Session,
+    ) -> Result<CreatedSession, Error> {
+        if identity.refresh_token.is_none() {
+            identity.refresh_token = session.refresh_token();
+        }
+        self.session_of(identity, Some(session)).await
+    }
+
     async fn session_of(
         &self,
-        identity: Identity<'_>,
+        mut identity: Identity<'_>,
         confirmed: Option<&Session>,
     ) -> Result<CreatedSession, Error> {
         let provider = identity.provider;
+        let id_token = identity.id_token.take();
         let mut claims = match self.authorize_sign_in(identity, SignInKind::SignIn).await? {
             SignInDecision::Claims(claims) => claims,
             SignInDecision::Redirect(to) => {
@@ -52,16 +66,18 @@ impl<P: Platform> RequestContext<'_, P> {
         if let Some(session) = confirmed {
             self.keep_session(&mut claims, session);
         } else if let Some(sub) = claims.get("sub").and_then(Value::as_str) {
-            let begins = self.sign_in_time(&provider.id, sub).await;
+            let begins = self.sign_in_time(&provider.id, sub, &claims).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
-        let session = Session::new(claims);
+        let session = self.store_tokens(Session::new(claims), confirmed).await;
+        let (session, hint) = self.with_logout_hint(session, id_token.as_ref());
         let cookies = self
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
+        all.extend(hint);
         all.extend(self.clear_signed_out());
         Ok(CreatedSession::Session(all))
     }
@@ -71,10 +87,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let session = session.clone().with_sign_in_time();
         let updatable = self.config().session.updatable.iter().map(String::as_str);
         // The provider's newest word counts, if it says it again.
-        for name in ["auth_time", "ends_at"] {
-            if let Some(value) = session.claims().get(name).filter(|_| !claims.contains_key(name)) {
-                claims.insert(name.to_owned(), value.clone());
-            }
+        keep_authentication(session.claims(), claims);
+        if let Some(end) = session.claims().get("ends_at").filter(|_| !claims.contains_key("ends_at")) {
+            claims.insert("ends_at".to_owned(), end.clone());
         }
         let of_session = ["sid", "signed_in_at", "persistent"];
         for name in of_session.into_iter().chain(updatable.clone()) {
@@ -275,21 +290,27 @@ impl<P: Platform> RequestContext<'_, P> {
             let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
             claims.and_then(|(_, claims)| claims.get(claim)).filter(|value| value.is_u64()).cloned()
         };
-        set("auth_time", id_token("auth_time"));
         set("provider_iat", id_token("iat"));
-        if self.config().revocation.operator.are_set() {
-            // Every process that opens the session reads this session's fact, so it is only there where one can be written.
+        // Every process that opens the session reads these facts, so they are only there where one can be written.
+        let of_provider = |claim: &str| {
             let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
-            set(
-                "provider_sid",
-                claims.and_then(|(_, claims)| claims.get("sid")).filter(|sid| sid.is_string()).cloned(),
-            );
+            claims.and_then(|(_, claims)| claims.get(claim)).filter(|id| id.is_string()).cloned()
+        };
+        if self.config().keeps_provider_session(&identity.provider.id) {
+            set("provider_sid", of_provider("sid"));
+        }
+        if self.config().keeps_provider_user(&identity.provider.id) {
+            set("provider_sub", of_provider("sub"));
         }
         set("access_token", identity.access_token.map(|token| json!(token.expose())));
         set("refresh_token", identity.refresh_token.map(|token| json!(token.expose())));
         set("expires_at", identity.expires_at.map(|at| json!(at.seconds())));
         for (claim, value) in identity.extra_claims {
             set(claim, Some(value));
+        }
+        let id_token = identity.sources.iter().find(|(root, _)| *root == "id_token");
+        if let Some((_, Value::Object(id_token))) = id_token {
+            claims.extend(authentication_claims(id_token));
         }
         claims
     }

@@ -191,6 +191,7 @@ pub(crate) fn described_identity<'a>(
         image: text(&user.image),
         access_token: Some(tokens.access_token),
         refresh_token: tokens.refresh_token,
+        id_token: None,
         expires_at: tokens.expires_at,
         extra_claims,
         account: Map::new(),

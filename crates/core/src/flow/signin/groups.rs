@@ -44,7 +44,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(());
         };
         let request = groups::request(&config.url, &source.tokens.access_token);
-        let response = self.ask(source.provider, "groups", request).await?;
+        let response = self.ask_resource(source, "groups", request).await?;
         match groups::parse(&response, config) {
             Ok(groups) => {
                 profile.insert(GROUPS.to_owned(), Value::Array(groups));

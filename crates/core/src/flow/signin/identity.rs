@@ -28,6 +28,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) image: Option<Value>,
     pub(crate) access_token: Option<Secret>,
     pub(crate) refresh_token: Option<Secret>,
+    /// The verified ID token of a sign-in.
+    pub(crate) id_token: Option<Secret>,
     /// When the access token expires, if that is known.
     pub(crate) expires_at: Option<Timestamp>,
     /// Further claims that Vestibule itself needs. The configuration's `claims` cannot have these names.
@@ -134,6 +136,7 @@ impl<'a> Identity<'a> {
             image: image.map(Value::from),
             access_token: Some(tokens.access_token),
             refresh_token: tokens.refresh_token,
+            id_token: None,
             expires_at: tokens.expires_at,
             extra_claims: Vec::new(),
             account,

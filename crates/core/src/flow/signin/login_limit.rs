@@ -5,14 +5,13 @@
 //! address, which tries many accounts, and for one account, which many addresses try. A form that one of them stops is not
 //! counted by the next: one address that guesses at one account does not use up the loose limits.
 
-use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use crate::config::Provider;
 use crate::error::TooManyAttemptsError;
 use crate::flow::RequestContext;
-use crate::flow::attempts::WINDOW;
+use crate::flow::attempts::{WINDOW, network_of};
 use crate::flow::form_context::RouteParams;
 use crate::log::{LogEvent, Record};
 use crate::platform::{Limit, Platform, StoreError, Unicode, within};
@@ -114,37 +113,4 @@ fn folded(unicode: &impl Unicode, name: &str) -> String {
     // By way of capitals, so that "ß" is "ss" and each sigma is the same.
     let letters: String = unicode.nfkd(name).chars().filter(is_letter).collect();
     letters.to_uppercase().chars().flat_map(char::to_lowercase).collect()
-}
-
-/// The network of an address: of IPv6 the first 64 bits, which a provider gives to one customer, who then has all addresses
-/// in it. An address in another notation stays as it is.
-fn network_of(address: &str) -> String {
-    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Ok(IpAddr::V4(address)) => address.to_string(),
-        Err(_) => address.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::network_of;
-
-    #[test]
-    fn an_address_of_ipv6_stands_for_its_network_of_64_bits() {
-        for (address, network) in [
-            ("203.0.113.7", "203.0.113.7"),
-            ("::ffff:203.0.113.7", "203.0.113.7"),
-            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-            ("2001:DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
-            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-            ("::1", "0:0:0:0::/64"),
-            ("unknown", "unknown"),
-        ] {
-            assert_eq!(network_of(address), network, "{address}");
-        }
-    }
 }

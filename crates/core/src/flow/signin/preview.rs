@@ -210,7 +210,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let code = query.one("code").map_err(ClientError::from)?.unwrap_or_default();
         let response = match PreviewCode::open(code, &self.config().keys, self.now) {
             Ok(code) => match self.accept_preview_code(&code).await {
-                Ok(nonce) => self.preview_session(&code, nonce)?,
+                Ok(nonce) => self.preview_session(&code, nonce).await?,
                 Err(error) => self.preview_code_rejected(&error, Some(&code)).await,
             },
             Err(error) => self.preview_code_rejected(&error.into(), None).await,
@@ -236,9 +236,11 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The redirect to the return address, with the session. Nothing of an earlier session goes into it.
-    fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+    async fn preview_session(&self, code: &PreviewCode, nonce: String) -> Result<Response, Error> {
+        // What the login host has in the store, this host may not reach.
+        let session = self.store_tokens(code.session.clone(), None).await;
         let cookies = self
-            .session_cookies(&code.session)
+            .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
@@ -271,13 +273,15 @@ impl<P: Platform> RequestContext<'_, P> {
     pub(crate) fn sign_out_at_login_host(&self, session: &Session, next: String) -> String {
         let Some(sid) = session.sid().map(str::to_owned) else { return next };
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
-        let code = PreviewSignOut { sid, next }.seal(&self.config().keys, self.now, random);
-        with_parameters(&self.login_route("preview/signout"), &[("code", &code)])
+        let provider = session.provider().map(str::to_owned);
+        let code = PreviewSignOut { sid, provider, next }.seal(&self.config().keys, self.now, random);
+        with_parameters(&self.login_route("signout/preview"), &[("code", &code)])
     }
 
-    /// `GET /preview/signout` on the login host: removes the session that was signed out on a preview host, and revokes the
-    /// refresh token, which only this host has. The session has ended already; another one stays.
-    pub(crate) fn end_preview_session(&self, query: &Params) -> Result<Response, Error> {
+    /// `GET /signout/preview` on the login host: removes the session that was signed out on a preview host, and revokes the
+    /// refresh token, which only this host has; and goes on to the provider, for whose logout only this host has the hint. The
+    /// session has ended already; another one stays, here and at the provider.
+    pub(crate) async fn end_preview_session(&self, query: &Params) -> Result<Response, Error> {
         let code = query.one("code").map_err(ClientError::from)?.unwrap_or_default();
         let signed_out = match PreviewSignOut::open(code, &self.config().keys, self.now) {
             Ok(signed_out) => signed_out,
@@ -286,14 +290,30 @@ impl<P: Platform> RequestContext<'_, P> {
                 return Ok(Response::redirect(self.return_policy().default().as_str()).uncached());
             }
         };
+        let (session, is_another) = match self.session() {
+            SessionCookie::Valid(session) if session.sid() == Some(signed_out.sid.as_str()) => {
+                (Some(session), false)
+            }
+            SessionCookie::Valid(_) => (None, true),
+            _ => (None, false),
+        };
         let mut cookies = Vec::new();
-        if let SessionCookie::Valid(session) = self.session()
-            && session.sid() == Some(signed_out.sid.as_str())
-        {
-            self.revoke_refresh_token_of(&session);
-            cookies = self.erased_session();
+        let mut next = signed_out.next;
+        if let Some(provider) = signed_out.provider.filter(|_| !is_another) {
+            let preview = self.preview_address(&next).map(|(_, address)| address);
+            let return_to = preview.unwrap_or_else(|| self.return_policy().resolve_or_default(&next));
+            if let Some(logout) = self.provider_logout(&provider, session.as_ref(), &return_to).await {
+                next = logout.url;
+                cookies.push(logout.cookie);
+            }
         }
-        let response = Response::redirect(signed_out.next).with("referrer-policy", "no-referrer");
+        if let Some(session) = session {
+            let session = self.with_tokens(&session).await.unwrap_or(session);
+            self.revoke_refresh_token_of(&session);
+            self.delete_tokens(&session).await;
+            cookies.extend(self.erased_session());
+        }
+        let response = Response::redirect(next).with("referrer-policy", "no-referrer");
         Ok(with_cookies(response, cookies).uncached())
     }
 

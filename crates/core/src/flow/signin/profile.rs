@@ -9,9 +9,11 @@ use crate::flow::signin::identity::{ProviderClaims, Tokens, VerifiedClaims};
 use crate::flow::{RequestContext, provider};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
+use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::json;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::dpop::DpopKey;
 use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::oauth::exchange::ErrorResponse;
 use vestibule_oidc::oauth::id_token::VerifiedIdToken;
@@ -26,6 +28,8 @@ pub(crate) struct TokenSource<'a> {
     pub(crate) oauth: &'a OAuthProvider,
     pub(crate) metadata: &'a ProviderMetadata,
     pub(crate) tokens: &'a TokenResponse,
+    /// The key to which the tokens are bound, if they are.
+    pub(crate) dpop_key: Option<&'a DpopKey>,
 }
 
 impl TokenSource<'_> {
@@ -73,7 +77,7 @@ impl<P: Platform> RequestContext<'_, P> {
         id_token: Option<&VerifiedIdToken>,
         subject: Option<&str>,
     ) -> Result<(Map<String, Value>, Option<ErrorResponse>), Error> {
-        let TokenSource { provider, oauth, metadata, tokens } = source;
+        let TokenSource { provider, oauth, metadata, tokens, .. } = source;
         let config = &oauth.userinfo;
         let mut profile = id_token.map(|token| token.claims().clone()).unwrap_or_default();
         let is_needed = match config.fetch {
@@ -88,15 +92,21 @@ impl<P: Platform> RequestContext<'_, P> {
             None
         };
         let Some(request) = request else { return Ok((profile, None)) };
-        let response = self.ask(provider, "userinfo", request).await?;
+        let response = self.ask_resource(source, "userinfo", request).await?;
         let root = config.response_path.as_ref();
         let Some(subject) = subject else {
             return userinfo::parse_profile(&response, root).map_err(provider_error);
         };
-        let claims = if config.is_signed_response {
-            let token = userinfo::signed_token(&response).map_err(provider_error)?;
-            let verified = self.verify_signature(provider, oauth, metadata, token).await?;
-            userinfo::of_subject(verified.into_claims(), subject)
+        let is_encrypted = oauth.response_encryption.userinfo.is_some();
+        let claims = if config.is_signed_response || is_encrypted {
+            let token = userinfo::token(&response).map_err(provider_error)?;
+            let token = self.decrypted_userinfo(provider, oauth, token).await?;
+            if config.is_signed_response {
+                let verified = self.verify_signature(provider, oauth, metadata, &token).await?;
+                userinfo::of_subject(verified.into_claims(), subject)
+            } else {
+                userinfo::parse_decrypted(&token, root, subject)
+            }
         } else {
             userinfo::parse(&response, root, subject)
         };
@@ -107,6 +117,17 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         profile.extend(claims);
         Ok((profile, None))
+    }
+
+    /// Sends a request that has the access token in it.
+    pub(super) async fn ask_resource(
+        &self,
+        source: &TokenSource<'_>,
+        endpoint: &'static str,
+        request: FetchRequest,
+    ) -> Result<FetchResponse, Error> {
+        let token = &source.tokens.access_token;
+        self.ask_with_token(source.provider, endpoint, request, token, source.dpop_key).await
     }
 
     /// Whether the ID token lacks a claim that a scope requests (OpenID Connect Core 1.0 section 5.4) or that the
@@ -151,7 +172,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Ok(emails.pick(&Value::Object(profile.clone())));
         };
         let request = userinfo::plain_request(url, &source.tokens.access_token);
-        let response = self.ask(provider, "emails", request).await?;
+        let response = self.ask_resource(source, "emails", request).await?;
         match userinfo::parse_emails(&response, emails) {
             Ok(email) => Ok(email),
             Err(error) if error.is_temporary() => Err(provider::provider_error(provider, error)),

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::session::claims::Session;
 use crate::session::own_claims::is_own_claim;
 use crate::session::refreshed_tokens::ClaimChanges;
+use crate::session::step_up::{AUTHENTICATION, authentication_claims, keep_authentication};
 use vestibule_oidc::data::{DataPath, Source};
 use vestibule_oidc::oauth::email::EmailVerification;
 
@@ -97,6 +98,10 @@ impl<'a> RefreshedUser<'a> {
     /// The session's claims, with `new` ones in place of those that follow the user.
     pub(crate) fn session_claims(&self, new: Map<String, Value>, config: &Config) -> Map<String, Value> {
         let mut claims = self.session.claims().clone();
+        let mut authentication = authentication_claims(&new);
+        keep_authentication(self.session.claims(), &mut authentication);
+        claims.retain(|claim, _| !AUTHENTICATION.contains(&claim.as_str()));
+        claims.extend(authentication);
         for lost in self.lost(&new, config) {
             claims.remove(&lost);
         }
@@ -111,12 +116,21 @@ impl<'a> RefreshedUser<'a> {
 
     /// The changes that lead from the session to `claims`.
     pub(crate) fn changes(&self, mut claims: Map<String, Value>, config: &Config) -> ClaimChanges {
-        claims.retain(|claim, _| !stays(claim, config));
-        let names = self.session.claims().keys().chain(config.claims.iter().map(|(claim, _)| claim));
+        let old = self.session.claims();
+        let is_of_another_authentication =
+            AUTHENTICATION.iter().any(|name| claims.get(*name) != old.get(*name));
+        let stays = |claim: &String| {
+            if AUTHENTICATION.contains(&claim.as_str()) {
+                return !is_of_another_authentication;
+            }
+            stays(claim, config)
+        };
+        claims.retain(|claim, _| !stays(claim));
+        let names = old.keys().chain(config.claims.iter().map(|(claim, _)| claim));
         let mut removed: Vec<String> =
             names.cloned().chain(STANDARD.map(|(claim, _)| claim.to_owned())).collect();
         removed.push("email_verified".to_owned());
-        removed.retain(|claim| !claims.contains_key(claim) && !stays(claim, config));
+        removed.retain(|claim| !claims.contains_key(claim) && !stays(claim));
         removed.sort_unstable();
         removed.dedup();
         ClaimChanges { set: claims, removed }

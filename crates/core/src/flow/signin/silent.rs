@@ -34,7 +34,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let provider = self.provider(session.provider()?)?;
         let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
-        if oauth.openid.is_none() || oauth.authorization.form_post {
+        if oauth.openid.is_none() || oauth.authorization.response_mode.is_posted() {
             return None;
         }
         let subject = session.subject().filter(|subject| !subject.is_empty())?;

@@ -26,7 +26,7 @@ impl<'a> RuleDecisions<'a> {
     pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
         let strictness = |decision: &Decision| match decision {
             Decision::Pass => 0,
-            Decision::SignIn => 1,
+            Decision::SignIn | Decision::StepUp => 1,
             Decision::Forbidden => 2,
             Decision::NotFound => 3,
         };
@@ -46,7 +46,7 @@ impl<'a> RuleDecisions<'a> {
         self.written.matched.map(|matched| matched.rule)
     }
 
-    fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
+    pub(in crate::guard) fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
         std::iter::once(&self.written).chain(&self.others)
     }
 }

@@ -4,6 +4,7 @@ use crate::guard::budget::Budget;
 use crate::guard::conditions::Condition;
 use crate::guard::matcher::{Pattern, Reading};
 use crate::guard::requirements::Access;
+use crate::session::step_up::StepUp;
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::value::UpstreamValue;
@@ -29,6 +30,8 @@ pub struct Rule {
     pub missing: Vec<Condition>,
     /// Who may pass.
     pub access: Access,
+    /// What is asked of how and when those who may pass authenticated.
+    pub step_up: StepUp,
     /// The response to a request that may not pass.
     pub deny: Deny,
     /// Whether pages of other origins may send requests with a session.
@@ -86,6 +89,7 @@ impl Rule {
             has: Vec::new(),
             missing: Vec::new(),
             access,
+            step_up: StepUp::default(),
             deny: Deny::default(),
             allows_cross_origin: false,
             has_public_server_functions: false,

@@ -50,6 +50,7 @@ fn read_as(naming: &CookieNaming, dialect: Dialect, header: &str) -> SessionRead
         persistence: Persistence::Persistent,
         expose: Vec::new(),
         updatable: Vec::new(),
+        tokens: crate::session::tokens::TokenStorage::Cookie,
     };
     let keys = keys();
     let sealing = Sealing { keys: &keys, dialect, session: &session };

@@ -110,4 +110,17 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "Wir konnten diese Seite nicht anzeigen. Bitte versuchen Sie es noch einmal. Wenn es wieder \
                   geschieht, sagen Sie bitte den Betreibern dieser Website Bescheid.",
     try_again: "Noch einmal versuchen",
+
+    step_up_title: "Bitte bestätigen Sie, dass Sie es sind",
+    step_up_not_given: "Diese Seite verlangt eine stärkere oder neuere Anmeldung, und die wurde nicht \
+                        bestätigt. Für alles andere sind Sie weiterhin angemeldet.",
+    step_up_other_user: "Sie haben ein anderes Konto bestätigt als das, mit dem Sie angemeldet sind. Es wurde \
+                         nichts geändert. Bitte versuchen Sie es mit demselben Konto noch einmal.",
+    no_step_up: "Diese Seite verlangt eine stärkere oder neuere Anmeldung, als Ihr Konto sie hier bieten kann. \
+                 Für alles andere sind Sie weiterhin angemeldet.",
+    step_up_form: "Was Sie gesendet haben, wurde noch nicht angenommen: Es verlangt eine stärkere oder neuere \
+                   Anmeldung.",
+    step_up: "Bestätigen, dass Sie es sind",
+    step_up_kept_form: "Sie haben dieses Formular gesendet, bevor Sie bestätigt haben, dass Sie es sind. Es \
+                        wurde noch nicht angenommen.",
 };

@@ -96,4 +96,15 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "We could not show this page. Please try again. If it happens again, please tell the people who run \
                   this site.",
     try_again: "Try again",
+
+    step_up_title: "Please confirm that it is you",
+    step_up_not_given: "This page asks for a stronger or a more recent sign-in, and it was not confirmed. You \
+                        are still signed in for everything else.",
+    step_up_other_user: "You confirmed a different account from the one that you are signed in with. Nothing \
+                         was changed. Please try again with the same account.",
+    no_step_up: "This page asks for a stronger or a more recent sign-in than your account can give here. You \
+                 are still signed in for everything else.",
+    step_up_form: "What you sent was not accepted yet: it needs a stronger or a more recent sign-in.",
+    step_up: "Confirm that it is you",
+    step_up_kept_form: "You sent this form before you confirmed that it is you. It has not been accepted yet.",
 };

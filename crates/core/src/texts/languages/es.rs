@@ -98,4 +98,16 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "No hemos podido mostrar esta página. Inténtelo de nuevo. Si vuelve a ocurrir, avise a los \
                   responsables de este sitio.",
     try_again: "Intentar de nuevo",
+
+    step_up_title: "Confirme que es usted",
+    step_up_not_given: "Esta página pide un inicio de sesión más seguro o más reciente, y no se ha confirmado. \
+                        Su sesión sigue abierta para todo lo demás.",
+    step_up_other_user: "Ha confirmado una cuenta distinta de la que usa en esta sesión. No se ha cambiado \
+                         nada. Inténtelo de nuevo con la misma cuenta.",
+    no_step_up: "Esta página pide un inicio de sesión más seguro o más reciente de lo que su cuenta permite \
+                 aquí. Su sesión sigue abierta para todo lo demás.",
+    step_up_form: "Lo que ha enviado todavía no se ha aceptado: requiere un inicio de sesión más seguro o más \
+                   reciente.",
+    step_up: "Confirmar que es usted",
+    step_up_kept_form: "Envió este formulario antes de confirmar que es usted. Todavía no se ha aceptado.",
 };

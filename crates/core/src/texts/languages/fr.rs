@@ -102,4 +102,17 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "Nous n’avons pas pu afficher cette page. Veuillez réessayer. Si cela se reproduit, veuillez \
                   prévenir les responsables de ce site.",
     try_again: "Réessayer",
+
+    step_up_title: "Veuillez confirmer que c’est bien vous",
+    step_up_not_given: "Cette page demande une connexion plus forte ou plus récente, et elle n’a pas été \
+                        confirmée. Vous restez connecté pour tout le reste.",
+    step_up_other_user: "Vous avez confirmé un autre compte que celui avec lequel vous êtes connecté. Rien n’a \
+                         été modifié. Veuillez réessayer avec le même compte.",
+    no_step_up: "Cette page demande une connexion plus forte ou plus récente que celle que votre compte permet \
+                 ici. Vous restez connecté pour tout le reste.",
+    step_up_form: "Ce que vous avez envoyé n’a pas encore été accepté : il faut une connexion plus forte ou \
+                   plus récente.",
+    step_up: "Confirmer que c’est bien vous",
+    step_up_kept_form: "Vous avez envoyé ce formulaire avant d’avoir confirmé que c’est bien vous. Il n’a pas \
+                        encore été accepté.",
 };

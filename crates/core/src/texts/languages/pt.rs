@@ -98,4 +98,15 @@ pub(super) const TEXTS: Texts = Texts {
     page_failed: "Não conseguimos mostrar esta página. Tente novamente. Se acontecer de novo, avise os responsáveis \
                   por este site.",
     try_again: "Tentar novamente",
+
+    step_up_title: "Confirme que é você",
+    step_up_not_given: "Esta página pede um acesso mais forte ou mais recente, e ele não foi confirmado. Sua \
+                        sessão continua aberta para todo o resto.",
+    step_up_other_user: "Você confirmou uma conta diferente daquela com que está conectado. Nada foi alterado. \
+                         Tente novamente com a mesma conta.",
+    no_step_up: "Esta página pede um acesso mais forte ou mais recente do que sua conta permite aqui. Sua \
+                 sessão continua aberta para todo o resto.",
+    step_up_form: "O que você enviou ainda não foi aceito: é preciso um acesso mais forte ou mais recente.",
+    step_up: "Confirmar que é você",
+    step_up_kept_form: "Você enviou este formulário antes de confirmar que é você. Ele ainda não foi aceito.",
 };

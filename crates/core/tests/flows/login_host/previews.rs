@@ -252,7 +252,7 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
             // A preview host's sign-out goes on to the login host, whose cookie it cannot remove.
             let is_preview = out_on == PREVIEW || out_on == OTHER;
             assert_eq!(
-                answer.location().starts_with(&format!("{AUTH}/auth/preview/signout?code=")),
+                answer.location().starts_with(&format!("{AUTH}/auth/signout/preview?code=")),
                 is_preview
             );
             let arrived = visitor.follow_on(&site, out_on, answer);
@@ -295,16 +295,47 @@ fn who_signed_out_on_a_preview_host_is_not_signed_in_again_by_another_process() 
 }
 
 #[test]
-fn a_sign_out_at_the_provider_leads_to_a_page_that_the_provider_knows() {
+fn a_sign_out_at_the_provider_goes_through_the_login_host_with_its_hint_and_comes_back_to_the_preview() {
+    let mut settings = of_the_login_host();
+    settings["providers"][0]["logout"] = json!("https://idp.example/bye");
+    for host in [PREVIEW, OF_DOCS] {
+        let site = with(settings.clone());
+        let mut visitor = Visitor::new();
+        open_and_sign_in(&site, &mut visitor, &format!("{host}/page"));
+        let csrf = visitor.csrf(&site, host);
+        let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about?x=1")];
+        let answer = visitor.post(&site, &format!("{host}/auth/signout"), &fields, &[]);
+        assert!(!answer.location().contains("idp.example"), "{}", answer.location());
+        let answer = visitor.open(&site, answer.location());
+        let logout = answer.location();
+        assert!(logout.starts_with("https://idp.example/bye?client_id=vestibule&"), "{logout}");
+        assert_eq!(query(logout, "post_logout_redirect_uri"), format!("{AUTH}/auth/signout/callback"));
+        assert!(query(logout, "id_token_hint").starts_with("ey"), "{logout}");
+        assert_eq!(visitor.cookie(&site, AUTH, SESSION), None);
+        let back = format!("{AUTH}/auth/signout/callback?state={}", query(logout, "state"));
+        assert_eq!(visitor.open(&site, &back).location(), format!("{host}/about?x=1"));
+    }
+}
+
+#[test]
+fn a_sign_out_on_a_preview_host_ends_no_other_session_at_the_provider() {
     let mut settings = of_the_login_host();
     settings["providers"][0]["logout"] = json!("https://idp.example/bye");
     let site = with(settings);
-    let mut visitor = signed_in(&site);
-    let csrf = visitor.csrf(&site, PREVIEW);
-    let answer = visitor.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
-    let answer = visitor.open(&site, answer.location());
-    let back = query(answer.location(), "post_logout_redirect_uri");
-    assert_eq!(back, AUTH, "{}", answer.location());
+    let (mut attacker, mut victim) = (signed_in(&site), signed_in(&site));
+    let csrf = attacker.csrf(&site, PREVIEW);
+    let fields = [("csrfToken", csrf.as_str()), ("callbackUrl", "/about")];
+    let answer = attacker.post(&site, &format!("{PREVIEW}/auth/signout"), &fields, &[]);
+    let link = answer.location().to_owned();
+    assert_eq!(victim.open(&site, &link).location(), format!("{PREVIEW}/about"));
+    assert_eq!(victim.session(&site, AUTH)["user"]["name"], "bob");
+    // A browser without a session there is sent to the provider, without a hint.
+    let answer = Visitor::new().open(&site, &link);
+    assert_eq!(query(answer.location(), "client_id"), "vestibule");
+    assert_eq!(
+        (query(answer.location(), "id_token_hint"), query(answer.location(), "logout_hint")),
+        Default::default()
+    );
 }
 
 #[test]
@@ -516,4 +547,19 @@ fn trusted_hosts_are_return_addresses_and_nothing_more() {
 /// When the fake clock began, for claims that a test seals itself.
 fn now(site: &Site) -> Timestamp {
     site.login.now()
+}
+
+#[test]
+fn a_rule_that_asks_for_more_is_met_by_what_the_login_hosts_session_shows() {
+    for (acr, status) in [("gold", 200), ("silver", 403)] {
+        let mut settings = of_the_login_host();
+        settings["rules"].as_array_mut().unwrap().push(json!({ "match": "/secure/:path*", "acr": "gold" }));
+        let site = with(settings);
+        site.login.provider.alters_answer_at("id_token", move |token| token["acr"] = json!(acr));
+        let mut visitor = signed_in(&site);
+        let answer = visitor.open(&site, &format!("{PREVIEW}/secure/page"));
+        assert_eq!(answer.status, status, "{acr}: {answer:?}");
+        let script = visitor.fetch(&site, &format!("{PREVIEW}/secure/data"));
+        assert_eq!(script.status, status, "{acr}: {script:?}");
+    }
 }

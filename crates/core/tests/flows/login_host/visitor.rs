@@ -33,6 +33,7 @@ pub struct Stored {
     pub value: String,
     pub domain: String,
     pub host_only: bool,
+    path: String,
     until: Option<Timestamp>,
 }
 
@@ -58,6 +59,8 @@ impl Visitor {
             let below = host.ends_with(&format!(".{}", stored.domain));
             secure
                 && (host == stored.domain || (below && !stored.host_only))
+                && (stored.path == "/"
+                    || format!("{}/", url.path()).starts_with(&format!("{}/", stored.path)))
                 && stored.until.is_none_or(|t| t > now)
         };
         let pairs: Vec<_> = self.jar.iter().filter(goes).map(|s| format!("{}={}", s.name, s.value)).collect();
@@ -95,8 +98,9 @@ impl Visitor {
         for cookie in answer.headers.get_all("set-cookie") {
             let mut parts = cookie.split("; ");
             let (name, value) = parts.next().unwrap().split_once('=').unwrap();
-            let (mut domain, mut age) = (None, None);
+            let (mut domain, mut age, mut path) = (None, None, "/");
             for part in parts {
+                path = part.strip_prefix("Path=").unwrap_or(path);
                 domain = part.strip_prefix("Domain=").or(domain);
                 age = part.strip_prefix("Max-Age=").map(|age| age.parse::<u64>().unwrap()).or(age);
             }
@@ -107,12 +111,14 @@ impl Visitor {
             }
             let host_only = domain.is_none();
             let domain = domain.unwrap_or(host).to_owned();
-            self.jar
-                .retain(|old| (old.name.as_str(), &old.domain, old.host_only) != (name, &domain, host_only));
+            self.jar.retain(|old| {
+                (old.name.as_str(), &old.domain, old.host_only, old.path.as_str())
+                    != (name, &domain, host_only, path)
+            });
             if age != Some(0) {
                 let until = age.map(|age| site.login.now().plus(Duration::from_secs(age)));
-                let (name, value) = (name.to_owned(), value.to_owned());
-                self.jar.push(Stored { name, value, domain, host_only, until });
+                let (name, value, path) = (name.to_owned(), value.to_owned(), path.to_owned());
+                self.jar.push(Stored { name, value, domain, host_only, path, until });
             }
         }
     }

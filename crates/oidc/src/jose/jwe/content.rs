@@ -1,12 +1,12 @@
 //! Content encryption (RFC 7518 section 5): authenticated encryption. The type of a key guarantees its length.
 
-use aes::Aes256;
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use aes::{Aes128, Aes256};
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use hmac::{Hmac, Mac};
-use sha2::Sha512;
+use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use crate::secret::constant_time_eq;
@@ -14,6 +14,8 @@ use crate::secret::constant_time_eq;
 /// A content encryption algorithm: `enc` (RFC 7518 section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentEncryption {
+    /// `A128CBC-HS256` (RFC 7518 section 5.2.3).
+    A128CbcHs256,
     /// `A256CBC-HS512` (RFC 7518 section 5.2.5).
     A256CbcHs512,
     /// `A256GCM` (RFC 7518 section 5.3).
@@ -21,9 +23,13 @@ pub enum ContentEncryption {
 }
 
 impl ContentEncryption {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::A128CbcHs256, Self::A256CbcHs512, Self::A256Gcm];
+
     /// The value of `enc`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::A128CbcHs256 => "A128CBC-HS256",
             Self::A256CbcHs512 => "A256CBC-HS512",
             Self::A256Gcm => "A256GCM",
         }
@@ -31,28 +37,38 @@ impl ContentEncryption {
 
     /// The algorithm of that name; `None` for any other name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::A256CbcHs512, Self::A256Gcm].into_iter().find(|enc| enc.name() == name)
+        Self::ALL.into_iter().find(|enc| enc.name() == name)
+    }
+
+    /// The key's length in bytes.
+    pub const fn key_length(self) -> usize {
+        match self {
+            Self::A128CbcHs256 | Self::A256Gcm => 32,
+            Self::A256CbcHs512 => 64,
+        }
     }
 
     /// The initialization vector's length in bytes.
-    pub(super) const fn iv_length(self) -> usize {
+    pub(in crate::jose) const fn iv_length(self) -> usize {
         match self {
-            Self::A256CbcHs512 => 16,
+            Self::A128CbcHs256 | Self::A256CbcHs512 => 16,
             Self::A256Gcm => 12,
         }
     }
 
     /// The authentication tag's length in bytes.
-    pub(super) const fn tag_length(self) -> usize {
+    pub(in crate::jose) const fn tag_length(self) -> usize {
         match self {
             Self::A256CbcHs512 => 32,
-            Self::A256Gcm => 16,
+            Self::A128CbcHs256 | Self::A256Gcm => 16,
         }
     }
 }
 
 /// A content encryption key for one algorithm, with the length that the algorithm requires.
 pub enum ContentKey {
+    /// For `A128CBC-HS256`: the MAC key, then the encryption key.
+    A128CbcHs256(Zeroizing<[u8; 32]>),
     /// For `A256CBC-HS512`: the MAC key, then the encryption key.
     A256CbcHs512(Zeroizing<[u8; 64]>),
     /// For `A256GCM`.
@@ -60,9 +76,19 @@ pub enum ContentKey {
 }
 
 impl ContentKey {
+    /// The key of these bytes; `None` if they do not have the algorithm's length.
+    pub fn new(encryption: ContentEncryption, bytes: &[u8]) -> Option<Self> {
+        Some(match encryption {
+            ContentEncryption::A128CbcHs256 => Self::A128CbcHs256(Zeroizing::new(bytes.try_into().ok()?)),
+            ContentEncryption::A256CbcHs512 => Self::A256CbcHs512(Zeroizing::new(bytes.try_into().ok()?)),
+            ContentEncryption::A256Gcm => Self::A256Gcm(Zeroizing::new(bytes.try_into().ok()?)),
+        })
+    }
+
     /// The algorithm of the key.
     pub fn encryption(&self) -> ContentEncryption {
         match self {
+            Self::A128CbcHs256(_) => ContentEncryption::A128CbcHs256,
             Self::A256CbcHs512(_) => ContentEncryption::A256CbcHs512,
             Self::A256Gcm(_) => ContentEncryption::A256Gcm,
         }
@@ -72,13 +98,21 @@ impl ContentKey {
     pub fn expose(&self) -> &[u8] {
         match self {
             Self::A256CbcHs512(key) => &key[..],
-            Self::A256Gcm(key) => &key[..],
+            Self::A128CbcHs256(key) | Self::A256Gcm(key) => &key[..],
         }
     }
 
     /// Returns ciphertext and tag. `iv` has the algorithm's length and was never used with this key before.
     pub(super) fn encrypt(&self, iv: &[u8], aad: &[u8], plaintext: &[u8]) -> (Vec<u8>, Vec<u8>) {
         match self {
+            Self::A128CbcHs256(key) => {
+                let (mac_key, enc_key) = key.split_at(16);
+                let ciphertext =
+                    cbc::Encryptor::<Aes128>::new(&fixed::<16>(enc_key).into(), &fixed::<16>(iv).into())
+                        .encrypt_padded_vec::<Pkcs7>(plaintext);
+                let tag = cbc_tag_128(mac_key, aad, iv, &ciphertext);
+                (ciphertext, tag.to_vec())
+            }
             Self::A256CbcHs512(key) => {
                 let (mac_key, enc_key) = halves(key);
                 let ciphertext = cbc::Encryptor::<Aes256>::new(&enc_key.into(), &fixed::<16>(iv).into())
@@ -99,8 +133,24 @@ impl ContentKey {
     }
 
     /// Returns the plaintext; `None` if the tag does not authenticate it.
-    pub(super) fn decrypt(&self, iv: &[u8], aad: &[u8], ciphertext: &[u8], tag: &[u8]) -> Option<Vec<u8>> {
+    pub(in crate::jose) fn decrypt(
+        &self,
+        iv: &[u8],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8],
+    ) -> Option<Vec<u8>> {
         match self {
+            Self::A128CbcHs256(key) => {
+                let (mac_key, enc_key) = key.split_at(16);
+                // As below: first the MAC, then the padding.
+                if !constant_time_eq(&cbc_tag_128(mac_key, aad, iv, ciphertext), tag) {
+                    return None;
+                }
+                cbc::Decryptor::<Aes128>::new(&fixed::<16>(enc_key).into(), &fixed::<16>(iv).into())
+                    .decrypt_padded_vec::<Pkcs7>(ciphertext)
+                    .ok()
+            }
             Self::A256CbcHs512(key) => {
                 let (mac_key, enc_key) = halves(key);
                 // The MAC is verified before the padding is read (RFC 7518 section 5.2.2.2). Otherwise the padding
@@ -137,6 +187,17 @@ fn cbc_tag(mac_key: &[u8; 32], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> [u8;
     mac.update(ciphertext);
     mac.update(&(aad.len() as u64 * 8).to_be_bytes());
     fixed(mac.finalize().into_bytes().split_at(32).0)
+}
+
+/// The same with HMAC-SHA-256, for `A128CBC-HS256`.
+fn cbc_tag_128(mac_key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> [u8; 16] {
+    #[allow(clippy::expect_used, reason = "HMAC accepts keys of every length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(mac_key).expect("a key");
+    mac.update(aad);
+    mac.update(iv);
+    mac.update(ciphertext);
+    mac.update(&(aad.len() as u64 * 8).to_be_bytes());
+    fixed(mac.finalize().into_bytes().split_at(16).0)
 }
 
 /// `bytes` as an array. The lengths are those of the algorithm: constants here, and checked where a token is parsed.

@@ -2,9 +2,13 @@
 
 mod bearer;
 mod client;
+mod encryption;
 mod endpoints;
+pub(super) mod fapi2;
+mod keys;
 mod parameter;
 mod parameters;
+mod requests;
 
 pub(super) use parameters::{variable, variable_prefix};
 
@@ -14,23 +18,26 @@ use super::user;
 use crate::config::check::names::OAUTH_USER_ROOTS;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
-use crate::config::schema::providers::oauth::{DERIVED_IMAGES, RESPONSE_MODES};
+use crate::config::schema::providers::oauth::DERIVED_IMAGES;
+use crate::config::schema::providers::requests::PROFILES;
 use crate::config::table::{Table, Text};
+use crate::session::own_claims::is_own_claim;
 use parameter::{algorithm, check_own_parameter, check_parameter};
 use parameters::Parameters;
 use vestibule_oidc::data::Source;
 use vestibule_oidc::http::origin::endpoint;
-use vestibule_oidc::oauth::authorize;
 use vestibule_oidc::oauth::provider::{
     AuthorizationConfig, DerivedImage, GroupsOverage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId,
     RefreshTokenNeeds, RevocationConfig, UserSources,
 };
+use vestibule_oidc::oauth::{authorization_details, authorize};
 use vestibule_oidc::presets::{ids, preset};
 
 pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAuthProvider> {
     let mut parameters = Parameters::new(id, provider);
     let method = client::method(provider);
     client::refuse_written_secret(&parameters);
+    fapi2::check(is_openid, provider);
     let issuer = issuer(is_openid, &mut parameters);
     let parameters = &parameters;
     let well_known = parameters.url(provider, "well_known");
@@ -39,7 +46,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     let algorithm = id_token_algorithm(provider);
     let client = client::client(method, algorithm, parameters);
     let scope = scope(is_openid, provider);
-    let authorization = authorization(parameters);
+    let authorization = authorization(is_openid, issuer.as_deref(), parameters);
     let token = endpoints::token(is_openid, parameters);
     let user = user(is_openid, parameters);
     let userinfo = endpoints::userinfo(!is_openid && needs_profile(&user), parameters);
@@ -60,6 +67,9 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         accept_bearer: bearer::accept_bearer(provider),
         param_claims: param_claims(provider, &authorization.params),
         groups_overage: groups_overage(parameters),
+        backchannel_logout: backchannel_logout(provider),
+        frontchannel_logout: provider.flag("frontchannel_logout").unwrap_or(false),
+        initiate_login: provider.flag("initiate_login").unwrap_or(false),
     });
     Box::new(OAuthProvider {
         openid,
@@ -76,6 +86,9 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         token_revocation,
         strict_rotation: provider.flag("strict_rotation").unwrap_or(false),
         refresh_token_needs: refresh_token_needs(provider),
+        response_encryption: encryption::response_encryption(is_openid, parameters),
+        profile: provider.chosen("profile", &PROFILES),
+        dpop: provider.flag("dpop").unwrap_or(false),
     })
 }
 
@@ -192,12 +205,11 @@ fn needs_no_openid_scope(name: Option<&str>) -> bool {
     name.and_then(scope).is_some_and(|scope| !scope.split(' ').any(|scope| scope == "openid"))
 }
 
-fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
+fn authorization(is_openid: bool, issuer: Option<&str>, parameters: &Parameters<'_>) -> AuthorizationConfig {
     let provider = parameters.provider;
     let table = provider.table("authorization");
     let endpoint =
         table.str("url").and_then(|text| parameters.filled_url(&Text { text, place: table.place }));
-    let form_post = provider.chosen("response_mode", &RESPONSE_MODES).unwrap_or(false);
     if let Some(text) = provider.text("response_type")
         && (text.text.is_empty()
             || text.text.split(' ').any(|part| matches!(part, "token" | "id_token" | "none"))
@@ -214,15 +226,23 @@ fn authorization(parameters: &Parameters<'_>) -> AuthorizationConfig {
     {
         refuse!(fragment, "the fragment can have letters, digits and \"_\" only");
     }
+    let mut params = authorization_params(parameters, "authorization_params");
+    let details = requests::details(parameters);
+    if !details.is_empty() {
+        params.push((authorization_details::NAME.to_owned(), Value::from(details.clone()).to_string()));
+    }
     AuthorizationConfig {
         endpoint,
         fragment: table.string("fragment"),
-        params: authorization_params(parameters, "authorization_params"),
+        params,
         switch_account_params: switch_account_params(parameters),
         response_type: provider.str("response_type").unwrap_or("code").to_owned(),
-        form_post,
+        response_mode: requests::response_mode(is_openid, parameters),
         pkce: provider.flag("pkce").unwrap_or(true),
         callback_profile_param: provider.string("callback_profile_param"),
+        pushed: requests::pushed(is_openid, parameters),
+        request_object: requests::request_object(issuer, parameters),
+        details,
     }
 }
 
@@ -287,7 +307,17 @@ fn derived_image(provider: &Table<'_>) -> Option<DerivedImage> {
 fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> {
     let provider = parameters.provider;
     if let Some(name) = provider.text("logout_redirect_param") {
-        check_own_parameter(&name, &["client_id"]);
+        check_own_parameter(&name, &["client_id", "id_token_hint", "logout_hint", "state"]);
+    }
+    if let Some(claim) = provider.text("logout_hint")
+        && (claim.text.is_empty()
+            || !["sub", "provider_sid"].contains(&claim.text) && is_own_claim(claim.text))
+    {
+        refuse!(
+            claim,
+            "{claim} is not a claim about the user",
+            "write \"sub\", \"email\", \"provider_sid\", or a claim of AUTH.claims"
+        );
     }
     let endpoint = parameters.url(provider, "logout");
     if matches!(provider.value("logout")?, Value::Bool(false)) {
@@ -301,8 +331,22 @@ fn logout(is_openid: bool, parameters: &Parameters<'_>) -> Option<LogoutConfig> 
         );
     }
     let redirect_param =
-        provider.str("logout_redirect_param").unwrap_or("post_logout_redirect_uri").to_owned();
-    Some(LogoutConfig { endpoint, redirect_param })
+        provider.str("logout_redirect_param").unwrap_or(LogoutConfig::REDIRECT_PARAM).to_owned();
+    let hint_claim = provider.str("logout_hint").unwrap_or("sub").to_owned();
+    Some(LogoutConfig { endpoint, redirect_param, hint_claim })
+}
+
+/// Whether the provider's logout tokens end sessions. They are found by their issuer, so there must be one.
+fn backchannel_logout(provider: &Table<'_>) -> bool {
+    let is_on = provider.flag("backchannel_logout").unwrap_or(false);
+    if is_on && provider.has("token_issuer") {
+        refuse!(
+            provider.at("backchannel_logout"),
+            "the tokens of this provider have many issuers (token_issuer), and it sends no logout tokens",
+            "write frontchannel_logout = true instead"
+        );
+    }
+    is_on
 }
 
 /// Whether a sign-out revokes the refresh token, and at which URL.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::step_up;
 use crate::config::place::{Place, refuse};
 use crate::config::schema::{ACCESS, scalars};
 use crate::config::table::{Table, Text};
@@ -27,6 +28,9 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
         });
     }
     if !rule.has("require") && !rule.has("email_domain") {
+        if step_up::KEYS.iter().any(|key| rule.has(key)) {
+            return Some(Access::SignedIn);
+        }
         refuse!(
             rule.place,
             "the rule does not say who may pass",

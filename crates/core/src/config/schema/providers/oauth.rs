@@ -5,7 +5,9 @@ use super::super::Kind::{
     UrlOrTable,
 };
 use super::super::{Group, Keys, keys};
-use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo};
+use vestibule_oidc::jose::encrypted::KeyManagement;
+use vestibule_oidc::jose::jwe::ContentEncryption;
+use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo, ResponseMode};
 
 /// How a client authenticates at the token endpoint.
 pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] = [
@@ -16,8 +18,28 @@ pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] =
     ("none", ClientAuthMethod::None),
 ];
 
-/// How the provider sends the authorization response; the flag is true where it is posted.
-pub(in crate::config) const RESPONSE_MODES: [(&str, bool); 2] = [("query", false), ("form_post", true)];
+/// How the provider sends the authorization response.
+pub(in crate::config) const RESPONSE_MODES: [(&str, ResponseMode); 5] = [
+    ("query", ResponseMode::Query),
+    ("form_post", ResponseMode::FormPost),
+    ("query.jwt", ResponseMode::QueryJwt),
+    ("form_post.jwt", ResponseMode::FormPostJwt),
+    ("jwt", ResponseMode::Jwt),
+];
+
+/// How the key of an encrypted response is transported.
+pub(in crate::config) const KEY_MANAGEMENTS: [(&str, KeyManagement); 3] = [
+    ("ECDH-ES", KeyManagement::EcdhEs),
+    ("ECDH-ES+A256KW", KeyManagement::EcdhEsA256Kw),
+    ("RSA-OAEP-256", KeyManagement::RsaOaep256),
+];
+
+/// How the content of an encrypted response is encrypted.
+pub(in crate::config) const CONTENT_ENCRYPTIONS: [(&str, ContentEncryption); 3] = [
+    ("A128CBC-HS256", ContentEncryption::A128CbcHs256),
+    ("A256CBC-HS512", ContentEncryption::A256CbcHs512),
+    ("A256GCM", ContentEncryption::A256Gcm),
+];
 
 /// When userinfo is requested.
 pub(in crate::config) const FETCH: [(&str, FetchUserinfo); 3] = [
@@ -66,8 +88,8 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// The team that a signed client secret is for (Apple).
     team_id: Text, unset = "`AUTH_<ID>_TEAM_ID`", example = "ABCDE12345", needs = "`client_secret_from_key`";
     /// The `kid` of the client's private key.
-    key_id: Text, unset = "`AUTH_<ID>_KEY_ID`, otherwise signatures have no `kid`", example = "key-1",
-        needs = "`AUTH_<ID>_PRIVATE_KEY`; required with `client_secret_from_key`";
+    key_id: Text, unset = "`AUTH_<ID>_KEY_ID`; otherwise a single key's signatures have no `kid`, and of several keys, or with `profile`, it is the key's thumbprint",
+        example = "key-1", needs = "`AUTH_<ID>_PRIVATE_KEY`, and no key with a number; required with `client_secret_from_key`";
     /// The client id that the provider gave to this site.
     client_id: Text, unset = "`AUTH_<ID>_ID`", example = "0oa1b2c3", needs = "required, here or as `AUTH_<ID>_ID`";
     /// Never written here: `AUTH_<ID>_SECRET` is a secret of the environment.
@@ -104,8 +126,9 @@ pub(in crate::config) const OAUTH: Group = keys! {
     switch_account_params: Map(&Text), unset = "the preset's; otherwise `{ prompt = \"select_account\" }`",
         example = { "prompt": "login" }, needs = "as `authorization_params`";
     /// How the provider sends the authorization response. With `"form_post"` it is posted, and the cookie of the sign-in is
-    /// `SameSite=None`.
-    response_mode: Text, values = RESPONSE_MODES, default = "query", example = "form_post";
+    /// `SameSite=None`. With `"query.jwt"`, `"form_post.jwt"` and `"jwt"` (which is `"query.jwt"` in other words) it is a JWT that the
+    /// provider signs (JARM), and any other response is refused.
+    response_mode: Text, values = RESPONSE_MODES, default = "query", example = "form_post", needs = "signed: `type = \"oidc\"`";
     /// The `response_type` of the authorization request, for a provider that calls the code flow differently.
     response_type: Text, default = "code", example = "code", needs = "a response with a code; never `token`, `id_token` or `none`";
     /// Whether the authorization request uses PKCE. `false` is for a provider that rejects it; `state` is always sent.
@@ -126,14 +149,23 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// Whether signing out here also ends the session at the provider: `true` for the `end_session_endpoint` of its metadata, or the URL of
     /// that endpoint.
     logout: BoolOrUrl, default = false, example = true,
-        needs = "OAuth 2: a URL. Register the address to return to at the provider";
-    /// The name of the logout request's parameter with the address to return to.
+        needs = "OAuth 2: a URL. Register `https://HOST/auth/signout/callback` at the provider, for the login host";
+    /// The name of the logout request's parameter with the address to return to. With another name than the default the endpoint is
+    /// taken for one of the provider's own kind, which gets neither `id_token_hint` nor `logout_hint` nor `state`.
     logout_redirect_param: Text, default = "post_logout_redirect_uri", example = "returnTo", needs = "`logout`";
     /// Whether signing out here also revokes the refresh token at the provider (RFC 7009), in the background: `true` for the
     /// `revocation_endpoint` of its metadata, or the URL of that endpoint. Write `false` for a provider that ends all of the user's
     /// sessions at this site with it.
     token_revocation: BoolOrUrl, unset = "the preset's; OpenID Connect: `true` if the metadata have that endpoint; OAuth 2: `false`",
         example = "https://idp.example/revoke", needs = "OAuth 2: a URL";
+    /// Whether tokens are bound to a key of the session (DPoP, RFC 9449): a copy of the access token is then of no use without that
+    /// key. Where an upstream's `authorization` is the access token, it gets `Authorization: DPoP` and a proof for each request
+    /// (docs/upstreams.md). An answer with a token that is not bound is refused.
+    dpop: Bool, default = false, example = true, needs = "a provider that issues DPoP tokens to this client, and proofs with ES256";
+    /// The session's claim that the logout request has as `logout_hint` where the ID token cannot be its `id_token_hint`: it is larger
+    /// than 4 kB, or of another session. `sub`, `email`, `provider_sid`, or a claim of `[vars.AUTH.claims]`. A session without the claim
+    /// sends none.
+    logout_hint: Text, unset = "the preset's; otherwise `sub`", example = "email", needs = "`logout`";
 };
 
 /// The keys that only `type = "oidc"` has.
@@ -161,6 +193,30 @@ pub(in crate::config) const OPENID: Group = keys! {
     /// Clients without a browser may send this provider's access token in place of a session cookie (docs/bearer.md).
     accept_bearer: Table(ACCEPT_BEARER), unset = "access tokens are not accepted",
         needs = "`allow`, `user` and `claims` that an access token can show (docs/bearer.md)";
+    /// Whether the provider's logout tokens end sessions: it sends them to `BASE_PATH/backchannel-logout` (docs/logout.md).
+    backchannel_logout: Bool, default = false, example = true,
+        needs = "`revocation.store`; that address registered at the provider; one issuer (no `token_issuer`)";
+    /// Whether the provider's logout page ends sessions: it loads `BASE_PATH/frontchannel-logout` in a frame (docs/logout.md). Anyone
+    /// who knows the provider's `sid` of a session can do that, so prefer `backchannel_logout`.
+    frontchannel_logout: Bool, default = false, example = true,
+        needs = "`revocation.store`; that address registered at the provider, with `iss` and `sid`; ID tokens with `sid`";
+    /// Whether another site, such as the provider's own portal, may send people to `BASE_PATH/initiate-login` to sign in with this
+    /// provider (docs/sessions.md). Who is signed in already goes on with their session.
+    initiate_login: Bool, default = false, example = true,
+        needs = "that address at the provider, as the client's `initiate_login_uri`";
+    /// How ID tokens are encrypted, as it is registered at the provider. What is inside must be signed as without encryption; an ID token
+    /// that is not encrypted is refused.
+    id_token_encrypted_response_alg: Text, values = KEY_MANAGEMENTS, unset = "ID tokens are not encrypted", example = "ECDH-ES",
+        needs = "the secret `AUTH_<ID>_DECRYPTION_KEY`: a key on P-256, or for `RSA-OAEP-256` an RSA key";
+    /// How the content of ID tokens is encrypted.
+    id_token_encrypted_response_enc: Text, values = CONTENT_ENCRYPTIONS, default = "A128CBC-HS256", example = "A256GCM",
+        needs = "`id_token_encrypted_response_alg`";
+    /// How the responses of userinfo are encrypted. With `userinfo.signed_response` a signed token must be inside, otherwise the claims.
+    userinfo_encrypted_response_alg: Text, values = KEY_MANAGEMENTS, unset = "responses of userinfo are not encrypted", example = "ECDH-ES",
+        needs = "the secret `AUTH_<ID>_DECRYPTION_KEY`, as for ID tokens";
+    /// How the content of these responses is encrypted.
+    userinfo_encrypted_response_enc: Text, values = CONTENT_ENCRYPTIONS, default = "A128CBC-HS256", example = "A256GCM",
+        needs = "`userinfo_encrypted_response_alg`";
 };
 
 const REFRESH_TOKEN_NEEDS: Keys = &[keys! {

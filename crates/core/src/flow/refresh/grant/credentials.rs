@@ -127,6 +127,8 @@ pub(in crate::flow::refresh) fn granted_by_api(
         issued_at: now,
         claims,
         ends_at: None,
+        dpop_key: None,
+        id_token: None,
     }
 }
 
@@ -134,7 +136,11 @@ pub(in crate::flow::refresh) fn granted_by_api(
 /// enough: an API may set some of them only for some users.
 pub(super) fn can_refresh(refresh: &ApiRefresh, session: &Session) -> bool {
     if refresh.needs_refresh_token {
-        return session.refresh_token().is_some();
+        return session.has_refresh_token();
+    }
+    if session.lacks("api_cookies") {
+        // They are in the store, and only those that a refresh sends were kept.
+        return true;
     }
     let kept = session.api_cookies();
     refresh.kept_cookies.iter().any(|name| kept.contains_key(name))

@@ -419,7 +419,7 @@ fn logout_that_can_be_forged_a_link_to_the_login_host_ends_no_other_session() {
     let csrf = attacker.csrf(&site, PREVIEW);
     let answer = attacker.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
     let link = answer.location().to_owned();
-    assert!(link.starts_with(&format!("{AUTH}/auth/preview/signout?code=")), "{link}");
+    assert!(link.starts_with(&format!("{AUTH}/auth/signout/preview?code=")), "{link}");
     let answer = victim.open(&site, &link);
     assert!(
         !answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("session-token")),
@@ -431,7 +431,7 @@ fn logout_that_can_be_forged_a_link_to_the_login_host_ends_no_other_session() {
     let for_session = query(&code_for(&site, &mut victim, OTHER), "code");
     site.login.pass(Duration::from_mins(1));
     for code in ["", "x", for_session.as_str(), code.as_str()] {
-        let answer = victim.open(&site, &format!("{AUTH}/auth/preview/signout?code={code}"));
+        let answer = victim.open(&site, &format!("{AUTH}/auth/signout/preview?code={code}"));
         assert_eq!(answer.location(), AUTH);
         assert_eq!(victim.session(&site, AUTH)["user"]["name"], "bob");
     }

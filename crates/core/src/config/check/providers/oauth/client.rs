@@ -1,14 +1,15 @@
 //! The client: its id, its secret or key, and how it authenticates at the token endpoint.
 
-use super::parameter::{algorithm, check_own_parameter};
+use super::keys;
+use super::parameter::check_own_parameter;
 use super::parameters::Parameters;
 use crate::config::check::secrets::{IN_A_FILE, check_credential};
 use crate::config::place::refuse;
 use crate::config::schema::providers::oauth::CLIENT_AUTH_METHODS;
+use crate::config::schema::providers::requests::ASSERTION_AUDIENCES;
 use crate::config::table::{Table, Text};
-use vestibule_oidc::jose::sign::PrivateKey;
 use vestibule_oidc::oauth::authorize;
-use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, ClientKey, IdTokenAlgorithm};
+use vestibule_oidc::oauth::provider::{ClientAuthMethod, ClientConfig, IdTokenAlgorithm};
 use vestibule_oidc::secret::Secret;
 
 /// How the client authenticates, where the key is written.
@@ -41,7 +42,8 @@ pub(super) fn client(
     // Where the private key is set, it signs the secret; only without it is a secret needed that was signed before.
     let is_signed = provider.has("client_secret_from_key") && parameters.variable("private_key").1.is_some();
     let is_key_needed = method == Some(ClientAuthMethod::PrivateKeyJwt) || is_signed;
-    let key = if is_key_needed { key(is_signed, parameters) } else { None };
+    let keys =
+        keys::keys(is_key_needed || provider.flag("request_object") == Some(true), is_signed, parameters);
     let secret_from_key = is_signed.then(|| {
         let audience = provider.table("client_secret_from_key").string("audience").unwrap_or_default();
         (audience, parameters.required("team_id").unwrap_or_default())
@@ -53,7 +55,9 @@ pub(super) fn client(
         _ => true,
     };
     let secret = if is_secret_needed { secret(parameters) } else { None };
-    ClientConfig { id, id_param, secret, secret_param, method, key, secret_from_key }
+    let assertion_audience =
+        provider.chosen("client_assertion_audience", &ASSERTION_AUDIENCES).unwrap_or_default();
+    ClientConfig { id, id_param, secret, secret_param, method, keys, secret_from_key, assertion_audience }
 }
 
 /// Whether a parameter of the token request sends the secret.
@@ -104,47 +108,6 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
         }
     }
     secret.map(Secret::new)
-}
-
-/// The key that the client signs with. `is_id_needed`: the key must have an id, because a client secret that is a signed JWT
-/// names its key.
-fn key(is_id_needed: bool, parameters: &Parameters<'_>) -> Option<ClientKey> {
-    let provider = parameters.provider;
-    let (name, pem) = parameters.variable("private_key");
-    let at = provider.place.variable(&name);
-    let is_id_given = is_id_needed || parameters.given("key_id").is_some();
-    let id = if is_id_given { parameters.required("key_id") } else { None };
-    if is_id_given && id.is_none() {
-        return None;
-    }
-    let Some(pem) = pem else {
-        let set = at.set_secret(&name);
-        refuse!(
-            at,
-            "the private key of the client is missing",
-            "set it with {set}, to the contents of its PEM file",
-        );
-        return None;
-    };
-    let key = match PrivateKey::from_pem(&Secret::new(pem)) {
-        Ok(key) => key,
-        Err(why) => {
-            refuse!(at, "{why}");
-            return None;
-        }
-    };
-    let written = provider.text("token_endpoint_auth_signing_alg");
-    let algorithm = match &written {
-        None => key.algorithms().first().copied(),
-        Some(name) => {
-            let chosen = algorithm(name, &[])?;
-            if !key.algorithms().contains(&chosen) {
-                refuse!(name, "the key in {at} cannot sign with {name}; choose an algorithm for this key");
-            }
-            Some(chosen)
-        }
-    };
-    Some(ClientKey { key, algorithm: algorithm?, id })
 }
 
 /// The configured name of a parameter.

@@ -1,0 +1,196 @@
+//! `POST /backchannel-logout`: a provider ends sessions by a logout token (OpenID Connect Back-Channel Logout 1.0).
+//!
+//! The fact that it stores has the token's `iat`, and sessions are compared with it by the `iat` of their sign-in's ID token:
+//! one clock. So a token that arrives before the browser has its cookie still ends that session, a later sign-in under the
+//! same `sid` stays, and a token that comes twice changes nothing.
+
+use std::fmt::Display;
+
+use serde_json::json;
+
+use crate::config::Provider;
+use crate::flow::RequestContext;
+use crate::flow::attempts::WINDOW;
+use crate::flow::session::strangers::UnprovenError;
+use crate::log::{ErrorSource, LogEvent, Record};
+use crate::platform::Platform;
+use crate::revocation::subject::Subject;
+use vestibule_oidc::http::form::Params;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::jose::jws;
+use vestibule_oidc::oauth::logout_token::{self, Ended, Expected, LogoutTokenError, VerifiedLogoutToken};
+use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
+
+/// The largest body, in bytes. A logout token has one or two thousand characters; the rest is for long headers.
+const MAX_BODY: usize = 16 * 1024;
+
+/// A logout that a provider has proven.
+struct ProvenLogout<'a> {
+    provider: &'a Provider,
+    token: VerifiedLogoutToken,
+}
+
+/// Why a request is rejected: the answer's status, what the sender learns, and what the log says.
+struct RejectedError {
+    status: u16,
+    description: String,
+    record: Record,
+}
+
+impl<P: Platform> RequestContext<'_, P> {
+    /// Ends what the logout token names. 200 only after that was stored.
+    pub(crate) async fn backchannel_logout(&self, body: P::Body) -> Response {
+        let answer = match self.proven_logouts(body).await {
+            Ok(logouts) => {
+                let mut is_stored = true;
+                for logout in &logouts {
+                    is_stored &= self.end_by_provider(logout).await;
+                }
+                if is_stored { Response::empty(200) } else { unavailable() }
+            }
+            Err(RejectedError { status, description, record }) => {
+                self.log(record);
+                match status {
+                    503 => unavailable(),
+                    status => {
+                        let body = json!({ "error": "invalid_request", "error_description": description });
+                        let answer = Response::json(status, &body);
+                        if status == 429 {
+                            answer.with("retry-after", WINDOW.as_secs().to_string())
+                        } else {
+                            answer
+                        }
+                    }
+                }
+            }
+        };
+        answer.with("cache-control", "no-store")
+    }
+
+    /// The logout that the body proves, at each provider of the configuration that is this client of this issuer: usually one.
+    async fn proven_logouts(&self, body: P::Body) -> Result<Vec<ProvenLogout<'_>>, RejectedError> {
+        let token = self.logout_token(body).await?;
+        let mut logouts = Vec::new();
+        for (provider, oauth, openid) in self.addressed_providers(&token)? {
+            let verification = self.verify_logout_signature(provider, oauth, &token);
+            let payload = self
+                .verified_by_sender(verification)
+                .await
+                .map_err(|error| RejectedError::unproven(provider, error))?;
+            let token = logout_token::verify(&payload, &expected(oauth, openid), self.now)
+                .map_err(|error| RejectedError::claims(Some(provider), &error))?;
+            logouts.push(ProvenLogout { provider, token });
+        }
+        Ok(logouts)
+    }
+
+    /// The parameter `logout_token` of the form. Other parameters are ignored (section 2.5).
+    async fn logout_token(&self, body: P::Body) -> Result<String, RejectedError> {
+        let content_type = self.request.headers.joined("content-type");
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(RejectedError::flaw("the body must be application/x-www-form-urlencoded"));
+        }
+        let body = self.platform.read_body(body, MAX_BODY).await;
+        let body = body.map_err(|error| RejectedError::flaw(&error.to_string()))?;
+        match Params::from_urlencoded(&body).one("logout_token") {
+            Ok(Some(token)) => Ok(token.to_owned()),
+            Ok(None) => Err(RejectedError::flaw("logout_token is missing")),
+            Err(_) => Err(RejectedError::flaw("logout_token is given more than once")),
+        }
+    }
+
+    /// The providers for whose logout token this could be taken, before its signature is verified: what any of them would
+    /// reject anyway costs no signature.
+    fn addressed_providers(
+        &self,
+        token: &str,
+    ) -> Result<Vec<(&Provider, &OAuthProvider, &OpenId)>, RejectedError> {
+        let unverified = jws::decode_unverified(token);
+        let Some(claims) = unverified.as_object() else {
+            return Err(RejectedError::flaw("logout_token is not a JWT"));
+        };
+        let issuer = claims.get("iss").and_then(|issuer| issuer.as_str());
+        let mut rejected = RejectedError::flaw("iss is not accepted");
+        let mut addressed = Vec::new();
+        for found in self.config().backchannel_providers() {
+            let (provider, oauth, openid) = found;
+            if Some(openid.issuer.as_str()) != issuer {
+                continue;
+            }
+            match logout_token::precheck(claims, &expected(oauth, openid), self.now) {
+                Ok(()) => addressed.push(found),
+                Err(error) => rejected = RejectedError::claims(Some(provider), &error),
+            }
+        }
+        if addressed.is_empty() { Err(rejected) } else { Ok(addressed) }
+    }
+
+    /// Stores what has ended. Returns whether every process learns of it.
+    async fn end_by_provider(&self, logout: &ProvenLogout<'_>) -> bool {
+        let ProvenLogout { provider, token } = logout;
+        let id = || provider.id.clone();
+        let (subject, what) = match token.ended() {
+            Ended::Session(sid) => {
+                (Subject::ProviderSession { provider: id(), sid: sid.clone() }, "one of its sessions")
+            }
+            Ended::User(sub) => {
+                (Subject::ProviderUser { provider: id(), sub: sub.clone() }, "all sessions of a user")
+            }
+        };
+        self.end_for_provider(&provider.id, subject, what, token.issued_at()).await
+    }
+}
+
+impl RejectedError {
+    fn flaw(description: &str) -> Self {
+        let message = format_args!("a logout token was rejected: {description}");
+        Self {
+            status: 400,
+            description: description.to_owned(),
+            record: Record::new(LogEvent::LogoutTokenRejected, message),
+        }
+    }
+
+    fn claims(provider: Option<&Provider>, error: &LogoutTokenError) -> Self {
+        let record = Record::new(LogEvent::LogoutTokenRejected, error);
+        let record = match provider {
+            Some(provider) => record.provider(&provider.id),
+            None => record,
+        };
+        Self { status: 400, description: error.description(), record }
+    }
+
+    fn unproven(provider: &Provider, error: UnprovenError) -> Self {
+        let record = |message: &dyn Display| {
+            Record::new(LogEvent::LogoutTokenRejected, format_args!("logout token: {message}"))
+                .provider(&provider.id)
+        };
+        match error {
+            UnprovenError::Rejected(error) => Self {
+                status: 400,
+                description: "the signature is not accepted".to_owned(),
+                record: record(&error),
+            },
+            UnprovenError::Unavailable(error) => Self {
+                status: 503,
+                description: String::new(),
+                record: record(&error).caused_by(ErrorSource::Provider),
+            },
+            UnprovenError::TooMany => Self {
+                status: 429,
+                description: "too many requests".to_owned(),
+                record: record(&"too many forged ones from one address, so its signature was not verified"),
+            },
+        }
+    }
+}
+
+fn expected<'a>(oauth: &'a OAuthProvider, openid: &'a OpenId) -> Expected<'a> {
+    Expected { issuer: &openid.issuer, client_id: &oauth.client.id }
+}
+
+/// It could not be stored, or not be verified: the provider may try again.
+fn unavailable() -> Response {
+    Response::json(503, &json!({ "error": "temporarily_unavailable" })).with("retry-after", "5")
+}

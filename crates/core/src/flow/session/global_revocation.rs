@@ -1,0 +1,152 @@
+//! `POST /global-token-revocation`: a provider revokes everything that a user has here
+//! (draft-parecki-oauth-global-token-revocation; Okta's Universal Logout).
+//!
+//! The caller's JWT is signed for this purpose and for this site. All sessions of the user end that began before its `iat`.
+
+use serde_json::json;
+
+use crate::flow::RequestContext;
+use crate::flow::attempts::WINDOW;
+use crate::flow::session::strangers::UnprovenError;
+use crate::flow::session::transmitted_subject::UnknownSubjectError;
+use crate::log::{ErrorSource, LogEvent, Record};
+use crate::platform::Platform;
+use crate::revocation::subject::{Subject, User};
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::jose::jws;
+use vestibule_oidc::oauth::revocation_request::{self, Expected, VerifiedCaller};
+use vestibule_oidc::oauth::transmitter::EventTransmitter;
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+/// Why a request is rejected: the answer's status, and what the log says. The sender learns the status only.
+struct RejectedError {
+    status: u16,
+    record: Record,
+}
+
+impl<P: Platform> RequestContext<'_, P> {
+    /// Revokes what the user of the body has. 204 only after that was stored.
+    pub(crate) async fn revoke_globally(&self, body: P::Body) -> Response {
+        let answer = match self.proven_revocation(body).await {
+            Ok((transmitter, caller, user)) => {
+                let at = caller.issued_at().min(self.platform.now());
+                let what = "a global token revocation";
+                if self.end_for_provider(&transmitter.provider, Subject::User(user), what, at).await {
+                    Response::empty(204)
+                } else {
+                    failed(503)
+                }
+            }
+            Err(RejectedError { status, record }) => {
+                self.log(record);
+                failed(status)
+            }
+        };
+        answer.with("cache-control", "no-store")
+    }
+
+    async fn proven_revocation(
+        &self,
+        body: P::Body,
+    ) -> Result<(&EventTransmitter, VerifiedCaller, User), RejectedError> {
+        let Some(token) = self.bearer_secret() else {
+            return Err(RejectedError::new(
+                401,
+                "the caller's JWT must be sent as `Authorization: Bearer`, once",
+            ));
+        };
+        let transmitter = self.calling_transmitter(token)?;
+        let verification = self.verify_transmitter_signature(transmitter, token);
+        let payload = self
+            .verified_by_sender(verification)
+            .await
+            .map_err(|error| RejectedError::unproven(transmitter, error))?;
+        let caller = revocation_request::verify(&payload, &expected(transmitter), self.now)
+            .map_err(|error| RejectedError::new(401, &error.to_string()).of(transmitter))?;
+        let user = self.named_user(transmitter, body).await.map_err(|rejected| rejected.of(transmitter))?;
+        Ok((transmitter, caller, user))
+    }
+
+    /// The transmitter whose JWT this could be, before its signature is verified.
+    fn calling_transmitter(&self, token: &str) -> Result<&EventTransmitter, RejectedError> {
+        let unverified = jws::decode_unverified(token);
+        let Some(claims) = unverified.as_object() else {
+            return Err(RejectedError::new(401, "the caller's token is not a JWT"));
+        };
+        let issuer = claims.get("iss").and_then(|issuer| issuer.as_str());
+        let mut rejected = RejectedError::new(401, "the issuer of the caller's JWT may not revoke");
+        for transmitter in self.config().transmitters().filter(|transmitter| transmitter.may_revoke) {
+            if Some(transmitter.issuer.as_str()) != issuer {
+                continue;
+            }
+            match revocation_request::precheck(claims, &expected(transmitter), self.now) {
+                Ok(()) => return Ok(transmitter),
+                Err(error) => rejected = RejectedError::new(401, &error.to_string()).of(transmitter),
+            }
+        }
+        Err(rejected)
+    }
+
+    async fn named_user(&self, transmitter: &EventTransmitter, body: P::Body) -> Result<User, RejectedError> {
+        let content_type = self.request.headers.joined("content-type");
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/json") {
+            return Err(RejectedError::new(400, "the body must be application/json"));
+        }
+        let body = self.platform.read_body(body, MAX_BODY).await;
+        let body = body.map_err(|error| RejectedError::new(400, &error.to_string()))?;
+        let subject = revocation_request::subject(&body);
+        let subject = subject.map_err(|error| RejectedError::new(400, &error.to_string()))?;
+        self.transmitted_user(transmitter, &subject).map_err(|error| {
+            // Nobody here can tell whether a user exists. That of another issuer does not.
+            let status = if error == UnknownSubjectError::OtherIssuer { 404 } else { 400 };
+            RejectedError::new(status, &error.to_string())
+        })
+    }
+}
+
+impl RejectedError {
+    fn new(status: u16, reason: &str) -> Self {
+        let message = format_args!("a global token revocation was rejected: {reason}");
+        Self { status, record: Record::new(LogEvent::GlobalRevocationRejected, message) }
+    }
+
+    fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
+        match error {
+            UnprovenError::Rejected(error) => Self::new(401, &error.to_string()),
+            UnprovenError::Unavailable(error) => {
+                let rejected = Self::new(503, &error.to_string());
+                Self { record: rejected.record.caused_by(ErrorSource::Provider), ..rejected }
+            }
+            UnprovenError::TooMany => Self::new(429, "too many forged tokens from one address"),
+        }
+        .of(transmitter)
+    }
+
+    fn of(self, transmitter: &EventTransmitter) -> Self {
+        Self { record: self.record.provider(&transmitter.provider), ..self }
+    }
+}
+
+fn expected(transmitter: &EventTransmitter) -> Expected<'_> {
+    Expected { issuer: &transmitter.issuer, audiences: &transmitter.audiences }
+}
+
+fn failed(status: u16) -> Response {
+    let error = match status {
+        401 => "invalid_token",
+        404 => "not_found",
+        429 => "too_many_requests",
+        503 => "temporarily_unavailable",
+        _ => "invalid_request",
+    };
+    let answer = Response::json(status, &json!({ "error": error }));
+    match status {
+        401 => answer.with("www-authenticate", "Bearer error=\"invalid_token\""),
+        429 => answer.with("retry-after", WINDOW.as_secs().to_string()),
+        503 => answer.with("retry-after", "5"),
+        _ => answer,
+    }
+}

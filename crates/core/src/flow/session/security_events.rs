@@ -1,0 +1,235 @@
+//! `POST /security-events`: a transmitter pushes a security event token (RFC 8935), and the sessions that it names end.
+//!
+//! What the event names ends if it began before the event, by the transmitter's clock, which is as good as ours. An event may
+//! arrive long after it happened, and twice: neither ends a later session. Events that say nothing of sessions are
+//! acknowledged, logged, and change nothing.
+
+use std::fmt::Display;
+
+use serde_json::json;
+
+use crate::flow::RequestContext;
+use crate::flow::attempts::WINDOW;
+use crate::flow::session::strangers::UnprovenError;
+use crate::log::{ErrorSource, LogEvent, Record};
+use crate::platform::Platform;
+use crate::revocation::CLOCK_TOLERANCE;
+use crate::revocation::subject::Subject;
+use vestibule_oidc::http::response::Response;
+use vestibule_oidc::jose::jws::{self, JwsError};
+use vestibule_oidc::oauth::security_event::{
+    self, Expected, SecurityEvent, SecurityEventError, VerifiedSecurityEvent,
+};
+use vestibule_oidc::oauth::transmitter::EventTransmitter;
+use vestibule_oidc::time::Timestamp;
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Why a token is rejected: the answer's status, the code of RFC 8935 section 2.4, what the sender learns, and what the log
+/// says.
+struct RejectedError {
+    status: u16,
+    code: &'static str,
+    description: String,
+    record: Box<Record>,
+}
+
+impl<P: Platform> RequestContext<'_, P> {
+    /// Does what the pushed token says. 202 only after that was stored.
+    pub(crate) async fn receive_security_event(&self, body: P::Body) -> Response {
+        let answer = match self.proven_event(body).await {
+            Ok((transmitter, event)) => {
+                if self.apply(transmitter, &event).await {
+                    Response::empty(202)
+                } else {
+                    Response::empty(503).with("retry-after", "5")
+                }
+            }
+            Err(RejectedError { status: 503, record, .. }) => {
+                self.log(*record);
+                Response::empty(503).with("retry-after", "5")
+            }
+            Err(RejectedError { status, code, description, record }) => {
+                self.log(*record);
+                let body = json!({ "err": code, "description": description });
+                let answer = Response::json(status, &body).with("content-language", "en");
+                if status == 429 { answer.with("retry-after", WINDOW.as_secs().to_string()) } else { answer }
+            }
+        };
+        answer.with("cache-control", "no-store")
+    }
+
+    async fn proven_event(
+        &self,
+        body: P::Body,
+    ) -> Result<(&EventTransmitter, VerifiedSecurityEvent), RejectedError> {
+        let token = self.event_token(body).await?;
+        let transmitter = self.addressing_transmitter(&token)?;
+        if let Some(secret) = &transmitter.authorization
+            && !self.bearer_secret().is_some_and(|sent| secret.matches(sent))
+        {
+            let description = "the Authorization header is not that of the transmitter";
+            return Err(RejectedError::new("authentication_failed", description).of(transmitter));
+        }
+        let verification = self.verify_transmitter_signature(transmitter, &token);
+        let payload = self
+            .verified_by_sender(verification)
+            .await
+            .map_err(|error| RejectedError::unproven(transmitter, error))?;
+        let event = security_event::verify(&payload, &expected(transmitter), self.now)
+            .map_err(|error| RejectedError::claims(&error).of(transmitter))?;
+        Ok((transmitter, event))
+    }
+
+    /// The body: the token itself (RFC 8935 section 2.1).
+    async fn event_token(&self, body: P::Body) -> Result<String, RejectedError> {
+        let content_type = self.request.headers.joined("content-type");
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !media_type.eq_ignore_ascii_case("application/secevent+jwt") {
+            return Err(RejectedError::new("invalid_request", "the body must be application/secevent+jwt"));
+        }
+        let body = self.platform.read_body(body, MAX_BODY).await;
+        let body = body.map_err(|error| RejectedError::new("invalid_request", &error.to_string()))?;
+        let token = String::from_utf8(body).ok();
+        let token = token.ok_or_else(|| RejectedError::new("invalid_request", "the body is not a JWT"))?;
+        Ok(token.trim().to_owned())
+    }
+
+    /// The transmitter whose event this could be, before its signature is verified: what would be rejected anyway costs no
+    /// signature.
+    fn addressing_transmitter(&self, token: &str) -> Result<&EventTransmitter, RejectedError> {
+        let unverified = jws::decode_unverified(token);
+        let Some(claims) = unverified.as_object() else {
+            return Err(RejectedError::new("invalid_request", "the body is not a JWT"));
+        };
+        let issuer = claims.get("iss").and_then(|issuer| issuer.as_str());
+        let mut rejected = RejectedError::new("invalid_issuer", "iss is not accepted");
+        for transmitter in self.config().transmitters() {
+            if Some(transmitter.issuer.as_str()) != issuer {
+                continue;
+            }
+            match security_event::precheck(claims, &expected(transmitter), self.now) {
+                Ok(()) => return Ok(transmitter),
+                Err(error) => rejected = RejectedError::claims(&error).of(transmitter),
+            }
+        }
+        Err(rejected)
+    }
+
+    /// Does what the events say. Returns whether all of it was stored.
+    async fn apply(&self, transmitter: &EventTransmitter, event: &VerifiedSecurityEvent) -> bool {
+        let mut is_stored = true;
+        for happened in event.events() {
+            let (subjects, at, what) = match (happened, event.subject()) {
+                (SecurityEvent::SessionRevoked(at), Some(subject)) => {
+                    (self.transmitted_sessions(transmitter, subject), *at, "session-revoked")
+                }
+                (SecurityEvent::CredentialChange(at), Some(subject)) => {
+                    let user = self.transmitted_user(transmitter, subject);
+                    (user.map(|user| vec![Subject::User(user)]), *at, "credential-change")
+                }
+                _ => {
+                    self.log_event_received(transmitter, happened);
+                    continue;
+                }
+            };
+            match subjects {
+                Ok(subjects) => {
+                    for subject in subjects {
+                        is_stored &= self.end_by_event(transmitter, subject, at, what).await;
+                    }
+                }
+                Err(error) => {
+                    let message =
+                        format_args!("the event {what} was acknowledged and ended no session: {error}");
+                    let record = Record::new(LogEvent::SecurityEventNotApplied, message);
+                    self.log(record.provider(&transmitter.provider));
+                }
+            }
+        }
+        is_stored
+    }
+
+    async fn end_by_event(
+        &self,
+        transmitter: &EventTransmitter,
+        subject: Subject,
+        occurred_at: Timestamp,
+        what: &str,
+    ) -> bool {
+        // A clock that is ahead must not end what has not begun.
+        let occurred_at = occurred_at.min(self.platform.now());
+        let at = match subject {
+            // The provider's clock may be another one. No later session of the provider has this `sid`.
+            Subject::ProviderSession { .. } => occurred_at.plus(CLOCK_TOLERANCE),
+            _ => occurred_at,
+        };
+        self.end_for_provider(&transmitter.provider, subject, what, at).await
+    }
+
+    fn log_event_received(&self, transmitter: &EventTransmitter, event: &SecurityEvent) {
+        let message = match event {
+            SecurityEvent::Verification { state: Some(state) } => {
+                format!("the transmitter verified the stream, with the state {state:?}")
+            }
+            SecurityEvent::Verification { state: None } => "the transmitter verified the stream".to_owned(),
+            SecurityEvent::StreamUpdated { status } => format!("the stream of events is now {status:?}"),
+            SecurityEvent::Other(name) => format!("an event that ends no session here: {name:?}"),
+            SecurityEvent::SessionRevoked(_) | SecurityEvent::CredentialChange(_) => return,
+        };
+        let record = Record::new(LogEvent::SecurityEventReceived, message);
+        self.log(record.provider(&transmitter.provider));
+    }
+}
+
+impl RejectedError {
+    fn new(code: &'static str, description: &str) -> Self {
+        let message = format_args!("a security event was rejected: {description}");
+        let record = Record::new(LogEvent::SecurityEventRejected, message).code(code);
+        Self { status: 400, code, description: description.to_owned(), record: Box::new(record) }
+    }
+
+    fn claims(error: &SecurityEventError) -> Self {
+        let record = Record::new(LogEvent::SecurityEventRejected, error).code(error.code());
+        Self { status: 400, code: error.code(), description: error.description(), record: Box::new(record) }
+    }
+
+    fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
+        let record = |message: &dyn Display| {
+            Record::new(LogEvent::SecurityEventRejected, format_args!("security event: {message}"))
+        };
+        match error {
+            UnprovenError::Rejected(error) => {
+                let code = match error {
+                    JwsError::Signature
+                    | JwsError::UnknownKey
+                    | JwsError::KeyMismatch(_)
+                    | JwsError::TooManyCandidates(_)
+                    | JwsError::Key(_) => "invalid_key",
+                    _ => "invalid_request",
+                };
+                let rejected = Self::new(code, "the signature is not accepted");
+                Self { record: Box::new(record(&error).code(rejected.code)), ..rejected }
+            }
+            UnprovenError::Unavailable(error) => Self {
+                status: 503,
+                record: Box::new(record(&error).caused_by(ErrorSource::Provider)),
+                ..Self::new("", "")
+            },
+            UnprovenError::TooMany => {
+                let description = "too many forged tokens from one address";
+                Self { status: 429, ..Self::new("access_denied", description) }
+            }
+        }
+        .of(transmitter)
+    }
+
+    fn of(self, transmitter: &EventTransmitter) -> Self {
+        Self { record: Box::new(self.record.provider(&transmitter.provider)), ..self }
+    }
+}
+
+fn expected(transmitter: &EventTransmitter) -> Expected<'_> {
+    Expected { issuer: &transmitter.issuer, audiences: &transmitter.audiences }
+}
