@@ -214,7 +214,7 @@ fn explain_reading<'a>(
     let checks = asked.map(|asked| asked.checks(|name| claims?.get(name), now)).unwrap_or_default();
     let must_step_up = claims.is_some() && checks.iter().any(|check| !check.is_met);
     let requirements = requirements.chain(checks.into_iter().map(|check| ExplainedRequirement {
-        requirement: check.asked,
+        requirement: check.requirement,
         is_met: check.is_met,
         found: claims.map(|_| check.found),
     }));

@@ -47,7 +47,7 @@ pub struct StepUp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepUpCheck {
     /// What is asked, in words: `acr is one of "silver", "gold"`.
-    pub asked: String,
+    pub requirement: String,
     /// What the claims show, in words.
     pub found: String,
     /// Whether that is enough.
@@ -74,12 +74,12 @@ impl StepUp {
         if !self.acr.is_empty() {
             let (asked, is_met) =
                 (format!("acr is {}", listed("one of ", &self.acr)), self.has_acr(claim("acr")));
-            checks.push(StepUpCheck { asked, found: found("acr"), is_met });
+            checks.push(StepUpCheck { requirement: asked, found: found("acr"), is_met });
         }
         if !self.amr.is_empty() {
             let is_met = self.has_methods(claim("amr"));
             let asked = format!("amr has {}", listed("all of ", &self.amr));
-            checks.push(StepUpCheck { asked, found: found("amr"), is_met });
+            checks.push(StepUpCheck { requirement: asked, found: found("amr"), is_met });
         }
         if let Some(max_age) = self.max_age {
             let is_met = self.is_recent(claim("auth_time"), now);
@@ -88,7 +88,7 @@ impl StepUp {
                 Some(at) if at <= now => format!("{} s ago", now.since(at).as_secs()),
                 _ => found("auth_time"),
             };
-            checks.push(StepUpCheck { asked, found, is_met });
+            checks.push(StepUpCheck { requirement: asked, found, is_met });
         }
         checks
     }
@@ -194,7 +194,7 @@ pub(crate) fn keep_authentication(old: &Map<String, Value>, new: &mut Map<String
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepUpRequest {
     /// What is asked.
-    pub asked: StepUp,
+    pub needed: StepUp,
     /// Where the browser goes afterwards.
     pub return_to: String,
 }
@@ -203,7 +203,7 @@ impl StepUpRequest {
     /// The text for the address.
     pub fn seal(&self, keys: &Keyring, now: Timestamp, random: &mut dyn FnMut(&mut [u8])) -> String {
         let claims =
-            json::of(&[("asked", self.asked.to_value()), ("return_to", self.return_to.as_str().into())]);
+            json::of(&[("asked", self.needed.to_value()), ("return_to", self.return_to.as_str().into())]);
         seal::seal(keys, Dialect::AuthJsV5, SALT, &claims, REQUEST_LIFETIME, now, random)
     }
 
@@ -211,7 +211,7 @@ impl StepUpRequest {
     pub fn open(sealed: &str, keys: &Keyring, now: Timestamp) -> Option<Self> {
         let claims = seal::open(keys, Dialect::AuthJsV5, SALT, sealed, now).ok()?;
         let asked = StepUp::from_value(claims.get("asked")?)?;
-        Some(Self { asked, return_to: json::string(&claims, "return_to")? })
+        Some(Self { needed: asked, return_to: json::string(&claims, "return_to")? })
     }
 }
 
@@ -219,7 +219,7 @@ impl StepUpRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepUpAttempt {
     /// What is asked.
-    pub asked: StepUp,
+    pub needed: StepUp,
     /// The session's subject: no one else's sign-in is the result.
     pub subject: String,
     /// The session's `sid`, if it has one.
@@ -232,7 +232,7 @@ impl StepUpAttempt {
     /// For a sealed cookie.
     pub(crate) fn to_value(&self) -> Value {
         json!({
-            "asked": self.asked.to_value(),
+            "asked": self.needed.to_value(),
             "sub": self.subject,
             "sid": self.sid,
             "signed_in_at": self.signed_in_at,
@@ -243,7 +243,7 @@ impl StepUpAttempt {
     pub(crate) fn from_value(value: &Value) -> Option<Self> {
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
-            asked: StepUp::from_value(value.get("asked")?)?,
+            needed: StepUp::from_value(value.get("asked")?)?,
             subject: text("sub")?,
             sid: text("sid"),
             signed_in_at: value.get("signed_in_at").and_then(Value::as_u64),
@@ -352,7 +352,7 @@ mod tests {
         let keys = Keyring::new(vec![Secret::new("secret")]).unwrap();
         let random = &mut |bytes: &mut [u8]| bytes.fill(7);
         let request = StepUpRequest {
-            asked: asks(&["a"], &["otp"], Some(300)),
+            needed: asks(&["a"], &["otp"], Some(300)),
             return_to: "https://app.example.com/admin?x=1".to_owned(),
         };
         let sealed = request.seal(&keys, NOW, random);
@@ -368,7 +368,7 @@ mod tests {
             assert!(seal::open(&keys, Dialect::AuthJsV5, salt, &sealed, NOW).is_err(), "{salt}");
         }
         let attempt = StepUpAttempt {
-            asked: asks(&[], &["otp"], None),
+            needed: asks(&[], &["otp"], None),
             subject: "bob-1".to_owned(),
             sid: Some("s".to_owned()),
             signed_in_at: Some(7),

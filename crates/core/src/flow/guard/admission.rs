@@ -182,7 +182,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             {
                 Some(asked) => {
                     let is_bearer = matches!(principal, Principal::Bearer(_));
-                    DenialReason::StepUp(Box::new(StepUpDenial { asked, is_bearer }))
+                    DenialReason::StepUp(Box::new(StepUpDenial { needed: asked, is_bearer }))
                 }
                 // A hook asks for what no rule says.
                 None => DenialReason::Forbidden,

@@ -204,9 +204,9 @@ impl<T> Slot<T> {
         self.copy.as_ref().map_or(0, |(_, fetch)| fetch.number)
     }
 
-    /// Whether a fetch is in progress, as far as is known: one that began longer than `patience` ago counts as cut off.
-    pub(super) fn is_fetching(&self, patience: Duration, now: Timestamp) -> bool {
-        let is_young = |attempt: &Attempt| attempt.at <= now && now < attempt.at.plus(patience);
+    /// Whether a fetch is in progress, as far as is known: one that began longer than `max_age` ago counts as cut off.
+    pub(super) fn is_fetching(&self, max_age: Duration, now: Timestamp) -> bool {
+        let is_young = |attempt: &Attempt| attempt.at <= now && now < attempt.at.plus(max_age);
         self.attempt.as_ref().is_some_and(|attempt| attempt.is_open && is_young(attempt))
     }
 

@@ -64,13 +64,13 @@ impl<P: Platform> RequestContext<'_, P> {
         let newer = || self.newest_keys(provider).filter(|(_, number)| *number > tried);
         let deadline = platform.now().plus(request.timeout);
         // A fetch of this request lasts until its own timeout; another's may have been cut off.
-        let patience = if *has_fetched { request.timeout + Duration::from_secs(1) } else { MAX_ATTEMPT };
+        let max_age = if *has_fetched { request.timeout + Duration::from_secs(1) } else { MAX_ATTEMPT };
         loop {
             if let Some(newer) = newer() {
                 return Ok(newer);
             }
             let now = platform.now();
-            let is_fetching = cache.with(&provider.id, |cached| cached.keys.is_fetching(patience, now));
+            let is_fetching = cache.with(&provider.id, |cached| cached.keys.is_fetching(max_age, now));
             if !is_fetching || now >= deadline {
                 break;
             }

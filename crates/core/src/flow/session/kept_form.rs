@@ -47,7 +47,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let url = &self.request.url;
         let address = format!("{}{}", url.origin(), url.path_and_query());
         let step_up = match reason {
-            DenialReason::StepUp(denial) => Some(&denial.asked),
+            DenialReason::StepUp(denial) => Some(&denial.needed),
             _ => None,
         };
         let kept = KeptForm { address, body, user, waits_for_step_up: step_up.is_some() };
@@ -150,7 +150,7 @@ impl<P: Platform> RequestContext<'_, P> {
         match (reason, self.host_role) {
             (DenialReason::RefreshAtLoginHost(login), _)
             | (DenialReason::TokenExpired, HostRole::Member(login)) => self.renewal_url(login, &form),
-            (DenialReason::StepUp(denial), _) => self.step_up_address(&denial.asked, &form),
+            (DenialReason::StepUp(denial), _) => self.step_up_address(&denial.needed, &form),
             _ => self.sign_in_page(&form),
         }
     }

@@ -50,7 +50,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct StepUpDenial {
     /// What is asked, of which the session or the token shows too little.
-    pub(crate) asked: StepUp,
+    pub(crate) needed: StepUp,
     /// Whether an access token of the client is all that shows who the user is. A new one is for the client to get.
     pub(crate) is_bearer: bool,
 }
@@ -69,7 +69,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let return_to = self.return_policy().resolve(&self.return_address());
         match (session, return_to) {
             (Some(session), Some(return_to)) if self.signs_users_in() && self.is_sent_to_step_up(denial) => {
-                self.begin_step_up(session, &denial.asked, &return_to).await
+                self.begin_step_up(session, &denial.needed, &return_to).await
             }
             _ => self.step_up_response(session, denial),
         }
@@ -78,7 +78,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The same without a cookie of this host: on a host that signs no one in, and for another proxy, which may drop it. A
     /// person goes to the host that signs users in, and from there to the provider.
     pub(crate) fn step_up_response(&self, session: Option<&Session>, denial: &StepUpDenial) -> Response {
-        let asked = &denial.asked;
+        let asked = &denial.needed;
         if denial.is_bearer {
             return responses::insufficient_user_authentication(asked, None);
         }
@@ -101,7 +101,7 @@ impl<P: Platform> RequestContext<'_, P> {
             // The page that says so.
             return self.sign_in_page(return_to);
         }
-        let request = StepUpRequest { asked: asked.clone(), return_to: return_to.to_owned() };
+        let request = StepUpRequest { needed: asked.clone(), return_to: return_to.to_owned() };
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let sealed = request.seal(&self.config().keys, self.now, random);
         with_parameters(&self.login_route(ROUTE), &[(REQUEST, &sealed)])
@@ -126,7 +126,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let answer = match self.live_session().await {
             Ok(SessionCookie::Valid(session)) if session.error().is_none() && session.names_user() => {
                 // Boxed: few requests come here, and the future of every other would have its size.
-                Box::pin(self.begin_step_up(&session, &request.asked, &return_to)).await
+                Box::pin(self.begin_step_up(&session, &request.needed, &return_to)).await
             }
             Ok(_) => Response::redirect(self.sign_in_page(return_to.as_str())),
             Err(_) => revocation_unavailable(),
@@ -149,7 +149,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return with_cookies(Response::redirect(return_to.as_str()), vec![marker]);
         }
         let attempt = StepUpAttempt {
-            asked: asked.clone(),
+            needed: asked.clone(),
             subject: subject.to_owned(),
             sid: session.sid().map(str::to_owned),
             signed_in_at: session.signed_in_at().map(Timestamp::seconds),
@@ -191,9 +191,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let id_token =
             identity.sources.iter().find(|(root, _)| *root == "id_token").map(|(_, claims)| claims);
         let claim = |name: &str| id_token.and_then(|claims| claims.get(name));
-        let checks = attempt.asked.checks(claim, self.now);
+        let checks = attempt.needed.checks(claim, self.now);
         if let Some(missing) = checks.iter().find(|check| !check.is_met) {
-            let message = format!("{}, and the ID token has {}", missing.asked, missing.found);
+            let message = format!("{}, and the ID token has {}", missing.requirement, missing.found);
             return Ok(SteppedUp::Answer(self.refused_step_up(
                 provider,
                 &message,
