@@ -60,6 +60,7 @@ fn the_json_schema_rejects_unknown_keys_wrong_types_and_unknown_words() {
                 && !message.contains('{')
                 && !message.contains("source")
                 && !message.contains("no preset")
+                && !message.contains("no provider")
                 && words.iter().any(|word| message.contains(word))
         };
         if path.extension().is_none_or(|extension| extension != "toml") || !messages.lines().any(is_shape) {
@@ -150,9 +151,8 @@ fn table(keys: &[KeyReference]) -> Value {
         // A key that both have is a word for the one, and a table for the other.
         let both: Vec<&KeyReference> =
             keys.iter().filter(|key| matches!(key.value, ValueType::WordOrTable(_))).collect();
-        let typed = |kind: &'static str| {
-            both.iter().map(move |key| (key.name.to_owned(), json!({ "type": kind })))
-        };
+        let typed =
+            |kind: &'static str| both.iter().map(move |key| (key.name.to_owned(), json!({ "type": kind })));
         let mut of_oauth = none(&oauth);
         of_oauth.extend(none(&openid));
         of_oauth.extend(typed("object"));
