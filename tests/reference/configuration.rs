@@ -78,7 +78,9 @@ fn section(heading: &str, path: &str, is_array: bool, keys: &[KeyReference], tex
     }
     for key in keys {
         let (inner, is_array) = match &key.value {
-            ValueType::Table(inner) | ValueType::UrlOrTable(inner) => (inner, false),
+            ValueType::Table(inner) | ValueType::UrlOrTable(inner) | ValueType::WordOrTable(inner) => {
+                (inner, false)
+            }
             ValueType::TableList(inner) => (inner, true),
             _ => continue,
         };
@@ -128,7 +130,9 @@ fn type_name(key: &KeyReference) -> String {
     if !key.values.is_empty() {
         let values: Vec<String> = key.values.iter().map(|value| format!("`\"{value}\"`")).collect();
         let flag = if matches!(key.value, ValueType::BoolOrText) { "`true`, `false`, " } else { "" };
-        return format!("type: one of {flag}{}", values.join(", "));
+        let or_table =
+            if matches!(key.value, ValueType::WordOrTable(_)) { ", or a table, see below" } else { "" };
+        return format!("type: one of {flag}{}{or_table}", values.join(", "));
     }
     let name = match &key.value {
         ValueType::TableList(_) => "array of tables, see below".to_owned(),
@@ -154,7 +158,7 @@ fn value_name(value: &ValueType) -> String {
         ValueType::ScalarOrList => "string, number, `true`, `false`, or an array of them".to_owned(),
         ValueType::BoolOrText => "`true`, `false` or string".to_owned(),
         ValueType::BoolOrTextOrList => "`true`, `false`, string, or array of these".to_owned(),
-        ValueType::Table(_) | ValueType::UrlOrTable(_) => "table".to_owned(),
+        ValueType::Table(_) | ValueType::UrlOrTable(_) | ValueType::WordOrTable(_) => "table".to_owned(),
         ValueType::TableList(_) => "array of tables".to_owned(),
         ValueType::Texts(_) => "table of strings".to_owned(),
         ValueType::Map(value) => {

@@ -71,6 +71,8 @@ pub enum ValueType {
     Table(Vec<KeyReference>),
     /// A table with these keys, or a string in place of its `url`.
     UrlOrTable(Vec<KeyReference>),
+    /// A table with these keys, or one of the allowed words.
+    WordOrTable(Vec<KeyReference>),
     /// An array of tables with these keys.
     TableList(Vec<KeyReference>),
     /// A table of strings with these names.
@@ -133,6 +135,7 @@ fn value_type(kind: &Kind, runtime: &Runtime) -> Option<ValueType> {
         Kind::BoolOrTextOrList => ValueType::BoolOrTextOrList,
         Kind::Table(keys) => ValueType::Table(table(keys, runtime)),
         Kind::UrlOrTable(keys) => ValueType::UrlOrTable(table(keys, runtime)),
+        Kind::WordOrTable(keys) => ValueType::WordOrTable(table(keys, runtime)),
         Kind::TableList(keys) | Kind::TopLevelTables(keys) => ValueType::TableList(table(keys, runtime)),
         Kind::Texts => ValueType::Texts(Text::ALL.iter().map(|text| text.key()).collect()),
         Kind::Map(kind) => ValueType::Map(Box::new(value_type(kind, runtime)?)),

@@ -83,6 +83,8 @@ pub(super) enum Kind {
     Table(Keys),
     /// A table, or a string, which is the table's `url`.
     UrlOrTable(Keys),
+    /// A table, or one of some words.
+    WordOrTable(Keys),
     /// An array of tables.
     TableList(Keys),
     /// An array of tables directly below `AUTH`: `[[vars.AUTH.…]]`.

@@ -111,7 +111,10 @@ pub struct ResponseEncryption {
 
 /// The settings of OpenID Connect.
 #[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key of the configuration, independent of the others"
+)]
 pub struct OpenId {
     /// Its issuer identifier (OpenID Connect Discovery 1.0 section 3), byte for byte as configured, because it is
     /// compared as a string. `https`, or `http` on loopback.

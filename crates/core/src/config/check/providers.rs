@@ -153,6 +153,24 @@ fn refuse_foreign_keys(kind: ProviderType, provider: &Table<'_>) {
             refuse!(provider.at(key), "only a provider of type {types} has this key", "remove it");
         }
     };
+    let is_credentials = kind == ProviderType::Credentials;
+    match provider.value("profile") {
+        Some(Value::Object(_)) if !is_credentials => {
+            refuse!(
+                provider.at("profile"),
+                "only a provider of type \"credentials\" has this table",
+                "remove it"
+            );
+        }
+        Some(Value::String(_)) if is_credentials => {
+            refuse!(
+                provider.at("profile"),
+                "only a provider of type \"oidc\" has a security profile",
+                "remove it, or write the request for the user's profile as a table"
+            );
+        }
+        _ => {}
+    }
     match kind {
         ProviderType::Oidc => refuse(CREDENTIALS, "\"credentials\""),
         ProviderType::OAuth2 => {

@@ -4,10 +4,10 @@ pub(in crate::config) mod credentials;
 pub(in crate::config) mod oauth;
 pub(in crate::config) mod requests;
 
-use super::Kind::{Bool, BoolOrTextOrList, ClaimTest, Map, Table, Text, TextOrList};
+use super::Kind::{Bool, BoolOrTextOrList, ClaimTest, Map, Table, Text, TextOrList, WordOrTable};
 use super::{Group, Keys, keys};
 use crate::config::refresh::RenewalTime;
-use credentials::CREDENTIALS;
+use credentials::{CREDENTIALS, PROFILE_REQUEST};
 use oauth::{OAUTH, OPENID};
 use requests::REQUESTS;
 
@@ -46,7 +46,17 @@ impl super::Values for Presets {
     }
 }
 
-pub(in crate::config) const PROVIDER: Keys = &[COMMON, OAUTH, OPENID, REQUESTS, CREDENTIALS];
+pub(in crate::config) const PROVIDER: Keys = &[COMMON, PROFILE, OAUTH, OPENID, REQUESTS, CREDENTIALS];
+
+/// One key with a meaning for each type of providers.
+const PROFILE: Group = keys! {
+    /// OpenID Connect: the security profile that this provider and its clients follow. `"fapi2"` turns on all that the FAPI 2.0 Security
+    /// Profile demands of a client, and refuses what contradicts it (docs/strict-profiles.md). Credentials: the request for the user's
+    /// profile, a table, made with the access token. Its templates know `{access_token}`, `{login.…}`, `{body.…}` (both the body of the
+    /// login's response) and `{cookie.NAME}`.
+    profile: WordOrTable(&[PROFILE_REQUEST]), values = requests::PROFILES, unset = "OpenID Connect: no security profile; credentials: no profile is requested",
+        example = "fapi2", needs = "`\"fapi2\"`: the secret `AUTH_<ID>_PRIVATE_KEY`, a key for PS256, ES256 or EdDSA";
+};
 
 /// The keys of every type.
 const COMMON: Group = keys! {

@@ -69,7 +69,7 @@ fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
             return;
         }
         (Kind::UrlOrTable(_), Value::String(_)) => return with_url(value),
-        (Kind::Table(keys) | Kind::UrlOrTable(keys), Value::Object(table)) => {
+        (Kind::Table(keys) | Kind::UrlOrTable(keys) | Kind::WordOrTable(keys), Value::Object(table)) => {
             read(table, keys, place);
             place.loading.problems.count() == before
         }
@@ -132,6 +132,7 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
             (value.is_boolean() || value.is_string(), "true, false, a string or an array of them")
         }
         Kind::UrlOrTable(_) => (false, "a URL or a table"),
+        Kind::WordOrTable(_) => (value.is_string(), "a string or a table"),
         Kind::TableList(_) => (false, "an array of tables"),
         Kind::TopLevelTables(_) => {
             let key = place.name();

@@ -22,9 +22,6 @@ pub(in crate::config) const CREDENTIALS: Group = keys! {
         needs = "required; `login` must send each field";
     /// The request that signs a user in, and where its response has the tokens. Its templates know the names of the fields.
     login: Table(&[LOGIN_REQUEST, RESPONSE]), needs = "required";
-    /// The request for the user's profile, made with the access token. Its templates know `{access_token}`, `{login.…}`,
-    /// `{body.…}` (both the body of the login's response) and `{cookie.NAME}`.
-    profile: Table(&[PROFILE_REQUEST]), unset = "no profile is requested";
     /// The request for new tokens, and where its response has them. Its templates know `{access_token}`, `{refresh_token}` and
     /// `{cookie.NAME}`. Paths that are not written are those of `login`.
     refresh: Table(&[REFRESH_REQUEST, RESPONSE]), unset = "tokens are not refreshed",
@@ -61,7 +58,7 @@ const LOGIN_REQUEST: Group = keys! {
         needs = "a flat table with `content_type = \"form\"`";
 };
 
-const PROFILE_REQUEST: Group = keys! {
+pub(super) const PROFILE_REQUEST: Group = keys! {
     /// Where the request goes. It carries the access token as `Authorization: Bearer`, and the API's cookies where the API uses
     /// them.
     url: Text, example = "https://api.example.com/me", needs = "required; `https`, except on this machine";

@@ -14,10 +14,6 @@ pub(in crate::config) const ASSERTION_AUDIENCES: [(&str, AssertionAudience); 2] 
 
 /// The keys for authorization requests that are pushed, signed or rich, and for the profile that wants them.
 pub(in crate::config) const REQUESTS: Group = keys! {
-    /// The security profile that this provider and its clients follow. `"fapi2"` turns on all that the FAPI 2.0 Security Profile demands
-    /// of a client, and refuses what contradicts it (docs/strict-profiles.md).
-    profile: Text, values = PROFILES, unset = "no profile", example = "fapi2",
-        needs = "`type = \"oidc\"`; the secret `AUTH_<ID>_PRIVATE_KEY`, a key for PS256, ES256 or EdDSA";
     /// Whether authorization requests are pushed to the provider (PAR), so that the browser carries only a reference: `true` for the
     /// `pushed_authorization_request_endpoint` of its metadata, or the URL of that endpoint. `false`: never, even if the metadata require
     /// it.
