@@ -170,13 +170,12 @@ impl RequestServer {
         let json = |part: &str| -> Option<Value> { serde_json::from_slice(&decode(part)?).ok() };
         let (header, claims) = (json(header)?, json(claims)?);
         let algorithm = Algorithm::from_name(header["alg"].as_str()?)?;
-        let signature = decode(signature)?;
-        let is_signer =
-            |key: &Jwk| software::verify(algorithm, key, signed.as_bytes(), &signature) == Ok(true);
+        let bytes = decode(signature)?;
+        let is_signer = |key: &Jwk| software::verify(algorithm, key, signed.as_bytes(), &bytes) == Ok(true);
         let keys = self.keys.borrow();
-        let signer = keys.iter().find(|key| is_signer(key))?;
+        let found = keys.iter().find(|key| is_signer(key))?;
         // A `kid` names the key under which it is published.
-        let is_named = header.get("kid").is_none_or(|kid| *kid == signer.thumbprint() || *kid == "key-a");
+        let is_named = header.get("kid").is_none_or(|kid| *kid == found.thumbprint() || *kid == "key-a");
         is_named.then_some(ClientJwt { header, claims })
     }
 }

@@ -94,7 +94,7 @@ fn a_refresh_that_grants_more_is_logged_too() {
     browser.sign_in(&env, "bob", "/");
     env.provider
         .alters_answer_at("token", |answer| answer["authorization_details"] = json!([{ "type": "admin" }]));
-    env.pass(Duration::from_secs(3600));
+    env.pass(Duration::from_hours(1));
     browser.session(&env);
     assert_eq!(env.logged(LogEvent::AuthorizationDetailsUnexpected).len(), 1);
 }

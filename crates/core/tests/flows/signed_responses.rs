@@ -151,7 +151,7 @@ fn jarm_without_aud_or_with_a_wrong_one_is_refused() {
 fn jarm_without_exp_or_expired_is_refused() {
     is_refused_because("\"exp\" of the signed response is missing", without("exp"));
     is_refused_because("\"exp\" of the signed response is", |c| {
-        c["exp"] = json!(c["exp"].as_u64().unwrap() - 700)
+        c["exp"] = json!(c["exp"].as_u64().unwrap() - 700);
     });
     is_refused_because("\"exp\" of the signed response is", |c| c["exp"] = json!("soon"));
 }

@@ -4,8 +4,7 @@
 //! Sessions are sealed with another form of JWE ([`jwe`](super::jwe)), which shares the content encryption.
 
 mod key;
-
-use std::fmt;
+mod management;
 
 use aes_kw::KwAes256;
 use aes_kw::cipher::KeyInit;
@@ -15,6 +14,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub use key::{DecryptionKey, DecryptionKeyError, MAX_KEYS};
+pub use management::KeyManagement;
 
 use super::crypto::{Crypto, KeyError};
 use super::jwe::{ContentEncryption, ContentKey};
@@ -33,31 +33,6 @@ const MAX_ENCRYPTED_KEY: usize = 1024;
 
 /// Maximum length of `apu` and `apv` in bytes.
 const MAX_PARTY_INFO: usize = 512;
-
-/// How the content encryption key is transported: `alg` (RFC 7518 section 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyManagement {
-    /// `RSA-OAEP-256`: RSAES-OAEP with SHA-256 (RFC 7518 section 4.3).
-    RsaOaep256,
-    /// `ECDH-ES`: key agreement (RFC 7518 section 4.6).
-    EcdhEs,
-    /// `ECDH-ES+A256KW`: key agreement, and key wrapping (RFC 7518 section 4.6).
-    EcdhEsA256Kw,
-}
-
-impl KeyManagement {
-    /// All of them. `RSA1_5` is not among them: it is open to an oracle (RFC 8017 section 7.2).
-    pub const ALL: [Self; 3] = [Self::RsaOaep256, Self::EcdhEs, Self::EcdhEsA256Kw];
-
-    /// The value of `alg`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::RsaOaep256 => "RSA-OAEP-256",
-            Self::EcdhEs => "ECDH-ES",
-            Self::EcdhEsA256Kw => "ECDH-ES+A256KW",
-        }
-    }
-}
 
 /// The encryption that a response must have, as it is registered at the provider (OpenID Connect Dynamic Client
 /// Registration 1.0 section 2).
@@ -308,12 +283,6 @@ pub enum EncryptedTokenError {
     /// What is inside is not text.
     #[error("what the encrypted token has inside is not text")]
     NotText,
-}
-
-impl fmt::Display for KeyManagement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 #[cfg(test)]

@@ -370,7 +370,8 @@ mod tests {
     const STATE: &str = "af0ifjsldkj";
 
     fn url_of(endpoint: &str, parameters: &[(&str, &str)]) -> String {
-        with_request(endpoint, parameters, |request| request.url())
+        let url = |request: &AuthorizationRequest<'_>| request.url();
+        with_request(endpoint, parameters, url)
     }
 
     fn params(query: &str) -> Params {

@@ -138,13 +138,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     return without_refresh(session, due.reason, cookie_update, retry);
                 }
             }
-            match self.needs_refresh(&session, need) {
-                Some(next) => due = next,
-                None => {
-                    let fresh = FreshSession { session, cookie_update, id_token };
-                    return self.without_refresh_here(fresh, need);
-                }
-            }
+            let Some(next) = self.needs_refresh(&session, need) else {
+                let fresh = FreshSession { session, cookie_update, id_token };
+                return self.without_refresh_here(fresh, need);
+            };
+            due = next;
         }
         without_refresh(session, due.reason, cookie_update, BACKOFF)
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::KeyManagement;
+use super::management::KeyManagement;
 use crate::jose::base64url;
 use crate::jose::jws::Algorithm;
 use crate::jose::private_key::{PrivateKey, PrivateKeyError};
