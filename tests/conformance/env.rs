@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, ClientResponse, Harness, HarnessBuilder, Request, Response};
+use miniflare_test_harness::{Client, ClientResponse, Harness, HarnessBuilder, LogLine, Request, Response};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
@@ -170,7 +170,7 @@ impl Env {
             line["event"] == event && line["message"].as_str().is_some_and(|message| message.contains(text))
         };
         let line =
-            self.logs().wait_until(MAX_WAIT, |lines| lines.iter().filter_map(|line| line.json()).find(is_it));
+            self.logs().wait_until(MAX_WAIT, |lines| lines.iter().filter_map(LogLine::json).find(is_it));
         line.unwrap_or_else(|| panic!("no {event} with {text:?} in\n{}", self.logs().text()))
     }
 

@@ -60,7 +60,7 @@ impl Provider {
             "authorization_response_iss_parameter_supported": true,
         });
         if self.is_strict() {
-            self.strict_metadata(&mut metadata);
+            Self::strict_metadata(&mut metadata);
         }
         metadata
     }

@@ -44,13 +44,13 @@ impl Provider {
     /// A logout token about the user's session, with claims that `change` has changed.
     pub fn logout_token(&self, user: &str, change: impl FnOnce(&mut Value)) -> String {
         let signature = self.state().signature.clone();
-        self.logout_token_signed(signature.with_type("logout+jwt"), user, change)
+        self.logout_token_signed(&signature.with_type("logout+jwt"), user, change)
     }
 
     /// The same, signed so.
     pub fn logout_token_signed(
         &self,
-        signature: Signature,
+        signature: &Signature,
         user: &str,
         change: impl FnOnce(&mut Value),
     ) -> String {

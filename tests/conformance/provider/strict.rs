@@ -62,7 +62,7 @@ impl Provider {
     }
 
     /// What the metadata have besides.
-    pub(super) fn strict_metadata(&self, metadata: &mut Value) {
+    pub(super) fn strict_metadata(metadata: &mut Value) {
         let more = json!({
             "pushed_authorization_request_endpoint": format!("{ISSUER}/par"),
             "require_pushed_authorization_requests": true,

@@ -28,7 +28,7 @@ pub fn backchannel_logout() {
 }
 
 pub fn alg_none() {
-    flawed(|env| env.provider.logout_token_signed(Signature::None, "alice", |_| {}));
+    flawed(|env| env.provider.logout_token_signed(&Signature::None, "alice", |_| {}));
 }
 
 pub fn no_event() {
@@ -42,7 +42,7 @@ pub fn with_nonce() {
 /// HS256 with the client secret, where ID tokens are signed with RS256.
 pub fn wrong_alg() {
     assert!(!CLIENT_SECRET.is_empty());
-    flawed(|env| env.provider.logout_token_signed(Signature::ClientSecret, "alice", |_| {}));
+    flawed(|env| env.provider.logout_token_signed(&Signature::ClientSecret, "alice", |_| {}));
 }
 
 pub fn wrong_aud() {

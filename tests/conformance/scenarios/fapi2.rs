@@ -70,7 +70,7 @@ pub fn issuer_mismatch(keys: &Value) {
 
 pub fn invalid_iss(keys: &Value) {
     refused(keys, "\"iss\"", |provider| {
-        provider.puts("id_token", "iss", json!("https://suite.example/another"))
+        provider.puts("id_token", "iss", json!("https://suite.example/another"));
     });
 }
 

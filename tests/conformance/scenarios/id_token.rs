@@ -7,7 +7,7 @@ use crate::provider::Provider;
 
 pub fn invalid_iss(keys: &Value) {
     refused(keys, "\"iss\"", |provider| {
-        provider.puts("id_token", "iss", json!("https://suite.example/another"))
+        provider.puts("id_token", "iss", json!("https://suite.example/another"));
     });
 }
 
