@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Each is walked through in a browser, as it was and with every step done.
     Migrate(migrate::Options),
 
-    /// Play the OpenID Foundation's conformance modules for relying parties with the Worker, and write docs/conformance.md
+    /// Play the OpenID Foundation's conformance modules with the Worker, and write docs/conformance.md
     ///
     /// Prints a table of plans, modules and results. A plan is RFC 10017, section 6.1. The document is written if every
     /// module passes.
