@@ -70,14 +70,25 @@ fn now() -> Timestamp {
     Timestamp::from_seconds(since.as_secs())
 }
 
+/// A private key that nothing else uses, because a configuration with a text that is no key is refused.
+const PLACEHOLDER_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+     MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg6YsmXwvIzYGAHRNS\n\
+     +LAaLjn0w7H0g5s+WbKE95wEUYahRANCAAS/ZHv3AsE9w9bVLrMbtJ9utsPPhT+x\n\
+     8uqz+OkEIAaIo8twhbjbqV3CcTC8T0loLDoHQolLtCpqwwp8Y690oimV\n\
+     -----END PRIVATE KEY-----";
+
 /// The configuration in the text of a wrangler.toml. Secrets have placeholder values, because nothing is encrypted here.
 fn load(text: &str) -> Result<Config> {
     let settings: Value = serde_json::to_value(toml::from_str::<toml::Table>(text)?)?;
     let vars = settings.get("vars").cloned().unwrap_or_default();
     let variable = |name: &str| match vars.get(name).and_then(Value::as_str) {
         Some(value) => Some(value.to_owned()),
-        // Older secrets are optional.
-        None if name.starts_with("AUTH_SECRET_") => None,
+        // Older secrets and keys are optional.
+        None if name.starts_with("AUTH_SECRET_") || name.ends_with(|c: char| c.is_ascii_digit()) => None,
+        None if name.ends_with("_KEY_ID") => None,
+        None if name.ends_with("_PRIVATE_KEY") || name.ends_with("_DECRYPTION_KEY") => {
+            Some(PLACEHOLDER_KEY.to_owned())
+        }
         None if name.ends_with("_ISSUER") => Some("https://issuer.invalid".to_owned()),
         // Each placeholder is different, because the configuration rejects some equal secrets.
         None => Some(format!("made-up-to-explain-without-secrets:{name}")),

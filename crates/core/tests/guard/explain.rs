@@ -27,8 +27,12 @@ fn config() -> Config {
             "headers": { "X-User-Email": "email", "X-User-Roles": "roles" },
         }],
     });
-    Config::load(auth, &|name| Some(format!("a-long-enough-value-for-{name}")), &vestibule_testing::RUNTIME)
-        .unwrap_or_else(|errors| panic!("{errors}"))
+    Config::load(auth, &secret, &vestibule_testing::RUNTIME).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Every secret but private keys.
+fn secret(name: &str) -> Option<String> {
+    (!name.contains("_KEY")).then(|| format!("a-long-enough-value-for-{name}"))
 }
 
 /// A configuration for a domain with one login host.
@@ -38,8 +42,7 @@ fn config_of_a_domain() -> Config {
         "cookies": { "domain": "example.com" },
         "rules": [{ "match": "/about", "access": "public" }],
     });
-    Config::load(auth, &|name| Some(format!("a-long-enough-value-for-{name}")), &vestibule_testing::RUNTIME)
-        .unwrap_or_else(|errors| panic!("{errors}"))
+    Config::load(auth, &secret, &vestibule_testing::RUNTIME).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 #[test]
