@@ -42,7 +42,7 @@ pub(crate) fn conformance(project: &Project, options: &Options) -> Result<()> {
     modules.args(["--skip", "document::"]).args(&options.only);
     let result = run(&mut modules);
     let mut table = suite(project);
-    table.args(["--ignored", "--exact", "document::table", "--nocapture", "--quiet"]);
+    table.args(["--ignored", "--exact", "document::table", "--nocapture"]);
     run(&mut table)?;
     result?;
     if options.only.is_none() {
