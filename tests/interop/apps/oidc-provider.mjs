@@ -97,7 +97,7 @@ async function answer(request, response) {
   return callback(request, response);
 }
 
-// Whoever is named by the hint is not asked again (OpenID Connect RP-Initiated Logout 1.0 section 2).
+// The user whom the hint names is not asked again (OpenID Connect RP-Initiated Logout 1.0 section 2).
 function logoutSource(context, form) {
   const { IdTokenHint: hint } = context.oidc.entities;
   const isNamed = hint?.payload.sub === context.oidc.session.accountId;

@@ -4,7 +4,7 @@
 //!   other route sees it, and it adds nothing to the other requests.
 //! - It belongs to one session (`sid`): a hint that is left over from another session, or was planted, is not used.
 //! - Its key is separate: a hint never opens as a session, nor a session as a hint.
-//! - Only the sign-out route sees how many cookies it is. So the session says it, for whoever writes or erases it elsewhere.
+//! - Only the sign-out route sees how many cookies it is. So the session says it, for what writes or erases it elsewhere.
 
 use std::time::Duration;
 

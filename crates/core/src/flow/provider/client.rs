@@ -96,7 +96,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let named;
         let kid = match &key.id {
             KeyId::Named(name) => Some(name.as_str()),
-            KeyId::Unnamed => None,
+            KeyId::Unpublished => None,
             KeyId::Thumbprint => {
                 named = self.vestibule.client_keys.published(self.platform, key).await.map_err(failed)?;
                 Some(named.kid.as_str())

@@ -36,7 +36,7 @@ impl ClientKeys {
         let public = crypto.public_key(&key.key, key.algorithm).await?;
         let kid = match &key.id {
             KeyId::Named(name) => name.clone(),
-            KeyId::Thumbprint | KeyId::Unnamed => public.thumbprint(),
+            KeyId::Thumbprint | KeyId::Unpublished => public.thumbprint(),
         };
         let mut public = public.to_public_json();
         let parameters = [("kid", kid.as_str()), ("use", "sig"), ("alg", key.algorithm.name())];

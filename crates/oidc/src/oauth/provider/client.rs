@@ -54,7 +54,7 @@ pub enum KeyId {
     Thumbprint,
     /// The key is published under its thumbprint, and signatures have no `kid`: a provider to which a single key was
     /// given by hand knows it by another name, or by none.
-    Unnamed,
+    Unpublished,
 }
 
 /// How a client authenticates at the token endpoint (OpenID Connect Core 1.0 section 9).

@@ -41,7 +41,7 @@ pub(super) fn keys(is_needed: bool, signs_secret: bool, parameters: &Parameters<
     if is_id_given && is_single && id.is_none() {
         return Vec::new();
     }
-    let id = id.unwrap_or(if is_single && !is_strict { KeyId::Unnamed } else { KeyId::Thumbprint });
+    let id = id.unwrap_or(if is_single && !is_strict { KeyId::Unpublished } else { KeyId::Thumbprint });
     let mut keys = Vec::new();
     for (i, (name, pem)) in set.into_iter().enumerate() {
         keys.extend(key(&name, pem, i == 0, provider).map(|(key, algorithm)| ClientKey {
