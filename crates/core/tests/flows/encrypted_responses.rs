@@ -53,6 +53,26 @@ fn an_encrypted_id_token_signs_in_and_refreshes() {
 }
 
 #[test]
+fn the_hint_of_a_sign_out_is_the_signed_id_token_and_not_the_encrypted_one() {
+    for pause in [Duration::ZERO, EXPIRING] {
+        let mut settings = settings();
+        settings["providers"][0]["id_token_encrypted_response_alg"] = json!("ECDH-ES");
+        settings["providers"][0]["id_token_encrypted_response_enc"] = json!("A256GCM");
+        settings["providers"][0]["logout"] = json!("https://idp.example/logout");
+        let env = TestEnv::in_environment(settings, &with_key);
+        id_tokens(&env, |token| encrypted("A256GCM", token));
+        let mut browser = Browser::new();
+        browser.sign_in(&env, "alice", "/");
+        env.pass(pause);
+        assert_eq!(browser.fetch(&env, &format!("{APP}/dashboard")).status, 200);
+        let csrf = browser.csrf(&env);
+        let answer = browser.post(&env, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+        let (_, hint) = answer.location().split_once("id_token_hint=").expect("a hint");
+        assert_eq!(hint.split('&').next().unwrap().split('.').count(), 3, "{hint}");
+    }
+}
+
+#[test]
 fn an_id_token_that_is_not_encrypted_as_configured_is_refused() {
     type Case = (&'static str, fn(&str) -> String);
     let cases: [Case; 8] = [

@@ -13,6 +13,8 @@ use crate::platform::Platform;
 use vestibule_oidc::jose::crypto::KeyError;
 use vestibule_oidc::jose::encrypted::{self, Encryption};
 use vestibule_oidc::oauth::provider::OAuthProvider;
+use vestibule_oidc::oauth::token::TokenResponse;
+use vestibule_oidc::secret::Secret;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// The public half of the keys for which providers encrypt, as JWKs (RFC 7517 section 4): for each provider and each
@@ -53,6 +55,22 @@ impl<P: Platform> RequestContext<'_, P> {
         token: &'t str,
     ) -> Result<Cow<'t, str>, Error> {
         self.decrypted(provider, oauth, oauth.response_encryption.id_token, token).await
+    }
+
+    /// Puts the signed ID token in place of the encrypted one: as the hint for the provider's logout, only that can be read
+    /// there (OpenID Connect Core 1.0 section 3.1.2.1, `id_token_hint`).
+    pub(crate) async fn decrypt_id_token_of(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        tokens: &mut TokenResponse,
+    ) -> Result<(), Error> {
+        let is_encrypted = oauth.openid.is_some() && oauth.response_encryption.id_token.is_some();
+        if let Some(id_token) = tokens.id_token.as_ref().filter(|_| is_encrypted) {
+            let signed = self.decrypted_id_token(provider, oauth, id_token.expose()).await?;
+            tokens.id_token = Some(Secret::new(signed));
+        }
+        Ok(())
     }
 
     /// The same for the response of userinfo: inside is a signed token, or the claims themselves.

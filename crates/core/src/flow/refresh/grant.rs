@@ -90,6 +90,7 @@ impl<P: Platform> RequestContext<'_, P> {
             _ => GrantError::Unavailable(error.to_string(), response.retry_after(self.platform.now())),
         })?;
         self.check_authorization_details(provider, oauth, &mut tokens);
+        self.decrypt_id_token_of(provider, oauth, &mut tokens).await.map_err(|error| temporary(&error))?;
         let issued_at = self.platform.now();
         let deadline = issued_at.plus(MAX_CLAIMS_WAIT);
         let source = TokenSource { provider, oauth, metadata, tokens: &tokens, dpop_key: dpop_key.as_ref() };
@@ -158,8 +159,7 @@ impl<P: Platform> RequestContext<'_, P> {
         subject: Option<&str>,
     ) -> Result<Option<RefreshedIdToken>, Error> {
         let TokenSource { provider, oauth, metadata, .. } = *source;
-        let id_token = self.decrypted_id_token(provider, oauth, id_token.expose()).await?;
-        let verified = self.verify_signature(provider, oauth, metadata, &id_token);
+        let verified = self.verify_signature(provider, oauth, metadata, id_token.expose());
         let (claims, is_signature_verified) =
             match within(self.platform, MAX_CLAIMS_WAIT, pin!(verified)).await {
                 Some(Ok(payload)) => (payload.into_claims(), true),
@@ -174,7 +174,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     let id = &provider.id;
                     let message = format_args!("provider {id}: its keys are unavailable");
                     self.log(Record::new(LogEvent::IdTokenNotVerified, message).provider(id));
-                    let claims = match jws::decode_unverified(&id_token) {
+                    let claims = match jws::decode_unverified(id_token.expose()) {
                         Value::Object(claims) => claims,
                         _ => Map::new(),
                     };

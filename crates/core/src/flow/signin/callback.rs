@@ -101,6 +101,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         if self.transaction.silent_for.is_none() && self.transaction.step_up.is_none() {
             context.check_refresh_token(self.provider, self.oauth, &tokens);
         }
+        context.decrypt_id_token_of(self.provider, self.oauth, &mut tokens).await?;
         let id_token = self.verify_id_token(&metadata, &tokens).await?;
         let ends_at = self.session_end(id_token.as_ref())?;
         let source = self.source(&metadata, &tokens, dpop_key.as_ref());
@@ -204,8 +205,7 @@ impl<P: Platform> CallbackContext<'_, P> {
         let Some(openid) = &oauth.openid else { return Ok(None) };
         let id_token =
             tokens.require_id_token().map_err(|cause| provider::provider_error(provider, cause))?;
-        let id_token = context.decrypted_id_token(provider, oauth, id_token.expose()).await?;
-        let payload = context.verify_signature(provider, oauth, metadata, &id_token).await?;
+        let payload = context.verify_signature(provider, oauth, metadata, id_token.expose()).await?;
         let issuer = provider::issuer_of_token(openid, metadata, payload.claims())
             .map_err(|cause| provider::provider_error(provider, cause))?;
         let expected = id_token::Expected {
