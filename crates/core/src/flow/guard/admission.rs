@@ -5,6 +5,8 @@
 //! Each step takes the value that the step before it returns, so no step can be left out.
 
 use crate::flow::RequestContext;
+use crate::flow::guard::access::{Access, Admitted, Policy, has_session_cookie};
+use crate::flow::guard::denied::{DenialReason, Denied};
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
 use crate::flow::session::tokens::TokensError;
@@ -14,22 +16,14 @@ use crate::guard::decision::Decision;
 use crate::guard::path::CanonicalPath;
 use crate::guard::readings::PathReadings;
 use crate::guard::route::Route;
-use crate::guard::rules::{RuleDecisions, TooMuchWorkError};
-use crate::guard::server_function;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::status::RevocationUnavailable;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
-use crate::session::names::CookieNaming;
 use crate::session::proven::ProvenClaims;
-use crate::session::step_up::StepUp;
-use crate::upstream::{Framework, Upstream};
-use vestibule_oidc::http::cookie::SetCookie;
-use vestibule_oidc::http::origin::Origin;
+use crate::upstream::Upstream;
 use vestibule_oidc::http::request::{Method, Request};
-use vestibule_oidc::http::response::Response;
-use vestibule_oidc::time::Timestamp;
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request needs to pass, by the first rule that matches it.
@@ -338,111 +332,6 @@ pub(super) enum Browser {
     BehindProxy,
 }
 
-/// What a request needs to pass: the route to its upstream, and the policy that decides.
-pub(super) struct Access<'a> {
-    route: Route<'a>,
-    policy: Policy<'a>,
-    /// The upstream's framework, if it is configured.
-    framework: Option<Framework>,
-    /// How the session's cookies are named.
-    naming: &'a CookieNaming,
-}
-
-/// Who may pass.
-enum Policy<'a> {
-    /// Everyone: the request is a CORS preflight. It carries no credentials, and the upstream answers it; the request
-    /// that follows is guarded.
-    Preflight {
-        /// Whether the rules restrict the path, for this request or for the one that it announces.
-        is_guarded: bool,
-    },
-    /// The users that the first matching rule lets pass.
-    Rules(RuleDecisions<'a>),
-    /// Every user who is signed in, whatever the rules say.
-    SignedIn,
-}
-
-impl Policy<'_> {
-    /// Whether the decision is about requests of every method: the request itself is unknown.
-    fn is_for_any_method(&self) -> bool {
-        matches!(self, Self::SignedIn)
-    }
-}
-
-impl<'a> Access<'a> {
-    /// The access of every user who is signed in.
-    pub(super) fn signed_in(route: Route<'a>, naming: &'a CookieNaming) -> Self {
-        Self { route, policy: Policy::SignedIn, framework: None, naming }
-    }
-
-    /// Whether the upstream gets cookies that are made of the session.
-    pub(super) fn sets_cookies(&self) -> bool {
-        !self.route.cookies.is_empty()
-    }
-
-    /// Whether everyone may pass.
-    fn is_public(&self) -> bool {
-        match &self.policy {
-            Policy::Preflight { .. } => true,
-            Policy::Rules(decided) => decided.is_public(),
-            Policy::SignedIn => false,
-        }
-    }
-
-    /// What the rules ask of the user's authentication, in addition to who the user is.
-    fn step_up(&self, claims: Option<ProvenClaims<'_>>, now: Timestamp) -> Option<StepUp> {
-        let (Policy::Rules(decided), Some(claims)) = (&self.policy, claims) else { return None };
-        decided.step_up(&claims, now)
-    }
-
-    /// Whether pages of other origins may send the request with a session.
-    fn allows_cross_origin(&self) -> bool {
-        match &self.policy {
-            Policy::Rules(decided) => decided.rule().is_some_and(|rule| rule.allows_cross_origin),
-            Policy::Preflight { .. } | Policy::SignedIn => false,
-        }
-    }
-
-    /// Whether the request may call a server function of a guarded page on a public path.
-    fn may_call_server_function(&self, request: &Request) -> bool {
-        let Policy::Rules(decided) = &self.policy else { return false };
-        self.framework == Some(Framework::NextJs)
-            && self.is_public()
-            && !decided.rule().is_some_and(|rule| rule.has_public_server_functions)
-            && server_function::is_call(request)
-    }
-
-    /// A public path, requested by a page that must not act as the user.
-    fn without_identity(mut self, request: &Request) -> Admitted<'a> {
-        self.route.forward_session = false;
-        self.admitted(request, None, Vec::new())
-    }
-
-    /// A request with an access token, whose session cookies are not its identity.
-    fn without_cookies(mut self, request: &Request, session: Session) -> Admitted<'a> {
-        self.route.forward_session = false;
-        self.admitted(request, Some(session), Vec::new())
-    }
-
-    fn admitted(self, request: &Request, session: Option<Session>, cookies: Vec<SetCookie>) -> Admitted<'a> {
-        // An upstream that gets the sealed session opens it, also where nothing here had to.
-        let is_personal = session.is_some() && self.route.sends_identity()
-            || self.route.forward_session && has_session_cookie(request, self.naming);
-        let no_store = match &self.policy {
-            Policy::Rules(decided) => decided.forbids_storing(),
-            Policy::Preflight { .. } | Policy::SignedIn => false,
-        };
-        let is_guarded_preflight = matches!(self.policy, Policy::Preflight { is_guarded: true });
-        Admitted { route: self.route, session, cookies, is_personal, no_store, is_guarded_preflight }
-    }
-}
-
-/// Whether the request has a cookie that an upstream could open as a session.
-fn has_session_cookie(request: &Request, naming: &CookieNaming) -> bool {
-    let fields = request.headers.get_all("cookie").flat_map(|field| field.split(';'));
-    fields.filter_map(|pair| pair.split('=').next()).any(|name| naming.is_session(name.trim()))
-}
-
 /// Who makes a request.
 pub(super) enum Principal {
     /// A user with a valid session cookie.
@@ -479,76 +368,3 @@ impl Principal {
 
 /// A principal who may pass.
 pub(super) struct Authorized(Principal);
-
-/// A request that may pass.
-pub(crate) struct Admitted<'a> {
-    pub(crate) route: Route<'a>,
-    /// The user's session, if there is one and something needs it.
-    pub(crate) session: Option<Session>,
-    /// The cookies that update the session in the browser.
-    pub(crate) cookies: Vec<SetCookie>,
-    /// Whether the upstream learns who the user is, on a public path as well: its response may depend on the user, so no
-    /// shared cache may answer or store it.
-    pub(crate) is_personal: bool,
-    /// Whether no cache at all may store the response.
-    pub(crate) no_store: bool,
-    /// Whether it is a preflight for a path that is not public: only CORS headers reach the upstream and the client.
-    pub(crate) is_guarded_preflight: bool,
-}
-
-/// A request that may not pass.
-pub(crate) struct Denied {
-    pub(crate) reason: DenialReason,
-    /// The user's session, if there is one.
-    pub(crate) session: Option<Session>,
-    /// The cookies that end the session in the browser.
-    pub(crate) cookies: Vec<SetCookie>,
-}
-
-impl From<TooMuchWorkError> for Denied {
-    fn from(_: TooMuchWorkError) -> Self {
-        Self::new(DenialReason::PathTooLong)
-    }
-}
-
-impl From<TokensError> for DenialReason {
-    fn from(error: TokensError) -> Self {
-        match error {
-            TokensError::Unavailable(retry) => Self::Token(TokenDenied::Unavailable(retry)),
-            TokensError::Lost => Self::TokenExpired,
-        }
-    }
-}
-
-impl Denied {
-    fn new(reason: DenialReason) -> Self {
-        Self { reason, session: None, cookies: Vec::new() }
-    }
-}
-
-/// Why a request may not pass.
-#[derive(Clone, Debug)]
-pub(crate) enum DenialReason {
-    /// No one is signed in.
-    SignIn,
-    /// The user may not pass, or the rule does not offer anonymous clients to sign in.
-    Forbidden,
-    /// The rule hides that the path exists.
-    NotFound,
-    /// A page of another origin made the browser send the request.
-    CrossOrigin,
-    /// The request may call a server function on a public path, and no one is signed in.
-    ServerFunction,
-    /// Deciding about such a long path would cost more work than a request may.
-    PathTooLong,
-    /// The session's access token has expired, and only this login host can refresh it.
-    RefreshAtLoginHost(Origin),
-    /// The session's access token has expired for good, and the upstream needs it.
-    TokenExpired,
-    /// The provider has to confirm the user, and this redirect sends the browser there, without a question to the user.
-    AskProvider(Response),
-    /// The access token, of the session or of the client, does not allow this.
-    Token(TokenDenied),
-    /// The user may pass, and has to prove more, or again.
-    StepUp(Box<StepUpDenial>),
-}

@@ -1,7 +1,7 @@
 //! The guard's last step: an admitted request goes on to its upstream, with header fields that identify the user.
 
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::Admitted;
+use crate::flow::guard::access::Admitted;
 use crate::flow::refresh::UpstreamChange;
 use crate::flow::responses::with_cookies;
 use crate::guard::headers::SessionCookies;

@@ -11,7 +11,9 @@
 
 use crate::config::Config;
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::{Access, Admitted, Browser, DenialReason};
+use crate::flow::guard::access::{Access, Admitted};
+use crate::flow::guard::admission::Browser;
+use crate::flow::guard::denied::DenialReason;
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;

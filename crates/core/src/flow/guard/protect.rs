@@ -1,7 +1,9 @@
 //! The guard: every request whose path is not an auth route passes its steps, or is denied.
 
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::{Admitted, Browser, DenialReason, Denied};
+use crate::flow::guard::access::Admitted;
+use crate::flow::guard::admission::Browser;
+use crate::flow::guard::denied::{DenialReason, Denied};
 use crate::flow::host_role::HostRole;
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::path::CanonicalPath;

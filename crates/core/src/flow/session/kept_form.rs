@@ -5,7 +5,7 @@
 //! could have its forged form carried past the protection of the cookie, which it does not reach (`SameSite`).
 
 use crate::flow::RequestContext;
-use crate::flow::guard::admission::DenialReason;
+use crate::flow::guard::denied::DenialReason;
 use crate::flow::host_role::HostRole;
 use crate::platform::Platform;
 use crate::session::claims::Session;
