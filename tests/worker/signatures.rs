@@ -130,15 +130,19 @@ fn an_id_token_with_claims_for_another_sign_in_is_rejected() {
 }
 
 #[test]
-fn an_unknown_key_id_does_not_cause_a_request_to_the_provider_each_time() {
+fn an_unknown_key_of_an_id_token_is_asked_for_at_once_and_once_for_each_token() {
     let env = TestEnv::new();
     env.signed_in("alice");
-    env.idp.sign_with(Signing::honest("RSA", "RS256"), &["RSA"]);
-    let browser = env.client();
-    // The cached keys are only a second old. The unknown key may be new or invented, so it is not requested yet.
-    let page = sign_in(&browser, "alice", "/about");
-    assert_eq!(page.url, "https://app.example.com/auth/error?error=Configuration");
     assert_eq!(env.count_requests("/jwks"), 1);
+    // The cached keys are only a second old.
+    env.idp.sign_with(Signing::honest("RSA", "RS256"), &["RSA"]);
+    let page = sign_in(&env.client(), "alice", "/about");
+    assert_eq!((page.url.as_str(), env.count_requests("/jwks")), ("https://app.example.com/about", 2));
+    // A key that the provider does not publish.
+    env.idp.sign_with(Signing::honest("stranger", "RS256"), &["RSA"]);
+    let page = sign_in(&env.client(), "alice", "/about");
+    assert_eq!(page.url, "https://app.example.com/auth/error?error=Configuration");
+    assert_eq!(env.count_requests("/jwks"), 3);
 }
 
 /// Asserts that the sign-in ends on the error page, that the log has the reason, and that nothing reaches the application.
