@@ -47,6 +47,8 @@ const provider = new Provider(issuer, {
     revocation: { enabled: true },
     rpInitiatedLogout: { enabled: true, logoutSource },
   },
+  // Its own dispatcher sends nothing to this machine, where the walks take the logout tokens.
+  fetch: (url, { dispatcher: _, ...request }) => fetch(url, request),
   findAccount: (_context, id) => {
     if (disabled.has(id)) return undefined;
     const email = () => addresses.get(id) ?? `${id}@example.com`;
