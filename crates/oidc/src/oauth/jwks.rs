@@ -7,7 +7,6 @@ use thiserror::Error;
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::url::Url;
 use crate::jose::jwk::{JwkSet, JwkSetError};
-use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::exchange::{self, HttpResponseError};
 
 /// The same as for the discovery document: a user waits, and the key set is a static file.
@@ -15,13 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of the response in bytes. Key sets of a dozen keys with certificate chains (`x5c`) have about 40 kB.
 const LIMIT: usize = 256 * 1024;
 
-/// The request for the provider's key set; `None` if its metadata has no `jwks_uri`.
-pub fn request(metadata: &ProviderMetadata) -> Option<FetchRequest> {
-    Some(request_to(metadata.jwks_uri()?))
-}
-
-/// The request for a key set at this address.
-pub fn request_to(url: &Url) -> FetchRequest {
+/// The request for the key set at this address.
+pub fn request(url: &Url) -> FetchRequest {
     exchange::get(url.as_str(), TIMEOUT, LIMIT)
 }
 
@@ -59,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_request_is_sent_to_the_jwks_uri_of_the_metadata() {
-        let request = request(&metadata(false)).unwrap();
+        let request = request(metadata(false).jwks_uri().unwrap());
         assert_eq!(request.url, "https://idp.example/jwks");
         assert_eq!(request.headers.get("accept"), Some("application/json"));
     }

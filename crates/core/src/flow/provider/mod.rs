@@ -1,5 +1,4 @@
-//! The documents that providers publish, metadata and key sets, cached for the lifetime of the process; and the
-//! signatures that their keys verify.
+//! The documents that providers publish, metadata and key sets, cached for the lifetime of the process.
 
 pub(crate) mod cache;
 mod client;
@@ -8,8 +7,8 @@ pub(crate) mod client_keys;
 mod encrypted;
 pub(crate) mod encryption_keys;
 mod newer_keys;
-mod response_signature;
 mod sent_tokens;
+mod signature;
 mod token_revocation;
 
 use std::pin::pin;
@@ -28,13 +27,11 @@ use crate::flow::vestibule::Vestibule;
 use crate::log::{LogEvent, Record, RequestDetails};
 use crate::platform::{Platform, within};
 use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
-use vestibule_oidc::jose::jwk::JwkSet;
-use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
 use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
 use vestibule_oidc::oauth::dpop;
 use vestibule_oidc::oauth::id_token::{self, ClaimError, IdTokenError};
 use vestibule_oidc::oauth::jwks;
-use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider, OpenId};
+use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::oauth::token::ParseOptions;
 use vestibule_oidc::oauth::transmitter;
 use vestibule_oidc::time::Timestamp;
@@ -94,79 +91,6 @@ impl<P: Platform> RequestContext<'_, P> {
             slot: |cached| &mut cached.metadata,
         };
         self.current_document(&provider.id, Wanted::Current, requester, document).await
-    }
-
-    /// Verifies the signature of an ID token from the token endpoint: with the client secret if HS256 is configured,
-    /// otherwise with the provider's keys. For an unknown key the key set is [fetched again](newer_keys) at once.
-    pub(crate) async fn verify_signature(
-        &self,
-        provider: &Provider,
-        oauth: &OAuthProvider,
-        metadata: &ProviderMetadata,
-        token: &str,
-    ) -> Result<VerifiedPayload, Error> {
-        let rejected = |cause: JwsError| provider_error(provider, cause);
-        let accepted = match oauth.openid.as_ref().and_then(|openid| openid.id_token_algorithm) {
-            Some(IdTokenAlgorithm::Hs256) => {
-                let Some(secret) = &oauth.client.secret else { return Err(rejected(JwsError::NotHs256)) };
-                return jws::verify_hs256(token, secret).map_err(rejected);
-            }
-            Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
-            None => metadata.id_token_algorithms(),
-        };
-        let (jws, accepted) = (UnverifiedJws::parse(token).map_err(rejected)?, oauth.accepted(accepted));
-        self.verify_given(provider, metadata, &jws, &accepted).await
-    }
-
-    /// Verifies the signature of an access token that a client sent. The metadata's algorithms are for ID tokens only, so
-    /// each key decides which algorithm it is for. An unknown key causes the key set to be fetched again, at most once a
-    /// minute.
-    pub(crate) async fn verify_client_token(
-        &self,
-        provider: &Provider,
-        oauth: &OAuthProvider,
-        jws: &UnverifiedJws<'_>,
-    ) -> Result<VerifiedPayload, Error> {
-        let metadata = self.metadata_for(provider, oauth, Requester::Anyone).await?;
-        self.verify_by_keys(provider, &metadata, jws, &Algorithm::ALL, Requester::Anyone).await
-    }
-
-    /// Verifies the signature of a token that came through a client. An unknown key causes the key set to be fetched again,
-    /// at most once a minute.
-    async fn verify_by_keys(
-        &self,
-        provider: &Provider,
-        metadata: &ProviderMetadata,
-        jws: &UnverifiedJws<'_>,
-        accepted: &[Algorithm],
-        requester: Requester,
-    ) -> Result<VerifiedPayload, Error> {
-        let rejected = |cause: JwsError| provider_error(provider, cause);
-        let keys = self.provider_keys(provider, metadata, Wanted::Current, requester).await?;
-        let error = match jws::verify(self.platform, jws, &keys, accepted).await {
-            Err(error) if may_have_new_key(jws, &error) => error,
-            verified => return verified.map_err(rejected),
-        };
-        match self.provider_keys(provider, metadata, Wanted::Newer, requester).await {
-            Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(rejected),
-            Err(unavailable) if requester == Requester::User => Err(unavailable),
-            Err(_) => Err(rejected(error)),
-        }
-    }
-
-    /// The provider's key set.
-    async fn provider_keys(
-        &self,
-        provider: &Provider,
-        metadata: &ProviderMetadata,
-        wanted: Wanted,
-        requester: Requester,
-    ) -> Result<Rc<JwkSet>, Error> {
-        let Some(request) = jwks::request(metadata) else {
-            return Err(provider_error(provider, JwsError::UnknownKey));
-        };
-        let document = Document { kind: DocumentKind::Keys, request, slot: |cached| &mut cached.keys };
-        self.current_document(&provider.id, wanted, requester, document).await
     }
 
     /// A document: the cached copy if it is young enough, otherwise the fetched document. While the provider does not
@@ -286,11 +210,6 @@ enum Wanted {
 /// Whether this text is the provider's issuer, also where the issuers of a provider have a template.
 pub(crate) fn is_issuer(openid: &OpenId, text: &str) -> bool {
     issuer(openid).accepts(text)
-}
-
-/// Whether a token may be signed with a key that is not known yet. One without a `kid` may, too.
-fn may_have_new_key(jws: &UnverifiedJws<'_>, error: &JwsError) -> bool {
-    *error == JwsError::UnknownKey || jws.kid().is_none()
 }
 
 fn issuer(openid: &OpenId) -> Issuer<'_> {
@@ -424,11 +343,15 @@ pub(crate) fn check_dpop(provider: &Provider, metadata: &ProviderMetadata) -> Re
 
 /// An error of this provider.
 pub(crate) fn provider_error(provider: &Provider, cause: impl Into<ProviderError>) -> Error {
-    Error::Provider { provider: provider.id.clone(), cause: cause.into() }
+    failed(&provider.id, cause)
+}
+
+/// The same for what has this name in the [`cache`].
+fn failed(cache_name: &str, cause: impl Into<ProviderError>) -> Error {
+    Error::Provider { provider: cache_name.to_owned(), cause: cause.into() }
 }
 
 /// No usable document, after a fetch that failed a short time ago.
 fn recently_failed(provider: &str, kind: DocumentKind) -> Error {
-    let cause = ProviderError::RecentlyFailed { endpoint: kind.name() };
-    Error::Provider { provider: provider.to_owned(), cause }
+    failed(provider, ProviderError::RecentlyFailed { endpoint: kind.name() })
 }

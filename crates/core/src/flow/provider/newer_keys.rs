@@ -9,9 +9,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::cache::{DocumentKind, MAX_ATTEMPT};
-use super::{MAX_WAIT, POLL_INTERVAL, Requester, Wanted, may_have_new_key, provider_error};
+use super::signature::{PublishedKeys, may_have_new_key};
+use super::{MAX_WAIT, POLL_INTERVAL, Requester, Wanted, provider_error, recently_failed};
 use crate::config::Provider;
-use crate::error::{Error, ProviderError};
+use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::platform::Platform;
 use vestibule_oidc::http::client::FetchRequest;
@@ -32,7 +33,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let rejected = |cause: JwsError| provider_error(provider, cause);
         let cache = &self.vestibule.providers;
         let known = cache.with(&provider.id, |cached| cached.keys.begun());
-        let keys = self.provider_keys(provider, metadata, Wanted::Current, Requester::User).await?;
+        let published = PublishedKeys::of(provider, metadata);
+        let keys = self.published_keys(published, Wanted::Current, Requester::User).await?;
         // It may be an older copy than the newest, which came while this request waited for another answer.
         let (mut keys, mut tried) = self.newest_keys(provider).unwrap_or((keys, 0));
         // Whether this token, or one that came with it, has cost a fetch already.
@@ -42,9 +44,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 Err(error) if may_have_new_key(jws, &error) => error,
                 verified => return verified.map_err(rejected),
             };
-            let request = jwks::request(metadata).filter(|_| tried <= known);
-            let Some(request) = request else { return Err(rejected(error)) };
-            (keys, tried) = self.newer_keys(provider, request, tried, &mut has_fetched).await?;
+            let url = published.url.filter(|_| tried <= known);
+            let Some(url) = url else { return Err(rejected(error)) };
+            (keys, tried) = self.newer_keys(provider, jwks::request(url), tried, &mut has_fetched).await?;
         }
     }
 
@@ -59,8 +61,7 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<(Rc<JwkSet>, u64), Error> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
         let kind = DocumentKind::Keys;
-        let unavailable =
-            || provider_error(provider, ProviderError::RecentlyFailed { endpoint: kind.name() });
+        let unavailable = || recently_failed(&provider.id, kind);
         let newer = || self.newest_keys(provider).filter(|(_, number)| *number > tried);
         let deadline = platform.now().plus(request.timeout);
         // A fetch of this request lasts until its own timeout; another's may have been cut off.

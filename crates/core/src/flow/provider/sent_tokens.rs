@@ -4,17 +4,15 @@
 use std::rc::Rc;
 
 use crate::config::{Provider, ProviderKind};
-use crate::error::{Error, ProviderError};
+use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::flow::provider::cache::{self, DocumentKind};
-use crate::flow::provider::{Document, Requester, Wanted, provider_error};
+use crate::flow::provider::signature::{PublishedKeys, id_token_algorithms, verify_by_secret};
+use crate::flow::provider::{Document, Requester, Wanted, failed, provider_error};
 use crate::platform::Platform;
-use vestibule_oidc::http::client::FetchRequest;
 use vestibule_oidc::http::url::Url;
-use vestibule_oidc::jose::jwk::JwkSet;
-use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
-use vestibule_oidc::oauth::jwks;
-use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider};
+use vestibule_oidc::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
+use vestibule_oidc::oauth::provider::OAuthProvider;
 use vestibule_oidc::oauth::transmitter::{self, EventTransmitter, TransmitterKeys};
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -27,19 +25,14 @@ impl<P: Platform> RequestContext<'_, P> {
         token: &str,
     ) -> Result<VerifiedPayload, Error> {
         let rejected = |cause: JwsError| provider_error(provider, cause);
-        let chosen = oauth.openid.as_ref().and_then(|openid| openid.id_token_algorithm);
-        if chosen == Some(IdTokenAlgorithm::Hs256) {
-            let Some(secret) = &oauth.client.secret else { return Err(rejected(JwsError::NotHs256)) };
-            return jws::verify_hs256(token, secret).map_err(rejected);
+        if let Some(verified) = verify_by_secret(oauth, token) {
+            return verified.map_err(rejected);
         }
         let jws = UnverifiedJws::parse(token).map_err(rejected)?;
         let metadata = self.metadata_for(provider, oauth, Requester::Anyone).await?;
-        let accepted = match chosen {
-            Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
-            _ => metadata.id_token_algorithms(),
-        };
-        let accepted = oauth.accepted(accepted);
-        self.verify_by_keys(provider, &metadata, &jws, &accepted, Requester::Anyone).await
+        let accepted = id_token_algorithms(oauth, &metadata);
+        let keys = PublishedKeys::of(provider, &metadata);
+        self.verify_by_keys(keys, &jws, &accepted, Requester::Anyone).await
     }
 
     /// Verifies the signature of a token that a transmitter of security events signed. Each key decides which algorithm it is
@@ -50,8 +43,7 @@ impl<P: Platform> RequestContext<'_, P> {
         token: &str,
     ) -> Result<VerifiedPayload, Error> {
         let cache_name = cache::transmitter_name(&transmitter.issuer);
-        let failed = |cause: ProviderError| Error::Provider { provider: cache_name.clone(), cause };
-        let rejected = |cause: JwsError| failed(cause.into());
+        let rejected = |cause: JwsError| failed(&cache_name, cause);
         let jws = UnverifiedJws::parse(token).map_err(rejected)?;
         let url = match &transmitter.keys {
             TransmitterKeys::OfProvider => {
@@ -64,15 +56,8 @@ impl<P: Platform> RequestContext<'_, P> {
             TransmitterKeys::At(url) => Rc::new(url.clone()),
             TransmitterKeys::Discovered => self.discovered_keys(&cache_name, transmitter).await?,
         };
-        let keys = self.keys_of_transmitter(&cache_name, &url, Wanted::Current).await?;
-        let error = match jws::verify(self.platform, &jws, &keys, &Algorithm::ALL).await {
-            Err(error) if error == JwsError::UnknownKey || jws.kid().is_none() => error,
-            verified => return verified.map_err(rejected),
-        };
-        match self.keys_of_transmitter(&cache_name, &url, Wanted::Newer).await {
-            Ok(newer) => jws::verify(self.platform, &jws, &newer, &Algorithm::ALL).await.map_err(rejected),
-            Err(_) => Err(rejected(error)),
-        }
+        let keys = PublishedKeys { cache_name: &cache_name, url: Some(&url) };
+        self.verify_by_keys(keys, &jws, &Algorithm::ALL, Requester::Anyone).await
     }
 
     /// Where the keys are that the transmitter's metadata name.
@@ -88,16 +73,5 @@ impl<P: Platform> RequestContext<'_, P> {
         let request = transmitter::metadata_request(&issuer);
         let document = Document { kind: DocumentKind::JwksUri, request, slot: |cached| &mut cached.jwks_uri };
         self.current_document(cache_name, Wanted::Current, Requester::Anyone, document).await
-    }
-
-    async fn keys_of_transmitter(
-        &self,
-        cache_name: &str,
-        url: &Url,
-        wanted: Wanted,
-    ) -> Result<Rc<JwkSet>, Error> {
-        let request: FetchRequest = jwks::request_to(url);
-        let document = Document { kind: DocumentKind::Keys, request, slot: |cached| &mut cached.keys };
-        self.current_document(cache_name, wanted, Requester::Anyone, document).await
     }
 }

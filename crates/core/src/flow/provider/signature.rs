@@ -1,0 +1,137 @@
+//! Signatures that the keys of a provider verify, or those of a transmitter of security events.
+
+use std::rc::Rc;
+
+use super::cache::DocumentKind;
+use super::{Document, Requester, Wanted, failed, provider_error};
+use crate::config::Provider;
+use crate::error::Error;
+use crate::flow::RequestContext;
+use crate::platform::Platform;
+use vestibule_oidc::http::url::Url;
+use vestibule_oidc::jose::jwk::JwkSet;
+use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
+use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::jwks;
+use vestibule_oidc::oauth::provider::{IdTokenAlgorithm, OAuthProvider};
+
+impl<P: Platform> RequestContext<'_, P> {
+    /// Verifies the signature of an ID token from the token endpoint: with the client secret if HS256 is configured,
+    /// otherwise with the provider's keys. For an unknown key the key set is [fetched again](super::newer_keys) at once.
+    pub(crate) async fn verify_signature(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        metadata: &ProviderMetadata,
+        token: &str,
+    ) -> Result<VerifiedPayload, Error> {
+        let rejected = |cause: JwsError| provider_error(provider, cause);
+        if let Some(verified) = verify_by_secret(oauth, token) {
+            return verified.map_err(rejected);
+        }
+        let jws = UnverifiedJws::parse(token).map_err(rejected)?;
+        self.verify_given(provider, metadata, &jws, &id_token_algorithms(oauth, metadata)).await
+    }
+
+    /// Verifies the signature of an access token that a client sent. The metadata's algorithms are for ID tokens only, so
+    /// each key decides which algorithm it is for. An unknown key causes the key set to be fetched again, at most once a
+    /// minute.
+    pub(crate) async fn verify_client_token(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        jws: &UnverifiedJws<'_>,
+    ) -> Result<VerifiedPayload, Error> {
+        let metadata = self.metadata_for(provider, oauth, Requester::Anyone).await?;
+        let keys = PublishedKeys::of(provider, &metadata);
+        self.verify_by_keys(keys, jws, &Algorithm::ALL, Requester::Anyone).await
+    }
+
+    /// Verifies the signature of a token that came through a client. An unknown key causes the key set to be fetched again,
+    /// at most once a minute.
+    pub(super) async fn verify_by_keys(
+        &self,
+        published: PublishedKeys<'_>,
+        jws: &UnverifiedJws<'_>,
+        accepted: &[Algorithm],
+        requester: Requester,
+    ) -> Result<VerifiedPayload, Error> {
+        let rejected = |cause: JwsError| failed(published.cache_name, cause);
+        let keys = self.published_keys(published, Wanted::Current, requester).await?;
+        let error = match jws::verify(self.platform, jws, &keys, accepted).await {
+            Err(error) if may_have_new_key(jws, &error) => error,
+            verified => return verified.map_err(rejected),
+        };
+        match self.published_keys(published, Wanted::Newer, requester).await {
+            Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(rejected),
+            Err(unavailable) if requester == Requester::User => Err(unavailable),
+            Err(_) => Err(rejected(error)),
+        }
+    }
+
+    /// The key set.
+    pub(super) async fn published_keys(
+        &self,
+        PublishedKeys { cache_name, url }: PublishedKeys<'_>,
+        wanted: Wanted,
+        requester: Requester,
+    ) -> Result<Rc<JwkSet>, Error> {
+        let Some(url) = url else { return Err(failed(cache_name, JwsError::UnknownKey)) };
+        let request = jwks::request(url);
+        let document = Document { kind: DocumentKind::Keys, request, slot: |cached| &mut cached.keys };
+        self.current_document(cache_name, wanted, requester, document).await
+    }
+
+    /// Verifies the signature of an authorization response, with the algorithms that the metadata have for it.
+    pub(crate) async fn verify_response_signature(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        metadata: &ProviderMetadata,
+        jws: &UnverifiedJws<'_>,
+    ) -> Result<VerifiedPayload, Error> {
+        let accepted = oauth.accepted(metadata.requests().authorization_algorithms());
+        let keys = PublishedKeys::of(provider, metadata);
+        self.verify_by_keys(keys, jws, &accepted, Requester::User).await
+    }
+}
+
+/// Where a provider, or a transmitter of security events, publishes its keys.
+#[derive(Clone, Copy)]
+pub(super) struct PublishedKeys<'a> {
+    /// Its name in the [`cache`].
+    pub(super) cache_name: &'a str,
+    /// `None` if it publishes none.
+    pub(super) url: Option<&'a Url>,
+}
+
+impl<'a> PublishedKeys<'a> {
+    pub(super) fn of(provider: &'a Provider, metadata: &'a ProviderMetadata) -> Self {
+        Self { cache_name: &provider.id, url: metadata.jwks_uri() }
+    }
+}
+
+/// What the client secret says about a token, if the configuration chose HS256 for ID tokens; `None` if it did not.
+pub(super) fn verify_by_secret(
+    oauth: &OAuthProvider,
+    token: &str,
+) -> Option<Result<VerifiedPayload, JwsError>> {
+    if oauth.openid.as_ref()?.id_token_algorithm != Some(IdTokenAlgorithm::Hs256) {
+        return None;
+    }
+    let secret = oauth.client.secret.as_ref().ok_or(JwsError::NotHs256);
+    Some(secret.and_then(|secret| jws::verify_hs256(token, secret)))
+}
+
+/// The algorithms of which one signs the provider's ID tokens.
+pub(super) fn id_token_algorithms(oauth: &OAuthProvider, metadata: &ProviderMetadata) -> Vec<Algorithm> {
+    oauth.accepted(match oauth.openid.as_ref().and_then(|openid| openid.id_token_algorithm) {
+        Some(IdTokenAlgorithm::Of(algorithm)) => vec![algorithm],
+        Some(IdTokenAlgorithm::Hs256) | None => metadata.id_token_algorithms(),
+    })
+}
+
+/// Whether a token may be signed with a key that is not known yet. One without a `kid` may, too.
+pub(super) fn may_have_new_key(jws: &UnverifiedJws<'_>, error: &JwsError) -> bool {
+    *error == JwsError::UnknownKey || jws.kid().is_none()
+}
