@@ -13,6 +13,7 @@ use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
 use vestibule_testing::FakeRandom;
 
+use crate::clean_log::assert_clean;
 use crate::provider::{
     self, CALLBACK, CLIENT_ID, CLIENT_SECRET, HOST, ISSUER, Provider, Signature, email, now,
 };
@@ -41,20 +42,13 @@ impl Deref for Env {
 
 impl Drop for Env {
     fn drop(&mut self) {
-        let log = self.harness.logs().text();
         if std::thread::panicking() {
             // The log often explains the failure.
-            eprintln!("the Worker's log:\n{log}");
+            eprintln!("the Worker's log:\n{}", self.harness.logs().text());
             return;
         }
         let confidential = self.provider.confidential();
-        for word in confidential.iter().map(String::as_str).chain([SECRET]) {
-            assert!(!log.contains(word), "the log contains {word:?}:\n{log}");
-        }
-        assert!(!log.contains("eyJ"), "the log contains a token:\n{log}");
-        let exceptions: Vec<_> =
-            self.harness.logs().lines().into_iter().filter(|line| line.from_runtime).collect();
-        assert!(exceptions.is_empty(), "the runtime reported exceptions: {exceptions:#?}");
+        assert_clean(&self.harness, confidential.iter().map(String::as_str).chain([SECRET]));
         self.harness.assert_no_unknown_requests();
     }
 }

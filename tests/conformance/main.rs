@@ -15,6 +15,8 @@
     reason = "a test panics at the first failure, and never runs on wasm32"
 )]
 
+#[path = "../support/clean_log.rs"]
+mod clean_log;
 mod document;
 mod env;
 #[allow(dead_code, reason = "other tests use the rest of it")]

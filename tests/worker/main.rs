@@ -11,6 +11,8 @@
     reason = "a test panics at the first failure, and never runs on wasm32"
 )]
 
+#[path = "../support/clean_log.rs"]
+mod clean_log;
 mod idp;
 mod nginx;
 mod node;

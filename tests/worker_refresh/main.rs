@@ -11,6 +11,8 @@
     reason = "a test panics at the first failure"
 )]
 
+#[path = "../support/clean_log.rs"]
+mod clean_log;
 mod credentials;
 mod hostile;
 mod isolates;
