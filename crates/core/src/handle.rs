@@ -246,7 +246,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The parameters in a POST's body: a form, or the flat JSON object that scripts send. A body of another media
     /// type has none.
     async fn read_form(&self, body: P::Body) -> Result<Params, ClientError> {
-        let is_json = match media_type(self.request).as_str() {
+        let is_json = match self.request.media_type().as_str() {
             "application/json" => true,
             "application/x-www-form-urlencoded" => false,
             _ => return Ok(Params::default()),
@@ -261,7 +261,7 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The body of a session update: a JSON object, whose `data` may be nested. A body of another media type updates
     /// nothing.
     async fn read_update(&self, body: P::Body) -> Result<Update, ClientError> {
-        if media_type(self.request) != "application/json" {
+        if self.request.media_type() != "application/json" {
             return Ok(Update::default());
         }
         let bytes = self.platform.read_body(body, MAX_BODY).await?;
@@ -308,12 +308,6 @@ fn unsupported(request: &Request, path: &[&str]) -> ClientError {
             path: request.url.path.clone(),
         },
     }
-}
-
-/// The media type of the body in lower case, without its parameters (RFC 9110 section 8.3.1).
-fn media_type(request: &Request) -> String {
-    let content_type = request.headers.get("content-type").unwrap_or_default();
-    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn bad_request() -> Response {

@@ -147,6 +147,11 @@ impl Provider {
         }
     }
 
+    /// Whether its tokens are bound to a key of the session (`dpop`).
+    pub(crate) fn binds_tokens(&self) -> bool {
+        matches!(&self.kind, ProviderKind::OAuth(oauth) if oauth.dpop)
+    }
+
     /// Whether a sign-in brings an ID token, which can say how and when the provider authenticated the user.
     pub(crate) fn gives_id_tokens(&self) -> bool {
         matches!(&self.kind, ProviderKind::OAuth(oauth) if oauth.openid.is_some())

@@ -1,15 +1,13 @@
 //! Advice about tokens that are bound to a key (`dpop`), and sent where they are of no use.
 
-use super::{Config, Provider, ProviderKind};
+use super::Config;
 use vestibule_oidc::data::DataPath;
 
 impl Config {
     /// A bound access token works only with a proof, which upstreams get with `Authorization` only.
     pub(super) fn dpop_advice(&self) -> Vec<String> {
-        let is_bound =
-            |provider: &&Provider| matches!(&provider.kind, ProviderKind::OAuth(oauth) if oauth.dpop);
-        let bound: Vec<&str> =
-            self.providers.iter().filter(is_bound).map(|provider| provider.id.as_str()).collect();
+        let bound = self.providers.iter().filter(|provider| provider.binds_tokens());
+        let bound: Vec<&str> = bound.map(|provider| provider.id.as_str()).collect();
         if bound.is_empty() {
             return Vec::new();
         }

@@ -3,6 +3,7 @@
 use super::error::{ConfigErrors, Problems};
 use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
+use super::schema::TOKEN_STORAGES;
 use super::{Config, Provider, ProviderKind};
 use crate::guard::rules::Requirement;
 use crate::lease::kind::LeaseKind;
@@ -67,11 +68,7 @@ impl Config {
 
     /// Where someone expects tokens in the cookie.
     pub(super) fn tokens_advice(&self) -> Vec<String> {
-        let word = match self.session.tokens {
-            TokenStorage::Cookie => return Vec::new(),
-            TokenStorage::None => "none",
-            TokenStorage::Store => "store",
-        };
+        let Some(word) = self.tokens_outside_cookie() else { return Vec::new() };
         let mut advice = Vec::new();
         for (i, _) in self.upstreams.iter().enumerate().filter(|(_, upstream)| upstream.forward_session) {
             advice.push(format!(
@@ -94,13 +91,16 @@ impl Config {
         advice
     }
 
+    /// `session.tokens` as it is written, if the tokens are not in the cookie.
+    fn tokens_outside_cookie(&self) -> Option<&'static str> {
+        let chosen = self.session.tokens;
+        let written = TOKEN_STORAGES.iter().find(|(_, storage)| *storage == chosen);
+        written.filter(|_| chosen != TokenStorage::Cookie).map(|(word, _)| *word)
+    }
+
     /// What an app's hooks no longer see.
     pub fn hooks_advice(&self) -> Option<String> {
-        let word = match self.session.tokens {
-            TokenStorage::Cookie => return None,
-            TokenStorage::None => "none",
-            TokenStorage::Store => "store",
-        };
+        let word = self.tokens_outside_cookie()?;
         Some(format!(
             "AUTH.session.tokens = \"{word}\": the hooks session, authorized and event get sessions without tokens, \
              unless the request needed them; token sees them at a sign-in and a refresh"

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use vestibule_oidc::data::DataPath;
 
+use crate::session::own_claims::GRANT_CLAIMS;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use crate::session::tokens::entry::{self, TokenEntry};
 use vestibule_oidc::http::origin::Origin;
@@ -278,17 +279,8 @@ impl Session {
     /// The same session after `invalid_grant`: without tokens, and with the claim `error`.
     #[must_use]
     pub fn without_tokens(&self) -> Self {
-        let tokens = [
-            "access_token",
-            "refresh_token",
-            "expires_at",
-            "refresh_expires_at",
-            "api_cookies",
-            "dpop_key",
-            entry::CLAIM,
-        ];
         let mut claims = Map::clone(&self.claims);
-        claims.retain(|name, _| !tokens.contains(&name.as_str()));
+        claims.retain(|name, _| !GRANT_CLAIMS.contains(&name.as_str()));
         claims.insert("error".to_owned(), REFRESH_TOKEN_ERROR.into());
         Self { claims: claims.into(), ..*self }
     }

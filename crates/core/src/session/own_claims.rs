@@ -1,5 +1,18 @@
 //! The claims that neither the provider nor the configuration can change.
 
+use crate::session::tokens::entry;
+
+/// The claims with the provider's tokens, or with what belongs to them. None is left once the provider has ended the grant.
+pub(crate) const GRANT_CLAIMS: [&str; 7] = [
+    "access_token",
+    "refresh_token",
+    "expires_at",
+    "refresh_expires_at",
+    "api_cookies",
+    "dpop_key",
+    entry::CLAIM,
+];
+
 /// The claims that are about the session itself and its tokens, and not about what the provider says of the user, in
 /// groups, each with what it is for.
 pub(crate) const OWN_CLAIMS: [(&[&str], &str); 4] = [
@@ -26,18 +39,7 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 4] = [
         "it says whose session this is, and its state",
     ),
     (&["acr", "amr"], "every session has it from the ID token"),
-    (
-        &[
-            "access_token",
-            "refresh_token",
-            "expires_at",
-            "refresh_expires_at",
-            "api_cookies",
-            "dpop_key",
-            "token_entry",
-        ],
-        "it holds the provider's tokens",
-    ),
+    (&GRANT_CLAIMS, "it holds the provider's tokens"),
 ];
 
 /// Whether a claim of this name is about the session itself.

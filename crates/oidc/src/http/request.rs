@@ -14,6 +14,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// The media type of the body in lower case, without its parameters (RFC 9110 section 8.3.1). Empty without one. Of several
+    /// fields it is none that anyone accepts.
+    pub fn media_type(&self) -> String {
+        let content_type = self.headers.joined("content-type");
+        content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+
     /// Whether it is a CORS preflight (Fetch standard section 4.8): `OPTIONS` with the origin and the method of the
     /// request that will follow.
     pub fn is_preflight(&self) -> bool {

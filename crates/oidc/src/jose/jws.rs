@@ -164,6 +164,13 @@ pub struct VerifiedPayload {
     typ: Option<String>,
 }
 
+/// The name in a `typ`, to be compared: in lower case, because a media type is case-insensitive, and without `application/`,
+/// which may be left out (RFC 7515 section 4.1.9).
+pub fn type_name(typ: &str) -> String {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").map_or_else(|| typ.clone(), str::to_owned)
+}
+
 impl VerifiedPayload {
     /// The claims (RFC 7519 section 4). Their signature is verified, their values are not checked.
     pub fn claims(&self) -> &Map<String, Value> {

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::jose::jws::VerifiedPayload;
+use crate::jose::jws::{self, VerifiedPayload};
 use crate::oauth::id_token::{self, ClaimError, ParamClaimError};
 use crate::oauth::provider::AcceptBearer;
 use crate::time::Timestamp;
@@ -142,9 +142,7 @@ pub fn verify(
 /// Whether the header declares an access token (RFC 9068 section 2.1). An error if it declares another type.
 fn is_declared_access_token(typ: Option<&str>) -> Result<bool, AccessTokenError> {
     let Some(typ) = typ else { return Ok(false) };
-    // A media type is case-insensitive, and `application/` may be left out (RFC 7515 section 4.1.9).
-    let typ = typ.to_ascii_lowercase();
-    match typ.strip_prefix("application/").unwrap_or(&typ) {
+    match jws::type_name(typ).as_str() {
         "at+jwt" => Ok(true),
         "jwt" => Ok(false),
         _ => Err(AccessTokenError::Type),

@@ -1,10 +1,12 @@
 //! The parts that all requests to a provider share: their header fields, the check that a response is JSON, and the
 //! shortening of texts from a provider, so that they are safe in a log.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::request::Method;
@@ -104,6 +106,25 @@ pub(super) fn post_form(url: &Url, body: String, timeout: Duration, limit: usize
         timeout,
         limit,
     }
+}
+
+/// The same with these parameters, for a client that authenticates with them or by the value of `authorization`
+/// ([`Client::authenticate`](crate::oauth::client::Client)).
+pub(super) fn post_as_client(
+    url: &Url,
+    parameters: Vec<(&str, Cow<'_, str>)>,
+    authorization: Option<String>,
+    timeout: Duration,
+    limit: usize,
+) -> FetchRequest {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(parameters);
+    let body = Zeroizing::new(body.finish());
+    let mut request = post_form(url, body.to_string(), timeout, limit);
+    if let Some(authorization) = authorization {
+        request.headers.set("authorization", authorization);
+    }
+    request
 }
 
 /// The JSON object of a successful response.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::jose::jws::VerifiedPayload;
+use crate::jose::jws::{self, VerifiedPayload};
 use crate::jose::times::LEEWAY;
 use crate::oauth::id_token::{self, ClaimError};
 use crate::time::Timestamp;
@@ -181,8 +181,7 @@ fn read(
 fn check_type(typ: Option<&str>) -> Result<(), LogoutTokenError> {
     let Some(typ) = typ else { return Ok(()) };
     // A media type is case-insensitive, and `application/` may be left out (RFC 7515 section 4.1.9).
-    let typ = typ.to_ascii_lowercase();
-    match typ.strip_prefix("application/").unwrap_or(&typ) {
+    match jws::type_name(typ).as_str() {
         "logout+jwt" | "jwt" => Ok(()),
         _ => Err(LogoutTokenError::Type),
     }
@@ -201,10 +200,15 @@ fn optional(
 /// A `sid` or a `jti`.
 pub(super) fn identifier(claim: Option<&Value>) -> Result<String, ClaimError> {
     let id = id_token::text(claim)?;
-    if !(1..=ID_LIMIT).contains(&id.len()) || id.chars().any(char::is_control) {
+    if !is_identifier(id) {
         return Err(ClaimError::Malformed("1 to 512 bytes without control characters"));
     }
     Ok(id.to_owned())
+}
+
+/// Whether a text can be a `sid` or a `jti`: 1 to 512 bytes without control characters.
+pub fn is_identifier(text: &str) -> bool {
+    (1..=ID_LIMIT).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::endpoint as parse_endpoint;
@@ -45,14 +44,7 @@ pub fn request(
     if !pairs.iter().skip(parameters).any(|(name, _)| *name == client.id_param) {
         pairs.push((client.id_param, Cow::Borrowed(client.id)));
     }
-    let mut body = form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(pairs);
-    let body = Zeroizing::new(body.finish());
-    let mut request = exchange::post_form(endpoint, body.to_string(), TIMEOUT, LIMIT);
-    if let Some(authorization) = authorization {
-        request.headers.set("authorization", authorization);
-    }
-    request
+    exchange::post_as_client(endpoint, pairs, authorization, TIMEOUT, LIMIT)
 }
 
 /// A reference to a pushed request. It can be used once, so it is never stored.

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::url::Url;
@@ -27,14 +26,7 @@ pub fn request(endpoint: &Url, client: &Client<'_>, refresh_token: &Secret) -> F
     let mut pairs: Vec<(&str, Cow<'_, str>)> =
         vec![("token", refresh_token.expose().into()), ("token_type_hint", "refresh_token".into())];
     let authorization = client.authenticate(&mut pairs);
-    let mut body = form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(pairs);
-    let body = Zeroizing::new(body.finish());
-    let mut request = exchange::post_form(endpoint, body.to_string(), TIMEOUT, LIMIT);
-    if let Some(authorization) = authorization {
-        request.headers.set("authorization", authorization);
-    }
-    request
+    exchange::post_as_client(endpoint, pairs, authorization, TIMEOUT, LIMIT)
 }
 
 /// Parses the response (section 2.2). A token that the provider does not know is revoked: that is what was wanted, and

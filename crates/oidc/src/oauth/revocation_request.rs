@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::jose::jws::VerifiedPayload;
+use crate::jose::jws::{self, VerifiedPayload};
 use crate::jose::times::LEEWAY;
 use crate::json;
 use crate::oauth::access_token;
@@ -126,9 +126,7 @@ fn read(
 }
 
 fn check_type(typ: Option<&str>) -> Result<(), CallerError> {
-    // A media type is case-insensitive, and `application/` may be left out (RFC 7515 section 4.1.9).
-    let typ = typ.unwrap_or_default().to_ascii_lowercase();
-    if typ.strip_prefix("application/").unwrap_or(&typ) == TYPE { Ok(()) } else { Err(CallerError::Type) }
+    if jws::type_name(typ.unwrap_or_default()) == TYPE { Ok(()) } else { Err(CallerError::Type) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::jose::jws::VerifiedPayload;
+use crate::jose::jws::{self, VerifiedPayload};
 use crate::jose::times::LEEWAY;
 use crate::oauth::access_token;
 use crate::oauth::id_token::{self, ClaimError};
@@ -218,9 +218,7 @@ fn event_timestamp(event: &Map<String, Value>) -> Option<Timestamp> {
 
 /// Shared Signals Framework 1.0 section 4.1.2, RFC 8417 section 2.3.
 fn check_type(typ: Option<&str>) -> Result<(), SecurityEventError> {
-    // A media type is case-insensitive, and `application/` may be left out (RFC 7515 section 4.1.9).
-    let typ = typ.unwrap_or_default().to_ascii_lowercase();
-    match typ.strip_prefix("application/").unwrap_or(&typ) {
+    match jws::type_name(typ.unwrap_or_default()).as_str() {
         "secevent+jwt" => Ok(()),
         _ => Err(SecurityEventError::Type),
     }

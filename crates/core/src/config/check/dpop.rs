@@ -1,14 +1,13 @@
 //! `dpop` of a provider: tokens that are bound to a key.
 
+use crate::config::Provider;
 use crate::config::place::refuse;
 use crate::config::table::Table;
-use crate::config::{Provider, ProviderKind};
 use crate::session::policy::SessionConfig;
 
 /// Refuses to show pages an access token that none of them can use: they do not have the key.
 pub(super) fn refuse_useless_tokens(auth: &Table<'_>, session: &SessionConfig, providers: &[Provider]) {
-    let is_bound = |provider: &Provider| matches!(&provider.kind, ProviderKind::OAuth(oauth) if oauth.dpop);
-    if providers.is_empty() || !providers.iter().all(is_bound) {
+    if providers.is_empty() || !providers.iter().all(Provider::binds_tokens) {
         return;
     }
     if let Some((to, _)) = session.expose.iter().find(|(_, from)| from.root() == "access_token") {

@@ -99,7 +99,7 @@ impl<P: Platform> RequestContext<'_, P> {
 /// Where a provider, or a transmitter of security events, publishes its keys.
 #[derive(Clone, Copy)]
 pub(super) struct PublishedKeys<'a> {
-    /// Its name in the [`cache`].
+    /// Its name in the [cache](super::cache).
     pub(super) cache_name: &'a str,
     /// `None` if it publishes none.
     pub(super) url: Option<&'a Url>,

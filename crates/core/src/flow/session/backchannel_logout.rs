@@ -118,9 +118,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The parameter `logout_token` of the form. Other parameters are ignored (section 2.5).
     async fn logout_token(&self, body: P::Body) -> Result<String, RejectedError> {
-        let content_type = self.request.headers.joined("content-type");
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        if self.request.media_type() != "application/x-www-form-urlencoded" {
             return Err(RejectedError::flaw("the body must be application/x-www-form-urlencoded"));
         }
         let body = self.platform.read_body(body, MAX_BODY).await;

@@ -17,10 +17,8 @@ use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::url::Url;
+use vestibule_oidc::oauth::logout_token;
 use vestibule_oidc::oauth::provider::OpenId;
-
-/// The longest `sid`, in bytes.
-const MAX_ID: usize = 512;
 
 /// What a request asks for.
 struct Request<'a> {
@@ -71,7 +69,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let (Ok(Some(issuer)), Ok(Some(sid))) = (query.one("iss"), query.one("sid")) else {
             return Err("a front-channel logout needs the parameters iss and sid, each once");
         };
-        if !(1..=MAX_ID).contains(&sid.len()) || sid.chars().any(char::is_control) {
+        if !logout_token::is_identifier(sid) {
             return Err(
                 "the sid of a front-channel logout must have 1 to 512 bytes without control characters",
             );

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::UnprovenError;
+use crate::flow::session::strangers::{UnprovenError, named_transmitter};
 use crate::flow::session::transmitted_subject::UnknownSubjectError;
 use crate::log::{ErrorSource, LogEvent, Record};
 use crate::platform::Platform;
@@ -75,24 +75,16 @@ impl<P: Platform> RequestContext<'_, P> {
         let Some(claims) = unverified.as_object() else {
             return Err(RejectedError::new(401, "the caller's token is not a JWT"));
         };
-        let issuer = claims.get("iss").and_then(|issuer| issuer.as_str());
-        let mut rejected = RejectedError::new(401, "the issuer of the caller's JWT may not revoke");
-        for transmitter in self.config().transmitters().filter(|transmitter| transmitter.may_revoke) {
-            if Some(transmitter.issuer.as_str()) != issuer {
-                continue;
-            }
-            match revocation_request::precheck(claims, &expected(transmitter), self.now) {
-                Ok(()) => return Ok(transmitter),
-                Err(error) => rejected = RejectedError::new(401, &error.to_string()).of(transmitter),
-            }
-        }
-        Err(rejected)
+        let callers = self.config().transmitters().filter(|transmitter| transmitter.may_revoke);
+        let check = |transmitter: &_| revocation_request::precheck(claims, &expected(transmitter), self.now);
+        named_transmitter(callers, claims, check).map_err(|rejected| match rejected {
+            Some((transmitter, error)) => RejectedError::new(401, &error.to_string()).of(transmitter),
+            None => RejectedError::new(401, "the issuer of the caller's JWT may not revoke"),
+        })
     }
 
     async fn named_user(&self, transmitter: &EventTransmitter, body: P::Body) -> Result<User, RejectedError> {
-        let content_type = self.request.headers.joined("content-type");
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/json") {
+        if self.request.media_type() != "application/json" {
             return Err(RejectedError::new(400, "the body must be application/json"));
         }
         let body = self.platform.read_body(body, MAX_BODY).await;

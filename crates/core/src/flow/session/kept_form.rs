@@ -136,12 +136,10 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             _ => false,
         };
-        let content_type = self.request.headers.get("content-type").unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
         is_own
             && self.request.method == Method::Post
             && self.request.is_navigation()
-            && media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            && self.request.media_type() == "application/x-www-form-urlencoded"
     }
 
     /// Where the user gets a session again, and from there to the form.

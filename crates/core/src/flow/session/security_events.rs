@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::UnprovenError;
+use crate::flow::session::strangers::{UnprovenError, named_transmitter};
 use crate::log::{ErrorSource, LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::CLOCK_TOLERANCE;
@@ -84,9 +84,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The body: the token itself (RFC 8935 section 2.1).
     async fn event_token(&self, body: P::Body) -> Result<String, RejectedError> {
-        let content_type = self.request.headers.joined("content-type");
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/secevent+jwt") {
+        if self.request.media_type() != "application/secevent+jwt" {
             return Err(RejectedError::new("invalid_request", "the body must be application/secevent+jwt"));
         }
         let body = self.platform.read_body(body, MAX_BODY).await;
@@ -96,25 +94,17 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(token.trim().to_owned())
     }
 
-    /// The transmitter whose event this could be, before its signature is verified: what would be rejected anyway costs no
-    /// signature.
+    /// The transmitter whose event this could be, before its signature is verified.
     fn addressing_transmitter(&self, token: &str) -> Result<&EventTransmitter, RejectedError> {
         let unverified = jws::decode_unverified(token);
         let Some(claims) = unverified.as_object() else {
             return Err(RejectedError::new("invalid_request", "the body is not a JWT"));
         };
-        let issuer = claims.get("iss").and_then(|issuer| issuer.as_str());
-        let mut rejected = RejectedError::new("invalid_issuer", "iss is not accepted");
-        for transmitter in self.config().transmitters() {
-            if Some(transmitter.issuer.as_str()) != issuer {
-                continue;
-            }
-            match security_event::precheck(claims, &expected(transmitter), self.now) {
-                Ok(()) => return Ok(transmitter),
-                Err(error) => rejected = RejectedError::claims(&error).of(transmitter),
-            }
-        }
-        Err(rejected)
+        let check = |transmitter: &_| security_event::precheck(claims, &expected(transmitter), self.now);
+        named_transmitter(self.config().transmitters(), claims, check).map_err(|rejected| match rejected {
+            Some((transmitter, error)) => RejectedError::claims(&error).of(transmitter),
+            None => RejectedError::new("invalid_issuer", "iss is not accepted"),
+        })
     }
 
     /// Does what the events say. Returns whether all of it was stored.

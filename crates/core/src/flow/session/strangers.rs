@@ -2,12 +2,15 @@
 //! the verification of its signature. So a token is read first, and an address that sends forged ones waits. Providers are
 //! never counted: what they send is signed.
 
+use serde_json::{Map, Value};
+
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::attempts::network_of;
 use crate::platform::{Limit, Platform};
 use vestibule_oidc::jose::encrypted::EncryptedTokenError;
 use vestibule_oidc::jose::jws::JwsError;
+use vestibule_oidc::oauth::transmitter::EventTransmitter;
 
 /// How many tokens with a wrong signature one address may send in [`WINDOW`](crate::flow::attempts::WINDOW), in each process.
 const MAX_FORGED: u32 = 30;
@@ -18,6 +21,24 @@ const MAX_UNPROVEN_OF_ADDRESS: u32 = 60;
 
 /// How many logouts without proof all addresses together may ask for in that time, in each process: each costs a write.
 const MAX_UNPROVEN: u32 = 300;
+
+/// The transmitter whose token this could be, before its signature is verified: a token that `check` rejects would be
+/// rejected anyway, and costs no signature. Without one, the last rejection by a transmitter of this issuer, if there is one.
+pub(super) fn named_transmitter<'c, E>(
+    transmitters: impl Iterator<Item = &'c EventTransmitter>,
+    claims: &Map<String, Value>,
+    check: impl Fn(&EventTransmitter) -> Result<(), E>,
+) -> Result<&'c EventTransmitter, Option<(&'c EventTransmitter, E)>> {
+    let issuer = claims.get("iss").and_then(Value::as_str);
+    let mut rejected = None;
+    for transmitter in transmitters.filter(|transmitter| Some(transmitter.issuer.as_str()) == issuer) {
+        match check(transmitter) {
+            Ok(()) => return Ok(transmitter),
+            Err(error) => rejected = Some((transmitter, error)),
+        }
+    }
+    Err(rejected)
+}
 
 /// Why the signature of a token that someone sent proves nothing.
 pub(super) enum UnprovenError {
