@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 pub(crate) use self::any::AnyLease;
-use crate::platform::{Platform, StoreError, within};
+use crate::platform::{Platform, StoreError, answered_within};
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::policy::Sealing;
@@ -326,15 +326,5 @@ async fn with_timeout<P: Platform, T>(
     platform: &P,
     operation: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    with_timeout_after(platform, STORE_TIMEOUT, operation).await
-}
-
-/// The result of `operation`, or an error if it takes longer than `timeout`.
-async fn with_timeout_after<P: Platform, T>(
-    platform: &P,
-    timeout: Duration,
-    operation: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let late = || Err(StoreError::Failed(format!("no answer within {}s", timeout.as_secs())));
-    within(platform, timeout, pin!(operation)).await.unwrap_or_else(late)
+    answered_within(platform, STORE_TIMEOUT, pin!(operation)).await
 }

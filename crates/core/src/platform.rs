@@ -3,8 +3,8 @@
 //! A flow depends only on its request, the configuration and the [`Platform`]. So a test with a scripted platform is
 //! deterministic, and another runtime needs only another implementation of these traits.
 
-use std::pin::{Pin, pin};
-use std::task::Poll;
+mod waiting;
+
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,6 +13,8 @@ use thiserror::Error;
 use crate::guard::headers::EdgeFields;
 use crate::log::{ErrorSource, Line, LogEvent, Record, RequestDetails};
 use crate::outcome::Outcome;
+pub use crate::platform::waiting::join_all;
+pub(crate) use crate::platform::waiting::{answered_within, within};
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{Target, upstream_path};
 use vestibule_oidc::http::changes::Changes;
@@ -265,37 +267,6 @@ pub(crate) fn random_id(random: &impl Random) -> String {
     let mut bytes = [0; 16];
     random.fill_random(&mut bytes);
     base64url::encode(&bytes)
-}
-
-/// The result of `job`, or `None` if it takes longer than `time`. The caller pins the job, so that this function is not
-/// compiled for each type of job.
-pub(crate) async fn within<T>(
-    clock: &impl Clock,
-    time: Duration,
-    mut job: Pin<&mut (dyn Future<Output = T> + '_)>,
-) -> Option<T> {
-    let mut late = pin!(clock.sleep(time));
-    std::future::poll_fn(|context| match job.as_mut().poll(context) {
-        Poll::Ready(done) => Poll::Ready(Some(done)),
-        Poll::Pending => late.as_mut().poll(context).map(|()| None),
-    })
-    .await
-}
-
-/// The results of `futures`, which run at the same time, in their order.
-pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    let mut results: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, result) in running.iter_mut().zip(&mut results).filter(|(_, result)| result.is_none()) {
-            if let Poll::Ready(ready) = future.as_mut().poll(context) {
-                *result = Some(ready);
-            }
-        }
-        if results.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    results.into_iter().flatten().collect()
 }
 
 /// A request to forward to an upstream.

@@ -8,6 +8,7 @@ mod record;
 mod single_use;
 mod waiting;
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ pub(crate) use self::single_use::use_once;
 pub use self::waiting::{Answers, WaitingCalls};
 use super::{
     Acquisition, Found, LEASE_DURATION, Lease, Publication, RefreshId, SIGN_OUT_RETENTION, STORE_TIMEOUT,
-    retention, session_key, to_json, with_timeout_after,
+    retention, session_key, to_json,
 };
-use crate::platform::{Platform, StoreError};
+use crate::platform::{Platform, StoreError, answered_within};
 use crate::session::policy::Sealing;
 use crate::session::refreshed_tokens::RefreshedTokens;
 use vestibule_oidc::time::Timestamp;
@@ -117,7 +118,7 @@ impl<P: Platform> LockLease<'_, P> {
         let timeout = STORE_TIMEOUT + call.max_wait();
         let name = session_key(sid);
         let answered = self.call_with_retries(&name, call);
-        let answer = with_timeout_after(self.platform, timeout, answered).await?;
+        let answer = answered_within(self.platform, timeout, pin!(answered)).await?;
         serde_json::from_str(&answer).map_err(|_| unexpected("the call"))
     }
 

@@ -10,7 +10,7 @@ use crate::flow::vestibule::Vestibule;
 use crate::guard::cross_origin;
 use crate::lease::{Lease, RefreshId};
 use crate::log::{LogEvent, Record};
-use crate::platform::{Platform, StoreError, join_all, within};
+use crate::platform::{Platform, StoreError, answered_within, join_all};
 use crate::revocation::facts::Facts;
 use crate::revocation::kind::RevocationStore;
 use crate::revocation::memory::{Knowledge, MAX_READ};
@@ -145,7 +145,6 @@ impl<P: Platform> RequestContext<'_, P> {
         // What was true when the read began may have changed since.
         let began = self.platform.now();
         let facts = self.facts();
-        let late = || Err(StoreError::Failed(format!("no answer within {}s", max_read.as_secs())));
         let read = pin!(async {
             match facts.read(subjects, user).await {
                 // A lock moves, a store stumbles: the second attempt usually succeeds.
@@ -153,8 +152,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 read => read,
             }
         });
-        let read = within(self.platform, max_read, read).await;
-        let read = read.unwrap_or_else(late).inspect_err(|error| {
+        let read = answered_within(self.platform, max_read, read).await;
+        let read = read.inspect_err(|error| {
             if memory.fail(subjects, self.platform.now()) {
                 let message = format_args!("it is unknown which sessions were revoked: {error}");
                 self.log(Record::new(LogEvent::RevocationUnavailable, message));
@@ -338,6 +337,5 @@ async fn write<P: Platform>(
     user: Option<&User>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let late = || Err(StoreError::Failed(format!("no answer within {}s", WRITE_TIMEOUT.as_secs())));
-    within(facts.platform, WRITE_TIMEOUT, pin!(facts.write(subject, user, at))).await.unwrap_or_else(late)
+    answered_within(facts.platform, WRITE_TIMEOUT, pin!(facts.write(subject, user, at))).await
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::flow::RequestContext;
 use crate::log::{ErrorSource, LogEvent, Record};
-use crate::platform::{Platform, StoreError, within};
+use crate::platform::{Platform, StoreError, answered_within};
 use crate::session::claims::Session;
 use crate::session::tokens::TokenStorage;
 use crate::session::tokens::entry::{self, EntryContent, TokenEntry};
@@ -75,9 +75,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 Knowledge::Unread => break,
             }
         }
-        let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_READ.as_secs())));
         let read = pin!(self.platform.read_store(&name));
-        match within(self.platform, MAX_READ, read).await.unwrap_or_else(late) {
+        match answered_within(self.platform, MAX_READ, read).await {
             Ok(Some(sealed)) => {
                 let Some(content) = entry.open((sid, generation), &sealed) else {
                     memory.remember_foreign(&name, self.platform.now());
@@ -164,8 +163,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let content = EntryContent { tokens, previous };
         let sealed = entry.seal((sid, session.generation()), &content, random);
         let written = pin!(self.platform.write_store(&name, &sealed, self.retention(session, now)));
-        let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_WRITE.as_secs())));
-        match within(self.platform, MAX_WRITE, written).await.unwrap_or_else(late) {
+        match answered_within(self.platform, MAX_WRITE, written).await {
             Ok(()) => {
                 self.vestibule.tokens.remember(&name, Rc::new(content));
                 Some(entry)
@@ -249,9 +247,8 @@ impl<P: Platform> RequestContext<'_, P> {
 
     async fn delete_entry(&self, name: &str) {
         self.vestibule.tokens.delete(name);
-        let late = || Err(StoreError::Failed(format!("no answer within {}s", MAX_WRITE.as_secs())));
         let deleted = pin!(self.platform.delete_store(name));
-        if let Err(error) = within(self.platform, MAX_WRITE, deleted).await.unwrap_or_else(late) {
+        if let Err(error) = answered_within(self.platform, MAX_WRITE, deleted).await {
             let message =
                 format_args!("the tokens of a session that has ended could not be deleted: {error}");
             self.log(Record::new(LogEvent::TokensNotDeleted, message));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::record::{Answer, Call};
 use super::{LockLease, millis, unexpected};
-use crate::lease::{STORE_TIMEOUT, hash, with_timeout_after};
+use crate::lease::{hash, with_timeout};
 use crate::platform::{Platform, StoreError, random_id};
 use crate::session::policy::Sealing;
 
@@ -23,7 +23,7 @@ pub(crate) async fn use_once<P: Platform>(
     let call = Call::Acquire { generation: 0, owner, held_for: millis(remembered_for), wait_for: 0 };
     let lock = LockLease { sealing, platform };
     let answered = lock.call_with_retries(&name, call);
-    let answer = with_timeout_after(platform, STORE_TIMEOUT, answered).await?;
+    let answer = with_timeout(platform, answered).await?;
     match serde_json::from_str(&answer) {
         Ok(Answer::Acquired) => Ok(true),
         Ok(Answer::HeldByOther { .. }) => Ok(false),
