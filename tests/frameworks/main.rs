@@ -15,6 +15,8 @@
     reason = "a test stops at the first thing that is wrong, and runs where std's clock works"
 )]
 
+#[path = "../support/clean_log.rs"]
+mod clean_log;
 #[path = "../worker/idp.rs"]
 mod idp;
 #[path = "../worker/node.rs"]
