@@ -223,6 +223,12 @@ pub fn wait_for_the_end_of_the_token(browser: &Client) {
     std::thread::sleep(end.saturating_sub(since_1970()));
 }
 
+/// Sleeps until the session's access token is about to end, and is renewed with `renew = "at-end"`.
+pub fn wait_for_the_last_second(browser: &Client) {
+    let end = Duration::from_secs(session(browser)["expires_at"].as_u64().expect("it ends"));
+    std::thread::sleep((end - Duration::from_millis(1500)).saturating_sub(since_1970()));
+}
+
 /// The time, by the clock that the Worker and the program use, too.
 pub fn since_1970() -> Duration {
     SystemTime::UNIX_EPOCH.elapsed().unwrap()

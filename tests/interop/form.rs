@@ -19,9 +19,13 @@ impl Form {
         let action = attribute(inside.split('>').next()?, "action").unwrap_or_default();
         let action = Url::parse(&page.url).ok()?.join(&action).ok()?.into();
         let mut fields: Vec<(String, String)> = Vec::new();
-        for tag in inside.split("<input").skip(1).filter_map(|rest| rest.split('>').next()) {
-            if let Some(name) = attribute(tag, "name") {
-                fields.push((name, attribute(tag, "value").unwrap_or_default()));
+        for kind in ["<input", "<button"] {
+            for tag in inside.split(kind).skip(1).filter_map(|rest| rest.split('>').next()) {
+                if let Some(name) = attribute(tag, "name") {
+                    let is_pressed = kind == "<button";
+                    fields.retain(|(known, _)| !is_pressed || *known != name);
+                    fields.push((name, attribute(tag, "value").unwrap_or_default()));
+                }
             }
         }
         Some(Self { action, fields })

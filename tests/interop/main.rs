@@ -16,6 +16,7 @@
 )]
 
 mod browser;
+mod canaille;
 mod django_oauth;
 mod env;
 mod form;
@@ -38,7 +39,8 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Program, Run, Walk};
 
-const PROGRAMS: [Program; 3] = [oidc_provider::PROGRAM, django_oauth::PROGRAM, graphql::PROGRAM];
+const PROGRAMS: [Program; 4] =
+    [oidc_provider::PROGRAM, django_oauth::PROGRAM, canaille::PROGRAM, graphql::PROGRAM];
 
 /// How many walks run at the same time. Most of a walk is waiting for a token's end.
 const AT_ONCE: usize = 4;

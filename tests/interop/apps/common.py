@@ -1,20 +1,16 @@
 """What the two Django sites share: settings, a database in a folder that ends with the process, and a server."""
 
 import atexit
-import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
-import threading
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import make_server
 
 import django
+from common_wsgi import Counts, Quiet, Server, options
 from django.conf import settings
-
-options = json.loads(sys.argv[1])
 
 LOGIN = """<form method="post">{% csrf_token %}{{ form.as_p }}<button>Sign in</button></form>"""
 
@@ -80,32 +76,6 @@ def create_tables_and_users():
     call_command("migrate", run_syncdb=True, verbosity=0)
     for name in ["ada", "bob"]:
         User.objects.create_user(name, f"{name}@example.com", name)
-
-
-class Counts:
-    """How often a test's client has got what."""
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.values = {"refreshed": 0, "refused": 0, "revoked": 0}
-
-    def add(self, name):
-        with self.lock:
-            self.values[name] += 1
-
-    def read(self):
-        with self.lock:
-            return dict(self.values)
-
-
-class Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *arguments):
-        pass
 
 
 def serve(name):
