@@ -21,7 +21,7 @@ pub const PROGRAM: Program = Program {
         Walk { name: "a disabled person's session ends", run: Checks(disabled) },
         Walk { name: "who comes back after the token's end signs in again", run: Checks(late) },
         Walk { name: "a sign-out reaches every copy", run: Checks(signed_out) },
-        Walk { name: "a sign-out ends the provider's own session", run: Checks(signed_out_at_the_provider) },
+        Walk { name: "a sign-out ends the provider's own session, unasked, and comes back", run: Checks(signed_out_at_the_provider) },
     ],
 };
 
@@ -33,7 +33,7 @@ fn start(settings: &Value, isolates: &[&str]) -> (Env, Client) {
         "canaille_sso.py",
         &json!({
             "redirect_uri": format!("{APP}/auth/callback/real"),
-            "post_logout_redirect_uri": format!("{APP}/"),
+            "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
             "access_token_ttl": TTL.as_secs(),
         }),
     );
@@ -99,5 +99,5 @@ fn signed_out() {
 
 fn signed_out_at_the_provider() {
     let (_env, browser) = start(&stores("durable-object"), &FAR);
-    sign_out::it_ends_the_providers_session(&browser, ("answer", "logout"));
+    sign_out::it_ends_the_providers_session(&browser);
 }
