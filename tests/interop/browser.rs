@@ -2,7 +2,7 @@
 
 use miniflare_test_harness::{Client, ClientResponse};
 
-use crate::form::Form;
+use crate::form::{Form, LOGIN_FIELDS};
 use crate::program::APP;
 
 /// The most pages of a provider in one sign-in.
@@ -10,15 +10,22 @@ const MAX_PAGES: usize = 5;
 
 /// Signs somebody in at the provider `real`, whose forms are filled in. The password is the name. Gives the last page.
 pub fn sign_in(browser: &Client, name: &str) -> ClientResponse {
+    let page = walk_through_sign_in(browser, name, None);
+    assert!(page.url.starts_with(APP), "the provider does not return: {}\n{}", page.url, page.text());
+    page
+}
+
+/// The same where this button is pressed when the provider asks for consent. Somebody whom it does not let in stays there:
+/// gives the last page.
+pub fn walk_through_sign_in(browser: &Client, name: &str, button: Option<(&str, &str)>) -> ClientResponse {
     let mut page = begin_sign_in(browser);
     for _ in 0..MAX_PAGES {
-        if page.url.starts_with(APP) {
+        let Some(form) = Form::of(&page).filter(|_| !page.url.starts_with(APP)) else {
             return page;
-        }
-        let form = Form::of(&page).unwrap_or_else(|| panic!("no form on {}\n{}", page.url, page.text()));
-        page = fill_in(form, name).submit(browser).follow().send();
+        };
+        page = fill_in(form, name, button).submit(browser).follow().send();
     }
-    panic!("the provider does not return: {}\n{}", page.url, page.text());
+    page
 }
 
 /// Begins to sign in at the provider `real`, up to its first page.
@@ -27,14 +34,18 @@ pub fn begin_sign_in(browser: &Client) -> ClientResponse {
     browser.post(&format!("{APP}/auth/signin/real")).navigation().form(&form).follow().send()
 }
 
-/// A login form gets the name and the password; any other is sent as it is.
-fn fill_in(mut form: Form, name: &str) -> Form {
-    for field in ["login", "username", "password"] {
+/// A login form gets the name and the password; any other is sent as it is, or with this button.
+fn fill_in(mut form: Form, name: &str, button: Option<(&str, &str)>) -> Form {
+    let is_login = form.is_login();
+    for field in LOGIN_FIELDS {
         if form.has(field) {
             form = form.with(field, name);
         }
     }
-    form
+    match button {
+        Some((button, value)) if !is_login => form.with(button, value),
+        _ => form,
+    }
 }
 
 /// Signs in with the form of the API `real`. Gives the response to the form.

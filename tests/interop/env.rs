@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use miniflare_test_harness::{Client, ClientResponse, Harness, Kv};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
@@ -53,6 +55,8 @@ pub fn with(object: &Value, other: &Value) -> Value {
 pub struct Env {
     harness: Harness,
     server: Server,
+    /// Whether tokens are renewed before their end.
+    renews_early: bool,
 }
 
 impl Drop for Env {
@@ -76,6 +80,8 @@ pub struct Counts {
     pub refreshed: u64,
     /// Refresh tokens that it refused.
     pub refused: u64,
+    /// Those among them that nobody had used, and that had ended: the machine was too slow for the walk.
+    pub late: u64,
     /// Tokens that were revoked.
     pub revoked: u64,
 }
@@ -103,7 +109,23 @@ impl Env {
             builder = builder.durable_object("AUTH_LEASE", "RefreshLease");
         }
         let harness = builder.start().expect("the Worker starts");
-        Self { harness, server }
+        let renews_early = auth["refresh"]["leeway"] != "0s";
+        Self { harness, server, renews_early }
+    }
+
+    /// Whether tokens are renewed before their end, while requests go on with the old one.
+    pub fn renews_early(&self) -> bool {
+        self.renews_early
+    }
+
+    /// Sleeps until the next request renews the session's access token: its end, or the second half of its life where the
+    /// leeway is longer than that.
+    pub fn wait_until_due(&self, browser: &Client) {
+        let session = session(browser);
+        let time = |claim: &str| Duration::from_secs(session[claim].as_u64().expect("a time"));
+        let (begin, end) = (time("iat"), time("expires_at"));
+        let due = if self.renews_early { begin + (end - begin) / 2 } else { end };
+        std::thread::sleep(due.saturating_sub(since_1970()));
     }
 
     /// The store of refreshed tokens and revocations.
@@ -157,8 +179,9 @@ impl Env {
     /// What the program has counted until now.
     pub fn counts(&self) -> Counts {
         let counts = self.client().get(&self.server.direct("/control/counts")).send().json();
-        let count = |name: &str| counts[name].as_u64().unwrap();
-        Counts { refreshed: count("refreshed"), refused: count("refused"), revoked: count("revoked") }
+        let count = |name: &str| counts[name].as_u64().unwrap_or_default();
+        let (refreshed, refused) = (count("refreshed"), count("refused"));
+        Counts { refreshed, refused, late: count("late"), revoked: count("revoked") }
     }
 
     /// The logout tokens that the program has sent.
@@ -179,8 +202,9 @@ impl Env {
 
     /// Sends a form to the program, as Vestibule's client.
     pub fn post_as_client(&self, path: &str, fields: &[(&str, &str)]) -> ClientResponse {
-        let own = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
-        self.client().post(&self.server.direct(path)).form(&[&own, fields].concat()).send()
+        let credentials = BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
+        let request = self.client().post(&self.server.direct(path));
+        request.header("authorization", &format!("Basic {credentials}")).form(fields).send()
     }
 }
 
@@ -221,12 +245,6 @@ pub fn copy_session(from: &Client, to: &Client) {
 pub fn wait_for_the_end_of_the_token(browser: &Client) {
     let end = Duration::from_secs(session(browser)["expires_at"].as_u64().expect("it ends"));
     std::thread::sleep(end.saturating_sub(since_1970()));
-}
-
-/// Sleeps until the session's access token is about to end, and is renewed with `renew = "at-end"`.
-pub fn wait_for_the_last_second(browser: &Client) {
-    let end = Duration::from_secs(session(browser)["expires_at"].as_u64().expect("it ends"));
-    std::thread::sleep((end - Duration::from_millis(1500)).saturating_sub(since_1970()));
 }
 
 /// The time, by the clock that the Worker and the program use, too.

@@ -3,6 +3,9 @@
 use miniflare_test_harness::{Client, ClientResponse, RequestBuilder};
 use url::Url;
 
+/// What a provider asks for at a login, on one page or on several.
+pub const LOGIN_FIELDS: [&str; 3] = ["login", "username", "password"];
+
 /// A form with the fields that a browser would send if nobody changed anything.
 #[derive(Debug)]
 pub struct Form {
@@ -33,6 +36,11 @@ impl Form {
 
     pub fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(known, _)| known == name)
+    }
+
+    /// Whether somebody is asked to log in.
+    pub fn is_login(&self) -> bool {
+        LOGIN_FIELDS.iter().any(|field| self.has(field))
     }
 
     /// Fills a field in. A field that the page does not have is sent, too: a button outside the form.

@@ -23,6 +23,7 @@ mod form;
 mod graphql;
 mod oidc_provider;
 mod program;
+mod refusals;
 mod renewals;
 #[path = "../support/repository.rs"]
 mod repository;

@@ -84,6 +84,20 @@ pub fn a_logout_token_ends_every_copy(
     assert_ne!(env.shown(other), Value::Null, "the other session goes on");
 }
 
+/// The provider offers neither back-channel nor front-channel logout: who signs out at its page `page` is asked to log in
+/// again at the next sign-in, and the session here goes on. Gives this in words.
+pub fn the_provider_tells_nobody(env: &Env, browser: &Client, page: &str) -> String {
+    let metadata = browser.get(&env.at_the_provider("/.well-known/openid-configuration")).send().json();
+    for way in ["backchannel", "frontchannel"] {
+        assert_eq!(metadata[format!("{way}_logout_supported")], Value::Null, "{metadata}");
+    }
+    browser.get(&env.at_the_provider(page)).navigation().follow().send();
+    env.whoami(browser).expect_status(200);
+    let login = begin_sign_in(browser);
+    assert!(Form::of(&login).is_some_and(|form| form.is_login()), "{}\n{}", login.url, login.text());
+    "it offers neither back-channel nor front-channel logout, and the session here goes on".to_owned()
+}
+
 /// No isolate knows who the copies are any more, once it has read what was revoked; nor does it renew their tokens.
 fn expect_to_end(env: &Env, copies: &[Client]) {
     wait_until("every copy has ended", || copies.iter().all(|copy| env.shown(copy) == Value::Null));
@@ -119,7 +133,7 @@ pub fn it_ends_the_providers_session(browser: &Client) {
     assert_eq!(page.expect_status(302).location(), format!("{APP}/goodbye"));
     expect_signed_out(browser);
     let login = begin_sign_in(browser);
-    assert!(Form::of(&login).is_some_and(|form| form.has("password")), "{}\n{}", login.url, login.text());
+    assert!(Form::of(&login).is_some_and(|form| form.is_login()), "{}\n{}", login.url, login.text());
 }
 
 /// Whether a page's form is sent without a click.
