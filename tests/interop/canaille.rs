@@ -55,8 +55,11 @@ const MAX_TRIES: usize = 5;
 
 /// With an API that checks its access tokens itself.
 fn start(store: &str, isolates: &[&str]) -> Env {
-    let early = json!({ "refresh": { "lease": store, "leeway": "60s" } });
-    start_with("itself", TTL, &json!({}), &with(&stores(store), &early), isolates)
+    start_with("itself", TTL, &json!({}), &early(store), isolates)
+}
+
+fn early(store: &str) -> Value {
+    with(&stores(store), &json!({ "refresh": { "lease": store, "leeway": "60s" } }))
 }
 
 fn start_with(checks: &str, ttl: Duration, more: &Value, settings: &Value, isolates: &[&str]) -> Env {
@@ -132,7 +135,7 @@ fn disabled() {
 }
 
 fn late() {
-    let env = start("durable-object", &["FRA"]);
+    let env = start_with("there", SHORT_TTL, &json!({}), &early("durable-object"), &["FRA"]);
     let browser = signed_in(&env);
     let ended = text_in_session(&browser, "access_token");
     wait_for_the_end_of_the_token(&browser);

@@ -45,6 +45,7 @@ fn burst(env: &Env, browser: &Client, ttl: Duration, locations: u64) {
     for _ in 0..2 {
         env.wait_until_due(browser);
         let (before, begun) = (env.counts(), Instant::now());
+        let old = text_in_session(browser, "access_token");
         let tabs = tabs(browser, 20);
         for answer in env.whoami_in_parallel(&tabs) {
             assert_eq!(answer.status, 200, "{}", answer.text());
@@ -61,7 +62,10 @@ fn burst(env: &Env, browser: &Client, ttl: Duration, locations: u64) {
         for isolate in 0..4 {
             env.whoami(&browser.fork().at(isolate)).expect_status(200);
         }
-        env.whoami(browser).expect_status(200);
+        wait_until("the browser has the new token", || {
+            env.whoami(browser).expect_status(200);
+            text_in_session(browser, "access_token") != old
+        });
     }
     assert_eq!(env.counts().refused, 0);
 }
