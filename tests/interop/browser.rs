@@ -2,11 +2,20 @@
 
 use miniflare_test_harness::{Client, ClientResponse};
 
+use crate::env::Env;
 use crate::form::{Form, LOGIN_FIELDS};
 use crate::program::APP;
 
 /// The most pages of a provider in one sign-in.
 const MAX_PAGES: usize = 5;
+
+/// A browser in which ada has signed in at the provider `real`.
+pub fn signed_in(env: &Env) -> Client {
+    let browser = env.client();
+    sign_in(&browser, "ada");
+    assert_eq!(env.shown(&browser)["user"]["email"], "ada@example.com");
+    browser
+}
 
 /// Signs somebody in at the provider `real`, whose forms are filled in. The password is the name. Gives the last page.
 pub fn sign_in(browser: &Client, name: &str) -> ClientResponse {

@@ -3,15 +3,12 @@
 
 use std::time::Duration;
 
-use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
-use crate::browser::{expect_signed_out, sign_in};
-use crate::env::{
-    Env, FAR, NEAR, stores, text_in_session, wait_for_the_end_of_the_token, wait_until, with,
-};
+use crate::browser::{expect_signed_out, sign_in, signed_in};
+use crate::env::{Env, FAR, NEAR, stores, text_in_session, wait_for_the_end_of_the_token, wait_until, with};
 use crate::program::Run::{Checks, Counts};
-use crate::program::{APP, Program, Walk, python_version, start_python};
+use crate::program::{Program, Walk, client_options, python_version, start_python};
 use crate::{refusals, renewals, sign_out};
 
 pub const PROGRAM: Program = Program {
@@ -63,15 +60,8 @@ fn early(store: &str) -> Value {
 }
 
 fn start_with(checks: &str, ttl: Duration, more: &Value, settings: &Value, isolates: &[&str]) -> Env {
-    let server = start_python(
-        "canaille_sso.py",
-        &json!({
-            "redirect_uri": format!("{APP}/auth/callback/real"),
-            "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
-            "access_token_ttl": ttl.as_secs(),
-            "checks": checks,
-        }),
-    );
+    let options = with(&client_options(ttl), &json!({ "checks": checks }));
+    let server = start_python("canaille_sso.py", &options);
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": format!("http://localhost:{}", server.address.port()),
         "scope": "openid profile email", "strict_rotation": true, "logout": true,
@@ -79,13 +69,6 @@ fn start_with(checks: &str, ttl: Duration, more: &Value, settings: &Value, isola
         "token": { "invalid_grant_errors": ["There is no 'user' for this token."] },
     });
     Env::start(server, &with(&provider, more), settings, isolates)
-}
-
-fn signed_in(env: &Env) -> Client {
-    let browser = env.client();
-    sign_in(&browser, "ada");
-    assert_eq!(env.shown(&browser)["user"]["email"], "ada@example.com");
-    browser
 }
 
 fn burst_with_a_durable_object() {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
-use crate::browser::sign_in;
+use crate::browser::signed_in;
 use crate::env::{Env, FAR, NEAR, stores, text_in_session, with};
 use crate::program::Run::{Checks, Counts};
-use crate::program::{APP, Program, Walk, python_version, start_python};
+use crate::program::{Program, Walk, client_options, python_version, start_python};
 use crate::{renewals, sign_out};
 
 pub const PROGRAM: Program = Program {
@@ -47,15 +47,8 @@ pub const PROGRAM: Program = Program {
 const TTL: Duration = Duration::from_secs(5);
 
 fn start(grace: u32, settings: &Value, isolates: &[&str]) -> (Env, Client) {
-    let server = start_python(
-        "django_oauth.py",
-        &json!({
-            "redirect_uri": format!("{APP}/auth/callback/real"),
-            "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
-            "access_token_ttl": TTL.as_secs(),
-            "grace": grace,
-        }),
-    );
+    let options = with(&client_options(TTL), &json!({ "grace": grace }));
+    let server = start_python("django_oauth.py", &options);
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": server.direct("/o"), "scope": "openid profile email",
         "strict_rotation": grace == 0, "renew": "at-end", "logout": true,
@@ -65,13 +58,6 @@ fn start(grace: u32, settings: &Value, isolates: &[&str]) -> (Env, Client) {
     let env = Env::start(server, &provider, settings, isolates);
     let browser = signed_in(&env);
     (env, browser)
-}
-
-fn signed_in(env: &Env) -> Client {
-    let browser = env.client();
-    sign_in(&browser, "ada");
-    assert_eq!(env.shown(&browser)["user"]["email"], "ada@example.com");
-    browser
 }
 
 fn expiry() {

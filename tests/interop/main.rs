@@ -21,6 +21,7 @@ mod django_oauth;
 mod env;
 mod form;
 mod graphql;
+mod idpyoidc;
 mod oidc_provider;
 mod program;
 mod refusals;
@@ -40,8 +41,8 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Program, Run, Walk};
 
-const PROGRAMS: [Program; 4] =
-    [oidc_provider::PROGRAM, django_oauth::PROGRAM, canaille::PROGRAM, graphql::PROGRAM];
+const PROGRAMS: [Program; 5] =
+    [oidc_provider::PROGRAM, django_oauth::PROGRAM, canaille::PROGRAM, idpyoidc::PROGRAM, graphql::PROGRAM];
 
 /// How many walks run at the same time. Most of a walk is waiting for a token's end.
 const AT_ONCE: usize = 4;

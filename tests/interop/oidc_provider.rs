@@ -10,7 +10,7 @@ use crate::env::{
     Env, FAR, NEAR, copy_session, stores, text_in_session, wait_for_the_end_of_the_token, with,
 };
 use crate::program::Run::{Checks, Counts};
-use crate::program::{APP, Program, Walk, npm_version, start_node};
+use crate::program::{APP, Program, Walk, client_options, npm_version, start_node};
 use crate::{renewals, sign_out};
 
 pub const PROGRAM: Program = Program {
@@ -56,14 +56,7 @@ fn start(settings: &Value, isolates: &[&str]) -> (Env, Client) {
 }
 
 fn start_with(more: &Value, settings: &Value, isolates: &[&str]) -> (Env, Client) {
-    let server = start_node(
-        "oidc-provider.mjs",
-        &json!({
-            "redirect_uri": format!("{APP}/auth/callback/real"),
-            "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
-            "access_token_ttl": TTL.as_secs(),
-        }),
-    );
+    let server = start_node("oidc-provider.mjs", &client_options(TTL));
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": format!("http://localhost:{}", server.address.port()),
         "strict_rotation": true, "logout": true,

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::repository::{node, root};
 use crate::server::Server;
@@ -32,6 +33,16 @@ pub enum Run {
     Checks(fn()),
     /// Gives what it has counted, in words.
     Counts(fn() -> String),
+}
+
+/// What every provider is told of its client, and how long its access tokens live.
+pub fn client_options(ttl: Duration) -> Value {
+    json!({
+        "redirect_uri": format!("{APP}/auth/callback/real"),
+        "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
+        "frontchannel_logout_uri": format!("{APP}/auth/frontchannel-logout"),
+        "access_token_ttl": ttl.as_secs(),
+    })
 }
 
 /// Starts a script of tests/interop/apps in Node.js.
