@@ -16,7 +16,8 @@ const WAIT: Duration = Duration::from_millis(150);
 
 /// After the end of an access token, the next request passes with another one; and so again.
 pub fn an_ended_token_is_renewed(env: &Env, browser: &Client) {
-    for round in 1..=2 {
+    let mut generation = 0;
+    for _ in 0..2 {
         let before = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
         wait_for_the_end_of_the_token(browser);
         // The session rounds it down to a second, so that the program may still accept the token.
@@ -24,8 +25,11 @@ pub fn an_ended_token_is_renewed(env: &Env, browser: &Client) {
         env.whoami(browser).expect_status(200);
         let after = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
         assert!(before.0 != after.0 && before.1 != after.1, "both tokens are new");
-        assert_eq!(session(browser)["generation"], round);
-        assert_eq!((env.counts().refreshed, env.counts().refused), (round, 0));
+        let renewed = session(browser)["generation"].as_u64().unwrap_or_default();
+        // On a machine so busy that the new token has ended, too, it is renewed again.
+        assert!(renewed > generation, "{renewed} renewals, and {generation} before");
+        generation = renewed;
+        assert_eq!((env.counts().refreshed, env.counts().refused), (generation, 0));
     }
 }
 

@@ -23,7 +23,7 @@ from cryptojwt.jwt import JWT
 from idpyoidc.message import Message
 from idpyoidc.server import Server
 from idpyoidc.server.configure import OPConfiguration
-from idpyoidc.server.exception import FailedAuthentication
+from idpyoidc.server.exception import FailedAuthentication, UnAuthorizedClient
 from idpyoidc.server.oidc.session import Session
 from idpyoidc.server.user_authn.user import UserAuthnMethod, create_signed_jwt, verify_signed_jwt
 
@@ -228,7 +228,7 @@ def ask(name, request, info):
     point = server.get_endpoint(name)
     try:
         parsed = point.parse_request(request, http_info=info)
-    except Exception as error:
+    except UnAuthorizedClient as error:
         return None, say(401, {"error": "invalid_client", "error_description": repr(error)})
     if "error" in parsed:
         return None, say(400, parsed.to_dict())
@@ -355,7 +355,7 @@ def application(environ, start_response):
 
 
 def change_address(query):
-    users[query["user"]]["email"] = query["email"]
+    context.userinfo.db[query["user"]]["email"] = query["email"]
 
 
 def revoke(query):
