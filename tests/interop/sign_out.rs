@@ -17,8 +17,9 @@ pub fn it_reaches_the_provider_and_every_copy(env: &Env, browser: &Client, token
     it_reaches_every_copy(env, browser);
     wait_until("the provider has revoked the refresh token", || env.counts().revoked > begun.revoked);
     let grant = [("grant_type", "refresh_token"), ("refresh_token", &refresh_token)];
+    let before = env.counts();
     env.post_as_client(token_endpoint, &grant).expect_status(400);
-    assert_eq!(env.counts().refused, begun.refused + 1);
+    assert_eq!(env.counts().refused, before.refused + 1);
 }
 
 /// The sign-out ends the session here, and in every copy of its cookie.
@@ -135,9 +136,11 @@ pub fn the_provider_tells_nobody(env: &Env, browser: &Client, page: &str) -> Str
 /// No isolate knows who the copies are any more, once it has read what was revoked; nor does it renew their tokens.
 fn expect_to_end(env: &Env, copies: &[Client]) {
     wait_until("every copy has ended", || copies.iter().all(|copy| env.shown(copy) == Value::Null));
-    let ended = env.counts();
+    // Tokens may still be revoked in the background.
+    let renewals = || (env.counts().refreshed, env.counts().refused);
+    let ended = renewals();
     copies.iter().for_each(expect_signed_out);
-    assert_eq!(env.counts(), ended, "nothing was renewed");
+    assert_eq!(renewals(), ended, "nothing was renewed");
 }
 
 /// With `logout = true` the sign-out goes on to the provider, which does not ask again, because it gets the ID token as a

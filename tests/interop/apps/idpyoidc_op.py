@@ -16,7 +16,7 @@ import json
 import secrets
 import socket
 from http.cookies import SimpleCookie
-from urllib.parse import parse_qs, parse_qsl, quote
+from urllib.parse import parse_qs, parse_qsl
 
 from common_wsgi import counts, options, serve
 from cryptojwt.jwt import JWT
