@@ -124,7 +124,7 @@ impl Env {
         let session = session(browser);
         let time = |claim: &str| Duration::from_secs(session[claim].as_u64().expect("a time"));
         let (begin, end) = (time("iat"), time("expires_at"));
-        let due = if self.renews_early { begin + (end - begin) / 2 } else { end };
+        let due = if self.renews_early { (begin + end) / 2 } else { end };
         std::thread::sleep(due.saturating_sub(since_1970()));
     }
 
@@ -234,7 +234,7 @@ pub fn wait_at_most(max_wait: Duration, what: &str, is_so: impl Fn() -> bool) {
 /// The claims in a browser's session cookie.
 pub fn session(browser: &Client) -> Map<String, Value> {
     let sealed: String = chunks(browser).into_iter().map(|(_, value)| value).collect();
-    assert!(!sealed.is_empty(), "nobody is signed in");
+    assert!(!sealed.is_empty(), "no one is signed in");
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let now = Timestamp::from_seconds(since_1970().as_secs());
     seal::open(&keys, Dialect::AuthJsV5, COOKIE, &sealed, now).unwrap()
