@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model,
-    providers, race, test,
+    providers, race, release, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -29,6 +29,12 @@ pub(crate) enum Command {
     /// If the environment variable XTASK_BUILD_FAST is set, wasm-opt does not run, as in the builds of `cargo xtask dev`.
     /// The Worker then behaves the same and is larger.
     Build,
+
+    /// Check, build and pack what a version consists of, with checksums and a bill of materials
+    ///
+    /// The files are written into build/release/. Without `--dry-run` the commit is tagged. Nothing is published: the
+    /// commands for that are printed.
+    Release(release::Options),
 
     /// Build the Worker and list its size by crate and by function
     Size,
@@ -109,7 +115,7 @@ pub(crate) enum Command {
 
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Build and run", &["build", "dev"]),
+    ("Build and run", &["build", "dev", "release"]),
     (
         "Test",
         &[

@@ -21,6 +21,7 @@ mod project;
 mod providers;
 mod public_suffixes;
 mod race;
+mod release;
 mod stack;
 mod step;
 mod test;
@@ -58,6 +59,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
     let project = Project::find()?;
     match command {
         Command::Build => build::build(&project, build::Effort::from_environment()),
+        Command::Release(options) => release::release(&project, options),
         Command::Size => build::size(&project),
         Command::Dev(options) => dev::dev(&project, options),
         Command::Test(options) => test::test(&project, options),

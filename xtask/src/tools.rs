@@ -212,7 +212,16 @@ pub(crate) fn fingerprint<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> Str
         hash.update((input.len() as u64).to_le_bytes());
         hash.update(input);
     }
-    hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&hash.finalize())
+}
+
+/// The SHA-256 hash of the bytes, as hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The major and minor numbers of a text like `v22.12.0`.

@@ -12,7 +12,7 @@ mod size;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -119,6 +119,11 @@ pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) ->
         fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))?;
     }
     size::report(source.output, &output)
+}
+
+/// The files that are deployed, after [`build`].
+pub(crate) fn worker_files(project: &Project) -> [PathBuf; 2] {
+    [SCRIPT, MODULE].map(|name| project.path(WORKER.output).join(name))
 }
 
 /// Builds the Worker, and prints its size by crate and by function.
