@@ -47,7 +47,7 @@ pub(crate) fn pack(project: &Project) -> Result<PathBuf> {
     })?;
     let tarball = step("npm pack", || npm_pack(project, &folder))?;
     verify(project, &folder)?;
-    for file in built(&folder)?.iter().filter(|file| file.ends_with(".wasm")) {
+    for file in built(&folder)?.iter().filter(|file| is_module(file)) {
         println!("   {}  {file}", sha256(&read(&folder.join(file))?));
     }
     let name = tarball.strip_prefix(project.path("")).unwrap_or(&tarball).display();
@@ -106,9 +106,14 @@ fn built(folder: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     walk(folder, "", &mut found)?;
     let script = format!("worker/{SCRIPT}");
-    found.retain(|name| *name == script || name.ends_with(".wasm"));
+    found.retain(|name| *name == script || is_module(name));
     found.sort();
     Ok(found)
+}
+
+/// Whether a file is a WebAssembly module.
+fn is_module(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "wasm")
 }
 
 /// Adds every file below `folder`, with slashes in its name.
