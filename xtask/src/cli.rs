@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model,
-    providers, race, release, test,
+    apps, bench, browser, build, conformance, dev, examples, explain, frameworks, interop, layers, migrate,
+    model, providers, race, release, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     ///
     /// If the environment variable XTASK_BUILD_FAST is set, wasm-opt does not run, as in the builds of `cargo xtask dev`.
     /// The Worker then behaves the same and is larger.
-    Build,
+    Build(build::Options),
 
     /// Check, build and pack what a version consists of, with checksums and a bill of materials
     ///
@@ -86,6 +86,11 @@ pub(crate) enum Command {
     /// table of the results.
     Interop(interop::Options),
 
+    /// Pack the npm package, install it in an empty folder, and sign in there under `wrangler dev`
+    ///
+    /// Prints how long each step took.
+    Package,
+
     Bench(bench::Arguments),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
@@ -126,6 +131,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "frameworks",
             "migrate",
             "interop",
+            "package",
             "conformance",
             "providers",
         ],

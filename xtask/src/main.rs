@@ -17,6 +17,7 @@ mod layers;
 mod marked;
 mod migrate;
 mod model;
+mod package;
 mod project;
 mod providers;
 mod public_suffixes;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, rest: &[OsString]) -> Result<()> {
     let project = Project::find()?;
     match command {
-        Command::Build => build::build(&project, build::Effort::from_environment()),
+        Command::Build(options) => build::run(&project, *options),
         Command::Release(options) => release::release(&project, options),
         Command::Size => build::size(&project),
         Command::Dev(options) => dev::dev(&project, options),
@@ -70,6 +71,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
         Command::Conformance(options) => conformance::conformance(&project, options),
+        Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),

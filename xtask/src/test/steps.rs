@@ -10,6 +10,7 @@ use crate::examples;
 use crate::frameworks;
 use crate::interop;
 use crate::layers;
+use crate::package;
 use crate::project::Project;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
@@ -62,6 +63,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
         Step::new("dev, a site of your own", || dev::walk(project)),
+        Step::new("the npm package", || package::package(project)),
         Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
         Step::new("an example in a browser", || examples::run_everywhere(project)),
     ];
