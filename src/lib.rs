@@ -32,7 +32,6 @@ mod isolate;
 mod lease;
 #[cfg(target_arch = "wasm32")]
 mod platform;
-pub mod runtime;
 #[cfg(target_arch = "wasm32")]
 mod webcrypto;
 
@@ -42,4 +41,6 @@ pub use crate::entry::entry;
 pub use crate::entry::{fetch, fetch_with_hooks};
 #[cfg(target_arch = "wasm32")]
 pub use crate::lease::RefreshLease;
+/// The values that the configuration accepts on Cloudflare Workers, and the names of the bindings.
+pub use vestibule_workers as runtime;
 pub use vestibule_core::{Vestibule, config, hooks, http, session};

@@ -41,6 +41,16 @@ pub struct ConfigError {
     pub problem: String,
     /// How to fix it; empty where the problem says it.
     pub fix: String,
+    /// The variable that can be set in place of the key that is missing, if there is one.
+    pub variable: Option<String>,
+}
+
+impl ConfigError {
+    /// The secret or variable that is wrong, or that is missing where it or a key has to be set.
+    pub fn variable(&self) -> Option<&str> {
+        let is_key = self.place.strip_prefix("AUTH").is_some_and(|rest| !rest.starts_with('_'));
+        self.variable.as_deref().or_else(|| (!is_key).then_some(self.place.as_str()))
+    }
 }
 
 /// Collects mistakes while the checks go on. A check that finds a mistake notes it and continues with a placeholder:
@@ -53,7 +63,16 @@ impl Problems {
     pub(super) fn note(&self, place: String, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
         let (problem, fix) = (fmt::format(problem), fmt::format(fix));
         let mut noted = self.0.take();
-        noted.push(ConfigError { place, problem, fix });
+        noted.push(ConfigError { place, problem, fix, variable: None });
+        self.0.set(noted);
+    }
+
+    /// Says of the last mistake that setting this variable would mend it.
+    pub(super) fn note_variable(&self, variable: &str) {
+        let mut noted = self.0.take();
+        if let Some(last) = noted.last_mut() {
+            last.variable = Some(variable.to_owned());
+        }
         self.0.set(noted);
     }
 
