@@ -41,6 +41,6 @@ pub use crate::entry::entry;
 pub use crate::entry::{fetch, fetch_with_hooks};
 #[cfg(target_arch = "wasm32")]
 pub use crate::lease::RefreshLease;
+pub use vestibule_core::{Vestibule, config, hooks, http, session};
 /// The values that the configuration accepts on Cloudflare Workers, and the names of the bindings.
 pub use vestibule_workers as runtime;
-pub use vestibule_core::{Vestibule, config, hooks, http, session};

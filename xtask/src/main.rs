@@ -4,11 +4,11 @@ mod apps;
 mod bench;
 mod browser;
 mod build;
+mod check;
 mod cli;
 mod conformance;
 mod dev;
 mod examples;
-mod explain;
 mod frameworks;
 mod icons;
 mod interop;
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, rest: &[OsString]) -> Result<()> {
     let project = Project::find()?;
     match command {
-        Command::Build => build::build(&project, build::Effort::from_environment()),
+        Command::Build => build(&project),
         Command::Size => build::size(&project),
         Command::Dev(options) => dev::dev(&project, options),
         Command::Test(options) => test::test(&project, options),
@@ -75,6 +75,16 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),
         Command::Icons => icons::renew(&project),
-        Command::Explain(_) => explain::explain(&project, rest),
+        Command::Check(_) => check::run(&project, "check", rest),
+        Command::Explain(_) => check::run(&project, "explain", rest),
     }
+}
+
+/// Builds the Worker. What may be deployed is checked first; a Worker on this machine shows the mistakes itself.
+fn build(project: &Project) -> Result<()> {
+    let effort = build::Effort::from_environment();
+    if effort == build::Effort::Optimized {
+        check::check_before_build(project)?;
+    }
+    build::build(project, effort)
 }

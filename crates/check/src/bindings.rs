@@ -59,17 +59,18 @@ impl Bindings {
             bound.extend(items.iter().filter_map(|item| Bound::new(kind, item, key)));
         }
         let objects = deployment.own("durable_objects").and_then(|table| table.get("bindings"));
+        bound.extend(objects.map_or(&[][..], Node::items).iter().filter_map(|item| {
+            let is_own = item.get("script_name").is_none();
+            let class = item.get("class_name").and_then(Node::text).filter(|_| is_own);
+            Some(Bound { class: class.map(str::to_owned), ..Bound::new(Kind::DurableObject, item, "name")? })
+        }));
         bound.extend(
-            objects.map_or(&[][..], Node::items).iter().filter_map(|item| {
-                let is_own = item.get("script_name").is_none();
-                let class = item.get("class_name").and_then(Node::text).filter(|_| is_own);
-                Some(Bound { class: class.map(str::to_owned), ..Bound::new(Kind::DurableObject, item, "name")? })
-            }),
+            deployment.inherited("assets").and_then(|item| Bound::new(Kind::Assets, item, "binding")),
         );
-        bound.extend(deployment.inherited("assets").and_then(|item| Bound::new(Kind::Assets, item, "binding")));
         let migrations = deployment.inherited("migrations").map_or(&[][..], Node::items).iter();
         let classes = migrations.flat_map(|migration| {
-            let lists = ["new_sqlite_classes", "new_classes"].into_iter().filter_map(|key| migration.get(key));
+            let lists =
+                ["new_sqlite_classes", "new_classes"].into_iter().filter_map(|key| migration.get(key));
             let created = lists.flat_map(Node::items).filter_map(Node::text);
             let renamed = migration.get("renamed_classes").map_or(&[][..], Node::items).iter();
             let renamed = renamed.filter_map(|item| item.get("to")?.text());
@@ -92,8 +93,9 @@ impl Bindings {
     }
 
     pub(crate) fn check_revocation(&self, config: Config) -> Result<Config, ConfigErrors> {
-        config
-            .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(|name| self.is_bound(name)))
+        config.check_revocation(&RUNTIME, &|kind| {
+            revocation_binding(kind).is_none_or(|name| self.is_bound(name))
+        })
     }
 
     /// What is wrong with the Worker's own bindings.
@@ -103,11 +105,18 @@ impl Bindings {
             let name = &bound.name;
             if self.bound.iter().take(index).any(|other| other.name == *name) {
                 let problem = "another binding already has this name";
-                findings.push(Finding::error(bound.at.clone(), name, problem, "wrangler deploys only one of them"));
+                findings.push(Finding::error(
+                    bound.at.clone(),
+                    name,
+                    problem,
+                    "wrangler deploys only one of them",
+                ));
             }
             let wanted = match name.as_str() {
                 KV => Some((Kind::Kv, "a KV namespace", "[[kv_namespaces]]")),
-                LEASE_OBJECTS => Some((Kind::DurableObject, "a Durable Object", "[[durable_objects.bindings]]")),
+                LEASE_OBJECTS => {
+                    Some((Kind::DurableObject, "a Durable Object", "[[durable_objects.bindings]]"))
+                }
                 _ => None,
             };
             if let Some((_, what, table)) = wanted.filter(|(kind, _, _)| bound.kind != *kind) {
@@ -145,7 +154,8 @@ impl Bindings {
         let upstreams = config.upstreams.iter().enumerate();
         let upstreams = upstreams.map(|(i, upstream)| (format!("AUTH.upstreams[{i}].to"), &upstream.target));
         let rules = config.rules.rules().iter();
-        let rules = rules.filter_map(|rule| Some((format!("{}.to", rule.place), rule.forwarding.target.as_ref()?)));
+        let rules =
+            rules.filter_map(|rule| Some((format!("{}.to", rule.place), rule.forwarding.target.as_ref()?)));
         let mut findings = Vec::new();
         for (place, target) in upstreams.chain(rules) {
             let Target::Service(name) = target else { continue };

@@ -49,10 +49,8 @@ impl Report {
         };
         let errors = self.errors();
         let advice = self.findings.len() - errors;
-        let counts = [
-            plural(errors, "error", "errors"),
-            plural(advice, "piece of advice", "pieces of advice"),
-        ];
+        let counts =
+            [plural(errors, "error", "errors"), plural(advice, "piece of advice", "pieces of advice")];
         text.push_str(&format!("{}\n", counts.join(", ")));
         text
     }
@@ -89,17 +87,32 @@ fn environments<'a>(files: &'a Files, wanted: Option<&'a str>) -> Vec<Option<&'a
 fn no_environment(files: &Files, name: &str) -> Finding {
     let at = files.deployment(None).map(|top| top.at).unwrap_or_default();
     let known = files.environments();
-    let fix = if known.is_empty() { "the file has none".to_owned() } else { format!("the file has {}", known.join(", ")) };
+    let fix = if known.is_empty() {
+        "the file has none".to_owned()
+    } else {
+        format!("the file has {}", known.join(", "))
+    };
     Finding::error(at, format!("env.{name}"), "there is no such environment", fix)
 }
 
 fn deployment_findings(deployment: &Deployment<'_>) -> Vec<Finding> {
     let mut findings = size::findings(deployment);
+    if deployment.auth.is_none()
+        && let Some(absent) = size::misplaced(deployment).or_else(|| deployment.not_inherited())
+    {
+        findings.push(absent);
+        return findings;
+    }
     let bindings = Bindings::of(deployment);
     findings.extend(bindings.findings());
     let loaded = Loaded::new(deployment);
-    findings.extend(loaded.errors.iter().map(|error| refused(deployment, error)));
-    findings.extend(missing_secrets(deployment, &loaded));
+    let refused = loaded.errors.iter().map(|error| refused(deployment, error));
+    let refused: Vec<Finding> = refused.chain(missing_secrets(deployment, &loaded)).collect();
+    // A variable of the wrong type counts as missing; once is enough.
+    let is_known =
+        |refused: &Finding| findings.iter().any(|known| known.place == format!("vars.{}", refused.place));
+    let refused: Vec<Finding> = refused.into_iter().filter(|refused| !is_known(refused)).collect();
+    findings.extend(refused);
     let Some(config) = &loaded.config else { return findings };
     findings.extend(bindings.missing_services(deployment, config));
     let errors = binding_errors(deployment, &loaded, &bindings);
@@ -125,7 +138,8 @@ fn missing_secrets(deployment: &Deployment<'_>, loaded: &Loaded) -> Vec<Finding>
     if deployment.knows_secrets() {
         return loaded.missing.iter().map(|(_, error)| refused(deployment, error)).collect();
     }
-    let (settable, keys): (Vec<_>, Vec<_>) = loaded.missing.iter().partition(|(name, error)| *name == error.place);
+    let (settable, keys): (Vec<_>, Vec<_>) =
+        loaded.missing.iter().partition(|(name, error)| *name == error.place);
     // A key that a variable may replace is more probably forgotten than set elsewhere.
     let mut findings: Vec<Finding> = keys.iter().map(|(_, error)| refused(deployment, error)).collect();
     if !settable.is_empty() {

@@ -18,5 +18,8 @@ pub fn compile(input: &Input) -> Result<(String, Report), Report> {
     // JSON is JavaScript since ES2019, with every character.
     let auth = serde_json::to_string_pretty(&auth).unwrap_or_default();
     let name = &file.name;
-    Ok((format!("// Compiled from {name}. Change that file, and compile it again.\nexport default {auth};\n"), report))
+    Ok((
+        format!("// Compiled from {name}. Change that file, and compile it again.\nexport default {auth};\n"),
+        report,
+    ))
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::document::{At, File, Node, SyntaxError, Variable, Written, variables};
+use crate::document::{At, File, Member, Node, SyntaxError, Variable, Written, variables};
 use crate::finding::Finding;
 
 /// The files to check.
@@ -50,6 +50,7 @@ impl Files {
             None
         };
         let (wrangler, vestibule) = (read(&input.wrangler), read(&input.vestibule));
+        findings.extend(vestibule.as_ref().and_then(not_a_wrangler_file));
         if !findings.is_empty() {
             return Err(findings);
         }
@@ -67,28 +68,30 @@ impl Files {
     /// The environments that the wrangler file names.
     pub(crate) fn environments(&self) -> Vec<&str> {
         let table = self.wrangler.as_ref().and_then(|wrangler| wrangler.get("env"));
-        table.map(|table| table.members().iter().map(|member| member.key.as_str()).collect()).unwrap_or_default()
+        table
+            .map(|table| table.members().iter().map(|member| member.key.as_str()).collect())
+            .unwrap_or_default()
     }
 
     /// The deployment of an environment, or of the top level. `None` if there is no such environment.
     pub(crate) fn deployment(&self, environment: Option<&str>) -> Option<Deployment<'_>> {
         let root = self.wrangler.as_ref();
-        let section = match environment {
-            None => root,
-            Some(name) => Some(root?.get("env")?.get(name)?),
+        let named = match environment {
+            None => None,
+            Some(name) => Some(root?.get("env")?.member(name)?),
         };
+        let section = named.map_or(root, |member| Some(&member.value));
         let vars = section.and_then(|section| section.get("vars"));
         let own = vars.and_then(|vars| vars.member("AUTH"));
         let start = At { file: self.first.clone(), line: 1, column: 1 };
         let at = own.map(|member| member.at.clone());
         let at = at.or_else(|| self.vestibule.as_ref().map(|node| node.at.clone())).unwrap_or(start);
+        let own = own.map(|member| member.value.parsed());
         let auth = match (self.vestibule.clone(), own) {
-            (None, own) => own.map(|member| member.value.clone()),
-            (Some(file), None) => Some(file),
-            (Some(file), Some(own)) if own.value.is_table() => Some(file.overridden_by(&own.value)),
-            (Some(_), Some(own)) => Some(own.value.clone()),
+            (Some(file), Some(own)) => Some(file.overridden_by(&own)),
+            (file, own) => own.or(file),
         };
-        Some(Deployment { files: self, root, section, vars, auth, at })
+        Some(Deployment { files: self, root, named, section, vars, auth, at })
     }
 }
 
@@ -96,6 +99,8 @@ impl Files {
 pub(crate) struct Deployment<'a> {
     files: &'a Files,
     root: Option<&'a Node>,
+    /// The environment, if it is not the top level.
+    named: Option<&'a Member>,
     section: Option<&'a Node>,
     vars: Option<&'a Node>,
     /// The configuration: the keys of both files.
@@ -108,6 +113,19 @@ impl<'a> Deployment<'a> {
     /// The variables of the wrangler file.
     pub(crate) fn vars(&self) -> Option<&'a Node> {
         self.vars
+    }
+
+    /// The mistake that an environment has no configuration: wrangler inherits no variables.
+    pub(crate) fn not_inherited(&self) -> Option<Finding> {
+        let Member { key, at, .. } = self.named?;
+        Some(Finding::error(
+            at.clone(),
+            format!("env.{key}.vars.AUTH"),
+            "the configuration is missing: wrangler does not inherit variables and bindings from the top level",
+            format!(
+                "write [env.{key}.vars.AUTH], or move the configuration into vestibule.toml, which all environments share"
+            ),
+        ))
     }
 
     /// The table of the environment in the wrangler file.
@@ -166,6 +184,15 @@ impl<'a> Deployment<'a> {
         })?;
         Some(found.member("id").map_or_else(|| found.at.clone(), |id| id.at.clone()))
     }
+}
+
+/// The mistake that `vestibule.toml` is written like a wrangler file.
+fn not_a_wrangler_file(file: &Node) -> Option<Finding> {
+    let member = ["vars", "AUTH"].into_iter().find_map(|key| file.member(key))?;
+    let problem = "this file is the table AUTH itself";
+    let fix =
+        "write base_path = \"/auth\", [session], [[providers]] at the top, without vars.AUTH before them";
+    Some(Finding::error(member.at.clone(), &member.key, problem, fix))
 }
 
 /// The finding for a syntax error.

@@ -154,6 +154,26 @@ impl Node {
         matches!(self.value, Written::Table(_))
     }
 
+    /// This value; if it is a string with a JSON object, that object, all of which is where the string is.
+    #[must_use]
+    pub fn parsed(&self) -> Self {
+        let parsed = self.text().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+        parsed.map_or_else(|| self.clone(), |table| self.made_of(Value::Object(table)))
+    }
+
+    fn made_of(&self, value: Value) -> Self {
+        let at = self.at.clone();
+        let value = match value {
+            Value::Array(items) => Written::Array(items.into_iter().map(|item| self.made_of(item)).collect()),
+            Value::Object(table) => {
+                let member = |(key, value)| Member { key, at: at.clone(), value: self.made_of(value) };
+                Written::Table(table.into_iter().map(member).collect())
+            }
+            scalar => Written::Scalar(scalar),
+        };
+        Self { at: self.at.clone(), value }
+    }
+
     /// The value without places, as wrangler sends it to the Worker.
     pub fn to_json(&self) -> Value {
         match &self.value {

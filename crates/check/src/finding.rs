@@ -42,12 +42,22 @@ pub struct Finding {
 
 impl Finding {
     /// A mistake.
-    pub fn error(at: At, place: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub fn error(
+        at: At,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
         Self { severity: Severity::Error, at, place: place.into(), problem: problem.into(), fix: fix.into() }
     }
 
     /// Advice.
-    pub fn advice(at: At, place: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub fn advice(
+        at: At,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
         Self { severity: Severity::Advice, ..Self::error(at, place, problem, fix) }
     }
 

@@ -40,7 +40,8 @@ impl Loaded {
     /// The core names the secrets that are missing; each gets a stand-in, until only other mistakes are left. So the checks
     /// behind a missing secret run as well, and an optional secret that no one set stays unset.
     pub(crate) fn new(deployment: &Deployment<'_>) -> Self {
-        let mut loaded = Self { config: None, errors: Vec::new(), missing: Vec::new(), stand_ins: BTreeMap::new() };
+        let mut loaded =
+            Self { config: None, errors: Vec::new(), missing: Vec::new(), stand_ins: BTreeMap::new() };
         loop {
             let errors = match loaded.load(deployment) {
                 Ok(config) => {

@@ -14,7 +14,7 @@ const ALMOST: usize = MAX_VARIABLE / 10 * 9;
 
 /// What is wrong with the variables of a deployment.
 pub(crate) fn findings(deployment: &Deployment<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = misplaced(deployment).into_iter().collect();
+    let mut findings = Vec::new();
     for member in deployment.vars().map_or(&[][..], Node::members) {
         let place = || format!("vars.{}", member.key);
         findings.extend(of_size(member));
@@ -39,7 +39,8 @@ fn of_size(member: &Member) -> Option<Finding> {
         value => value.to_string().len(),
     };
     let place = if member.key == "AUTH" { "AUTH".to_owned() } else { format!("vars.{}", member.key) };
-    let fix = "move the configuration into vestibule.toml, which is compiled into the Worker and has no such limit";
+    let fix =
+        "move the configuration into vestibule.toml, which is compiled into the Worker and has no such limit";
     if size > MAX_VARIABLE {
         let problem = format!("the variable has {size} bytes, and Cloudflare accepts {MAX_VARIABLE}");
         return Some(Finding::error(member.at.clone(), place, problem, fix));
@@ -59,10 +60,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// A table that was probably meant to be the configuration, where there is none.
-fn misplaced(deployment: &Deployment<'_>) -> Option<Finding> {
-    if deployment.auth.is_some() {
-        return None;
-    }
+pub(crate) fn misplaced(deployment: &Deployment<'_>) -> Option<Finding> {
     let found = |node: Option<&Node>| -> Option<(String, At)> {
         let members = node?.members().iter();
         let found = members.filter(|member| member.value.is_table()).find(|member| {

@@ -26,7 +26,8 @@ fn report(directory: &Path) -> Report {
         let text = fs::read_to_string(directory.join(path)).ok()?;
         Some(File::new(name, text))
     };
-    let wrangler = read("wrangler.toml", "wrangler.toml").or_else(|| read("wrangler.jsonc", "wrangler.jsonc"));
+    let wrangler =
+        read("wrangler.toml", "wrangler.toml").or_else(|| read("wrangler.jsonc", "wrangler.jsonc"));
     check(&Input {
         wrangler,
         vestibule: read("vestibule.toml", "vestibule.toml"),

@@ -57,7 +57,10 @@ fn node(file: &File, value: &Ast<'_>, twins: &mut Vec<SyntaxError>) -> Node {
                     ObjectPropName::Word(name) => file.at(name.range.start),
                 };
                 if members.iter().any(|known| known.key == key) {
-                    twins.push(SyntaxError { at: at.clone(), problem: format!("the key {key:?} is there twice") });
+                    twins.push(SyntaxError {
+                        at: at.clone(),
+                        problem: format!("the key {key:?} is there twice"),
+                    });
                 }
                 members.push(Member { key, at, value: node(file, &property.value, twins) });
             }

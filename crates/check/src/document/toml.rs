@@ -25,11 +25,7 @@ pub(super) fn parse(file: &File) -> Result<Node, Vec<SyntaxError>> {
 fn table(file: &File, table: &DeTable<'_>) -> Written {
     let member = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let key: &Spanned<std::borrow::Cow<'_, str>> = key;
-        Member {
-            key: key.get_ref().to_string(),
-            at: file.at(key.span().start),
-            value: node(file, value),
-        }
+        Member { key: key.get_ref().to_string(), at: file.at(key.span().start), value: node(file, value) }
     };
     let mut members: Vec<Member> = table.iter().map(member).collect();
     members.sort_by(|a, b| a.at.cmp(&b.at));
