@@ -14,6 +14,7 @@ mod deployment;
 pub mod document;
 pub mod explain;
 pub mod finding;
+pub mod live;
 mod load;
 mod place;
 mod size;
