@@ -32,6 +32,7 @@ access = "public"
 
 [[vars.AUTH.rules]]
 match = "/admin/:path*"
+access = "signed-in"
 
 [[vars.AUTH.upstreams]]
 to = "https://origin.example.net"
@@ -313,7 +314,7 @@ fn a_clock_that_is_wrong_is_named_with_its_difference() {
 #[test]
 fn an_origin_that_answers_around_the_worker_is_named() {
     let text = only(Network::new().instead("origin.example.net", page(200, "secrets")));
-    assert!(text.starts_with("wrangler.toml:23:1: advice: AUTH.upstreams[0].to: "), "{text}");
+    assert!(text.starts_with("wrangler.toml:24:1: advice: AUTH.upstreams[0].to: "), "{text}");
     assert!(text.contains("answers without the Worker"), "{text}");
 }
 
