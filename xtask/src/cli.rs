@@ -7,7 +7,7 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, conformance, dev, examples, explain, frameworks, interop, layers, migrate,
+    apps, bench, browser, build, check, conformance, dev, examples, frameworks, interop, layers, migrate,
     model, providers, race, release, test,
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build the Worker as `wrangler deploy` ships it: build/index.js and build/index_bg.wasm
+    ///
+    /// Checks the wrangler file of this directory first, and builds nothing if it has a mistake.
     ///
     /// If the environment variable XTASK_BUILD_FAST is set, wasm-opt does not run, as in the builds of `cargo xtask dev`.
     /// The Worker then behaves the same and is larger.
@@ -99,7 +101,9 @@ pub(crate) enum Command {
     /// Explore every order of calls and every fault in the leases and revocations, and print what holds
     Model(model::Options),
 
-    Explain(explain::Arguments),
+    Check(check::Check),
+
+    Explain(check::Explain),
 
     /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
     Layers(layers::Options),
@@ -137,7 +141,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Measure", &["bench", "race", "model"]),
-    ("Inspect", &["explain", "layers", "vocabulary", "size"]),
+    ("Inspect", &["check", "explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
 ];
 

@@ -4,11 +4,11 @@ mod apps;
 mod bench;
 mod browser;
 mod build;
+mod check;
 mod cli;
 mod conformance;
 mod dev;
 mod examples;
-mod explain;
 mod frameworks;
 mod host;
 mod icons;
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, rest: &[OsString]) -> Result<()> {
     let project = Project::find()?;
     match command {
-        Command::Build(options) => build::run(&project, *options),
+        Command::Build(options) => build(&project, *options),
         Command::Release(options) => release::release(&project, options),
         Command::Size => build::size(&project),
         Command::Dev(options) => dev::dev(&project, options),
@@ -80,6 +80,15 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),
         Command::Icons => icons::renew(&project),
-        Command::Explain(_) => explain::explain(&project, rest),
+        Command::Check(_) => check::run(&project, "check", rest),
+        Command::Explain(_) => check::run(&project, "explain", rest),
     }
+}
+
+/// Builds the Worker. What may be deployed is checked first; a Worker on this machine shows the mistakes itself.
+fn build(project: &Project, options: build::Options) -> Result<()> {
+    if build::Effort::from_environment() == build::Effort::Optimized {
+        check::check_before_build(project)?;
+    }
+    build::run(project, options)
 }
