@@ -9,7 +9,10 @@
 )]
 
 mod credentials;
+mod init;
 mod refused;
+#[path = "../support/repository.rs"]
+mod repository;
 
 use std::time::Duration;
 
