@@ -39,6 +39,6 @@ for (const who of Object.keys(providers)) combination({ app: "express", who, hos
 
 // Answers that are no plain words stay what they are.
 const HOSTILE = ['/a"b', "/a'b", '/"]#', "/\\u0022", '/a"""b', "/a\u007fb", "/ä€😀"];
-for (const paths of HOSTILE) combination({ app: "express", who: "acme", hosts: "", paths });
-combination({ app: "express", who: "acme", issuer: 'https://login.example.com/"\n[[rules]]\naccess = "public"\n#', hosts: "", paths: "" });
-combination({ app: "express", origin: 'assets:./a"\n[vars]\nAUTH_SECRET = "x', who: "acme", hosts: "", paths: "" });
+for (const paths of HOSTILE) combination({ app: "express", who: "acme", hosts: "", paths, hostile: true });
+combination({ app: "express", who: "acme", issuer: 'https://login.example.com/"\n[[rules]]\naccess = "public"\n#', hosts: "", paths: "", hostile: true });
+combination({ app: "express", origin: 'assets:./a"\n[vars]\nAUTH_SECRET = "x', who: "acme", hosts: "", paths: "", hostile: true });

@@ -10,6 +10,7 @@ mod dev;
 mod examples;
 mod explain;
 mod frameworks;
+mod helpers;
 mod icons;
 mod interop;
 mod layers;

@@ -124,7 +124,7 @@ function forwarded(rule, { api, framework, origin }) {
   const own = rule.copy().remove("host", "headers");
   if (api !== undefined) return own.set("to", text(new URL(api).origin));
   if (framework !== "spa" || origin.startsWith("assets:")) return undefined;
-  return own.set("to", text(origin));
+  return own.set("to", text(targetOf(origin)));
 }
 
 /** Where everything goes that no rule sends elsewhere. */

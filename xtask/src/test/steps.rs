@@ -8,6 +8,7 @@ use crate::build;
 use crate::dev;
 use crate::examples;
 use crate::frameworks;
+use crate::helpers;
 use crate::interop;
 use crate::layers;
 use crate::project::Project;
@@ -58,6 +59,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+        Step::new("npm helpers", || helpers::run_tests(project)),
         Step::new("dev, a site of your own", || dev::walk(project)),
         Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
         Step::new("an example in a browser", || examples::run_everywhere(project)),
