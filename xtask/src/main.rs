@@ -10,6 +10,7 @@ mod conformance;
 mod dev;
 mod examples;
 mod frameworks;
+mod helpers;
 mod host;
 mod icons;
 mod interop;
