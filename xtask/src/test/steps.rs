@@ -39,7 +39,10 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
         Step::new("clippy, native", || {
-            cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+            cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+            // `--all-targets` leaves out those that commands of their own run.
+            let own = ["clippy", "--package", "vestibule", "--test", "frameworks", "--test", "interop"];
+            cargo(project, &[&own[..], &["--", "-D", "warnings"]].concat())
         }),
         Step::new("clippy, wasm32", || {
             // Without the entry point it is a library for an app's own `fetch`.
