@@ -21,6 +21,7 @@ mod env;
 mod form;
 mod graphql;
 mod oidc_provider;
+mod oidc_provider_strict;
 mod program;
 mod renewals;
 #[path = "../support/repository.rs"]
@@ -38,7 +39,8 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Program, Run, Walk};
 
-const PROGRAMS: [Program; 3] = [oidc_provider::PROGRAM, django_oauth::PROGRAM, graphql::PROGRAM];
+const PROGRAMS: [Program; 4] =
+    [oidc_provider::PROGRAM, oidc_provider_strict::PROGRAM, django_oauth::PROGRAM, graphql::PROGRAM];
 
 /// How many walks run at the same time. Most of a walk is waiting for a token's end.
 const AT_ONCE: usize = 4;

@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Sign in with every provider as its documentation describes, and print a table of the results
     Providers(providers::Options),
 
-    /// Run the tests that need a browser: walks through the demo and through several hosts, a check of every page
+    /// Run the tests that need a browser: walks through the demo, several hosts and sign-outs, a check of every page
     ///
     /// Screenshots are written to target/screenshots/.
     Browser(browser::Options),
