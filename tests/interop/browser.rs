@@ -19,22 +19,36 @@ pub fn signed_in(env: &Env) -> Client {
 
 /// Signs somebody in at the provider `real`, whose forms are filled in. The password is the name. Gives the last page.
 pub fn sign_in(browser: &Client, name: &str) -> ClientResponse {
-    let page = walk_through_sign_in(browser, name, None);
+    let page = walk_through_sign_in(browser, name);
     assert!(page.url.starts_with(APP), "the provider does not return: {}\n{}", page.url, page.text());
     page
 }
 
-/// The same where this button is pressed when the provider asks for consent. Somebody whom it does not let in stays there:
-/// gives the last page.
-pub fn walk_through_sign_in(browser: &Client, name: &str, button: Option<(&str, &str)>) -> ClientResponse {
+/// The same for somebody whom the provider may not let in: then its page is the last one.
+pub fn walk_through_sign_in(browser: &Client, name: &str) -> ClientResponse {
+    submit_while(browser, name, |page| !page.url.starts_with(APP) && Form::of(page).is_some())
+}
+
+/// Begins to sign in at the provider `real`, and goes through its login. Gives the page after that.
+pub fn log_in(browser: &Client, name: &str) -> ClientResponse {
+    submit_while(browser, name, |page| Form::of(page).is_some_and(|form| form.is_login()))
+}
+
+fn submit_while(browser: &Client, name: &str, goes_on: impl Fn(&ClientResponse) -> bool) -> ClientResponse {
     let mut page = begin_sign_in(browser);
     for _ in 0..MAX_PAGES {
-        let Some(form) = Form::of(&page).filter(|_| !page.url.starts_with(APP)) else {
-            return page;
-        };
-        page = fill_in(form, name, button).submit(browser).follow().send();
+        if !goes_on(&page) {
+            break;
+        }
+        page = submit_login(browser, &page, name);
     }
     page
+}
+
+/// Fills in and sends the form on a page of the provider. Gives the next page.
+pub fn submit_login(browser: &Client, page: &ClientResponse, name: &str) -> ClientResponse {
+    let form = Form::of(page).unwrap_or_else(|| panic!("no form on {}\n{}", page.url, page.text()));
+    fill_in(form, name).submit(browser).follow().send()
 }
 
 /// Begins to sign in at the provider `real`, up to its first page.
@@ -43,18 +57,14 @@ pub fn begin_sign_in(browser: &Client) -> ClientResponse {
     browser.post(&format!("{APP}/auth/signin/real")).navigation().form(&form).follow().send()
 }
 
-/// A login form gets the name and the password; any other is sent as it is, or with this button.
-fn fill_in(mut form: Form, name: &str, button: Option<(&str, &str)>) -> Form {
-    let is_login = form.is_login();
+/// A login form gets the name and the password; any other is sent as it is.
+fn fill_in(mut form: Form, name: &str) -> Form {
     for field in LOGIN_FIELDS {
         if form.has(field) {
             form = form.with(field, name);
         }
     }
-    match button {
-        Some((button, value)) if !is_login => form.with(button, value),
-        _ => form,
-    }
+    form
 }
 
 /// Signs in with the form of the API `real`. Gives the response to the form.

@@ -35,9 +35,9 @@ pub const PROGRAM: Program = Program {
             run: Checks(signed_out_at_the_provider),
         },
         Walk { name: "a sign-out at the provider", run: Counts(no_logout_token) },
-        Walk { name: "who refuses consent has no session", run: Checks(refused) },
+        Walk { name: "a refused consent signs nobody in", run: Checks(refused_consent) },
         Walk { name: "a disabled person cannot sign in", run: Checks(disabled_before) },
-        Walk { name: "with a wrong secret nobody signs in", run: Checks(wrong_secret) },
+        Walk { name: "a client that is refused ends no session", run: Checks(refused_client) },
     ],
 };
 
@@ -65,6 +65,8 @@ fn start_with(checks: &str, ttl: Duration, more: &Value, settings: &Value, isola
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": format!("http://localhost:{}", server.address.port()),
         "scope": "openid profile email", "strict_rotation": true, "logout": true,
+        // It accepts no other where tokens are revoked.
+        "token_endpoint_auth_method": "client_secret_basic",
         // What it says of a user who was locked.
         "token": { "invalid_grant_errors": ["There is no 'user' for this token."] },
     });
@@ -154,14 +156,17 @@ fn no_logout_token() -> String {
     sign_out::the_provider_tells_nobody(&env, &signed_in(&env), "/logout")
 }
 
-fn refused() {
-    refusals::who_refuses_consent_has_no_session(&start("durable-object", &["FRA"]), ("answer", "deny"));
+fn refused_consent() {
+    refusals::a_refused_consent_signs_nobody_in(&start("durable-object", &["FRA"]), ("answer", "deny"));
 }
 
 fn disabled_before() {
     refusals::who_is_disabled_cannot_sign_in(&start("durable-object", &["FRA"]));
 }
 
-fn wrong_secret() {
-    refusals::with_a_wrong_secret_nobody_signs_in(&start("durable-object", &["FRA"]));
+fn refused_client() {
+    let env = start("durable-object", &["FRA"]);
+    let browser = signed_in(&env);
+    env.control("secret");
+    refusals::a_client_that_is_refused_ends_no_session(&env, &browser);
 }

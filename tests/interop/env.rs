@@ -57,6 +57,8 @@ pub struct Env {
     server: Server,
     /// Whether tokens are renewed before their end.
     renews_early: bool,
+    /// Whether the client's secret is sent in the header field, and not with the form.
+    sends_secret_in_header: bool,
 }
 
 impl Drop for Env {
@@ -89,6 +91,17 @@ pub struct Counts {
 impl Env {
     /// Starts the Worker. `settings` are tables of its configuration, for example [`stores`].
     pub fn start(server: Server, provider: &Value, settings: &Value, isolates: &[&str]) -> Self {
+        Self::start_with(server, provider, settings, isolates, &[])
+    }
+
+    /// The same with more secrets, each with its name.
+    pub fn start_with(
+        server: Server,
+        provider: &Value,
+        settings: &Value,
+        isolates: &[&str],
+        secrets: &[(&str, &str)],
+    ) -> Self {
         let built = root().join("build/index.js");
         assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
         let auth = json!({
@@ -108,9 +121,13 @@ impl Env {
         if auth["refresh"]["lease"] == "durable-object" {
             builder = builder.durable_object("AUTH_LEASE", "RefreshLease");
         }
+        for (name, secret) in secrets {
+            builder = builder.secret(name, secret);
+        }
         let harness = builder.start().expect("the Worker starts");
         let renews_early = auth["refresh"]["leeway"] != "0s";
-        Self { harness, server, renews_early }
+        let sends_secret_in_header = provider["token_endpoint_auth_method"] == "client_secret_basic";
+        Self { harness, server, renews_early, sends_secret_in_header }
     }
 
     /// Whether tokens are renewed before their end, while requests go on with the old one.
@@ -209,11 +226,28 @@ impl Env {
         self.client().post(&self.server.direct(&format!("/control/{what}"))).send().expect_status(204);
     }
 
+    /// What the program answers to a question about itself.
+    pub fn asked(&self, what: &str) -> Value {
+        self.client().get(&self.server.direct(&format!("/control/{what}"))).send().expect_status(200).json()
+    }
+
+    /// Gives the program the keys that the Worker publishes for the client, because it cannot fetch them there.
+    pub fn publish_client_keys(&self) {
+        let published = self.client().get(&format!("{APP}/auth/client-keys.json")).send();
+        let keys = published.expect_status(200).json();
+        let to = self.server.direct("/control/client-keys");
+        self.client().post(&to).json(&keys).send().expect_status(204);
+    }
+
     /// Sends a form to the program, as Vestibule's client.
     pub fn post_as_client(&self, path: &str, fields: &[(&str, &str)]) -> ClientResponse {
-        let credentials = BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
         let request = self.client().post(&self.server.direct(path));
-        request.header("authorization", &format!("Basic {credentials}")).form(fields).send()
+        if self.sends_secret_in_header {
+            let credentials = BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
+            return request.header("authorization", &format!("Basic {credentials}")).form(fields).send();
+        }
+        let own = [("client_id", CLIENT_ID), ("client_secret", CLIENT_SECRET)];
+        request.form(&[&own, fields].concat()).send()
     }
 }
 

@@ -9,29 +9,27 @@ pub const LOGIN_FIELDS: [&str; 3] = ["login", "username", "password"];
 /// A form with the fields that a browser would send if nobody changed anything.
 #[derive(Debug)]
 pub struct Form {
+    /// The origin of its page.
+    origin: String,
     action: String,
     fields: Vec<(String, String)>,
 }
 
 impl Form {
-    /// The first form of a page; `None` if it has none. Of several buttons with a name, the last one is pressed.
+    /// The first form of a page; `None` if it has none. Of several buttons with a name, the last one is pressed, unless a
+    /// field has its name.
     pub fn of(page: &ClientResponse) -> Option<Self> {
         let html = page.text();
         let (_, from) = html.split_once("<form")?;
         let inside = from.split("</form>").next()?;
         let action = attribute(inside.split('>').next()?, "action").unwrap_or_default();
-        let action = Url::parse(&page.url).ok()?.join(&action).ok()?.into();
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for kind in ["<input", "<button"] {
-            for tag in inside.split(kind).skip(1).filter_map(|rest| rest.split('>').next()) {
-                if let Some(name) = attribute(tag, "name") {
-                    let is_pressed = kind == "<button";
-                    fields.retain(|(known, _)| !is_pressed || *known != name);
-                    fields.push((name, attribute(tag, "value").unwrap_or_default()));
-                }
-            }
-        }
-        Some(Self { action, fields })
+        let page = Url::parse(&page.url).ok()?;
+        let (origin, action) = (page.origin().ascii_serialization(), page.join(&action).ok()?.into());
+        let mut form = Self { origin, action, fields: named(inside, "<input").collect() };
+        let buttons = named(inside, "<button").filter(|(name, _)| !form.has(name));
+        let pressed = buttons.last();
+        form.fields.extend(pressed);
+        Some(form)
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -55,8 +53,14 @@ impl Form {
     pub fn submit(&self, browser: &Client) -> RequestBuilder {
         let fields: Vec<_> =
             self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        browser.post(&self.action).navigation().form(&fields)
+        browser.post(&self.action).navigation().header("origin", &self.origin).form(&fields)
     }
+}
+
+/// The names and values of a form's elements of a kind.
+fn named(inside: &str, kind: &str) -> impl Iterator<Item = (String, String)> {
+    let tags = inside.split(kind).skip(1).filter_map(|rest| rest.split('>').next());
+    tags.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default())))
 }
 
 /// The value of an attribute in the text of a tag.

@@ -47,12 +47,15 @@ pub const PROGRAM: Program = Program {
         },
         Walk { name: "a frame of the provider's page ends every copy, KV", run: Checks(frame_with_kv) },
         Walk { name: "a disabled person cannot sign in", run: Checks(disabled_before) },
-        Walk { name: "with a wrong secret nobody signs in", run: Checks(wrong_secret) },
+        Walk { name: "a client that is refused ends no session", run: Checks(refused_client) },
     ],
 };
 
 /// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(5);
+const TTL: Duration = Duration::from_secs(10);
+
+/// The same where they are renewed while requests go on, which have half of it.
+const EARLY_TTL: Duration = Duration::from_secs(20);
 
 /// The same where nothing is to be renewed during the walk.
 const LONG_TTL: Duration = Duration::from_mins(10);
@@ -96,8 +99,8 @@ fn burst_with_kv() {
 
 fn in_flight() -> String {
     // The old token goes on until its end, and requests that have it arrive before.
-    let early = json!({ "refresh": { "lease": "durable-object", "leeway": "2s" } });
-    let (env, browser) = start(&early, &FAR);
+    let early = json!({ "refresh": { "lease": "durable-object", "leeway": "10s" } });
+    let (env, browser) = start_with(&client_options(EARLY_TTL), &json!({}), &early, &FAR);
     renewals::no_request_in_flight_is_refused(&env, &browser)
 }
 
@@ -182,6 +185,8 @@ fn disabled_before() {
     refusals::who_is_disabled_cannot_sign_in(&start(&stores("durable-object"), &["FRA"]).0);
 }
 
-fn wrong_secret() {
-    refusals::with_a_wrong_secret_nobody_signs_in(&start(&stores("durable-object"), &["FRA"]).0);
+fn refused_client() {
+    let (env, browser) = start(&stores("durable-object"), &["FRA"]);
+    env.control("secret");
+    refusals::a_client_that_is_refused_ends_no_session(&env, &browser);
 }

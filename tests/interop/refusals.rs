@@ -1,39 +1,52 @@
-//! Walks in which nobody gets a session: each is a positive control away from a sign-in that works.
+//! Walks in which the provider refuses: the consent, the person, or the client itself.
 
+use miniflare_test_harness::Client;
 use serde_json::Value;
 
-use crate::browser::{sign_in, walk_through_sign_in};
-use crate::env::Env;
+use crate::browser::{expect_signed_out, log_in, sign_in, walk_through_sign_in};
+use crate::env::{Env, wait_for_the_end_of_the_token};
+use crate::form::Form;
 use crate::program::APP;
 
-/// Who refuses consent, with `button`, comes back to the sign-in page, which says so. Who then gives it is signed in.
-pub fn who_refuses_consent_has_no_session(env: &Env, button: (&str, &str)) {
+/// Who signs in at the provider and then presses `button` on its page of consent is not signed in here. They are told, and
+/// the next try begins anew.
+pub fn a_refused_consent_signs_nobody_in(env: &Env, button: (&str, &str)) {
     let browser = env.client();
-    let page = walk_through_sign_in(&browser, "bob", Some(button));
-    assert!(page.url.starts_with(&format!("{APP}/auth/signin?")), "{}", page.url);
-    assert!(page.url.contains("error=OAuthCallbackError"), "{}", page.url);
+    let consent = log_in(&browser, "ada");
+    assert!(!consent.url.starts_with(APP), "no consent is asked: {}", consent.url);
+    let form = Form::of(&consent).unwrap_or_else(|| panic!("no form on {}\n{}", consent.url, consent.text()));
+    let told = form.with(button.0, button.1).submit(&browser).follow().send();
+    assert!(told.url.starts_with(&format!("{APP}/auth/signin?")), "{}", told.url);
+    assert!(told.url.contains("error=OAuthCallbackError"), "{}", told.url);
     assert_eq!(env.shown(&browser), Value::Null);
-    sign_in(&browser, "bob");
-    assert_eq!(env.shown(&browser)["user"]["email"], "bob@example.com");
+    expect_signed_out(&browser);
+    assert!(sign_in(&browser, "ada").url.starts_with(APP));
+    env.whoami(&browser).expect_status(200);
 }
 
-/// Who was disabled stays at the provider's login form.
+/// Who was disabled stays at the provider's login form. Somebody else gets in.
 pub fn who_is_disabled_cannot_sign_in(env: &Env) {
     let browser = env.client();
     env.control("disable?user=bob");
-    let page = walk_through_sign_in(&browser, "bob", None);
+    let page = walk_through_sign_in(&browser, "bob");
     assert!(page.url.starts_with(&env.at_the_provider("/")), "{}", page.url);
     assert_eq!(env.shown(&browser), Value::Null);
     sign_in(&browser, "ada");
     assert_eq!(env.shown(&browser)["user"]["email"], "ada@example.com");
 }
 
-/// The provider has another secret for the client: the person comes back from it to an error page, without a session.
-pub fn with_a_wrong_secret_nobody_signs_in(env: &Env) {
-    let browser = env.client();
-    env.control("secret");
-    let page = walk_through_sign_in(&browser, "bob", None);
-    assert!(page.url.starts_with(&format!("{APP}/auth/")), "{}", page.url);
-    assert!(page.url.contains("error=Configuration"), "{}", page.url);
-    assert_eq!(env.shown(&browser), Value::Null);
+/// The provider no longer accepts the client, for example because its secret was changed there only. Nobody can sign in;
+/// but who is signed in stays so, and gets 503 where a new token is needed.
+pub fn a_client_that_is_refused_ends_no_session(env: &Env, browser: &Client) {
+    let (other, before) = (env.client(), env.counts().refreshed);
+    let told = sign_in(&other, "ada");
+    assert!(told.url.starts_with(&format!("{APP}/auth/error?error=Configuration")), "{}", told.url);
+    assert_eq!(env.shown(&other), Value::Null);
+
+    wait_for_the_end_of_the_token(browser);
+    let reply = env.whoami(browser).expect_status(503);
+    assert!(reply.header("retry-after").is_some(), "{:?}", reply.headers);
+    let shown = env.shown(browser);
+    assert!(shown["user"].is_object() && shown["access_token"].is_null(), "{shown}");
+    assert_eq!(env.counts().refreshed, before);
 }

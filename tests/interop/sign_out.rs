@@ -71,10 +71,7 @@ pub fn a_logout_token_ends_every_copy(
     let copies = copies_beside(env, browser, other);
     sign_out_there(env, browser, page, button);
     wait_until("the provider has sent a logout token", || !env.logout_tokens().is_empty());
-    for token in env.logout_tokens() {
-        let request = env.client().post(&format!("{APP}/auth/backchannel-logout"));
-        request.form(&[("logout_token", &token)]).send().expect_status(200);
-    }
+    deliver_the_logout_tokens(env);
     expect_to_end(env, &copies);
     assert_ne!(env.shown(other), Value::Null, "the other session goes on");
 }
@@ -133,8 +130,16 @@ pub fn the_provider_tells_nobody(env: &Env, browser: &Client, page: &str) -> Str
     "it offers neither back-channel nor front-channel logout, and the session here goes on".to_owned()
 }
 
+/// Takes the logout tokens that the provider has sent to the Worker, which the provider cannot reach.
+pub fn deliver_the_logout_tokens(env: &Env) {
+    for token in env.logout_tokens() {
+        let request = env.client().post(&format!("{APP}/auth/backchannel-logout"));
+        request.form(&[("logout_token", &token)]).send().expect_status(200);
+    }
+}
+
 /// No isolate knows who the copies are any more, once it has read what was revoked; nor does it renew their tokens.
-fn expect_to_end(env: &Env, copies: &[Client]) {
+pub fn expect_to_end(env: &Env, copies: &[Client]) {
     wait_until("every copy has ended", || copies.iter().all(|copy| env.shown(copy) == Value::Null));
     // Tokens may still be revoked in the background.
     let renewals = || (env.counts().refreshed, env.counts().refused);
