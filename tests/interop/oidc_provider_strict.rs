@@ -136,7 +136,7 @@ fn signed_in(env: &Env) -> Client {
 
 /// The names of the parameters of the only pushed request, authorization request, or response in an address.
 fn parameters(env: &Env, what: &str) -> Vec<String> {
-    let seen = env.asked("seen");
+    let seen = env.reported("seen");
     let of_it: Vec<_> = seen.as_array().expect("a list").iter().filter(|seen| seen["what"] == what).collect();
     assert_eq!(of_it.len(), 1, "{what}: {seen}");
     serde_json::from_value(of_it[0]["parameters"].clone()).expect("names")
@@ -183,7 +183,7 @@ fn signed_both_ways() {
 fn posted() {
     let env = signs_both_ways("form_post.jwt").start();
     signed_in(&env);
-    let seen = env.asked("seen").to_string();
+    let seen = env.reported("seen").to_string();
     assert!(!seen.contains("\"response\""), "{seen}");
 }
 
