@@ -199,3 +199,15 @@ test("the help names every option", async (t) => {
     assert.ok(out.includes(`--${option}`), option);
   }
 });
+
+test("docs/init.md has every option and every file", async (t) => {
+  const page = readFileSync(new URL("../../../docs/init.md", import.meta.url), "utf8");
+  const { out } = await init(folder(t), ["--help"]);
+  for (const [option] of out.matchAll(/--[a-z]+/g)) assert.ok(page.includes(`\`${option}\``), option);
+  for (const file of [...WRITTEN, ".gitignore"]) assert.ok(page.includes(`| \`${file}\` |`), file);
+  // The command of the page, as it is.
+  const [, command] = page.match(/^npx @vestibule-auth\/edge init (--yes.*?)\n```/ms);
+  const args = command.replaceAll("\\\n", " ").match(/"[^"]*"|\S+/g).map((word) => word.replaceAll('"', ""));
+  const { code, error } = await init(folder(t), args);
+  assert.equal(code, 0, error);
+});
