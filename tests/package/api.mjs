@@ -1,6 +1,7 @@
 // An API of one's own in front of which Vestibule signs people in, and the application behind Vestibule. Prints its address.
 //
-//   POST /sign-in   {"email", "password"} of Alice: a token
+//   POST /sign-in   {"email", "password"} of Alice: tokens
+//   GET /me         Alice's profile, with the token
 //   *               what the request carries, as JSON
 import { createServer } from "node:http";
 
@@ -12,7 +13,12 @@ const server = createServer(async (request, response) => {
   if (request.url === "/sign-in") {
     const { email, password } = JSON.parse(Buffer.concat(chunks).toString() || "{}");
     if (email !== "alice@example.com" || password !== "alice") return json(401, { error: "wrong" });
-    return json(200, { accessToken: "the-token-of-alice", expiresIn: 600, user: { id: "user-1", email } });
+    const user = { id: "user-1", email };
+    return json(200, { accessToken: "the-token-of-alice", refreshToken: "renew-alice", expiresIn: 600, user });
+  }
+  if (request.url === "/me") {
+    if (request.headers.authorization !== "Bearer the-token-of-alice") return json(401, { error: "wrong" });
+    return json(200, { id: "user-1", email: "alice@example.com", firstName: "Alice", lastName: "Example" });
   }
   json(200, { path: request.url, headers: request.headers });
 });

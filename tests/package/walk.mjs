@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { user } from "../../npm/server/index.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
@@ -101,6 +102,13 @@ const WAYS = [
     base: "/auth",
   },
   {
+    name: "init, without an edit",
+    files: () => ({}),
+    init: (api) => ["--yes", "--origin", api, "--api", `${api}/sign-in`, "--public", "/,/about"],
+    base: "/auth",
+    provider: "credentials",
+  },
+  {
     name: "a mistake in vestibule.config.js is named with its file",
     files: (api) => ({
       "index.js": ENTRY,
@@ -135,7 +143,13 @@ async function walk(way, project, tarball, api) {
     await run([npm, "install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", tarball], project);
   });
   for (const [name, text] of Object.entries(way.files(api))) await writeFile(join(project, name), text);
-  await writeFile(join(project, ".dev.vars"), 'AUTH_SECRET="of-a-test-and-of-nothing-else-at-all"\n');
+  if (way.init === undefined) {
+    await writeFile(join(project, ".dev.vars"), 'AUTH_SECRET="of-a-test-and-of-nothing-else-at-all"\n');
+  } else {
+    const program = join(project, INSTALLED, "bin/vestibule.mjs");
+    await timed("init", () => run([process.execPath, program, "init", ...way.init(api)], project));
+    await timed("check", () => run([process.execPath, program, "check"], project));
+  }
   const dev = [process.execPath, SUPERVISE, process.execPath, WRANGLER, "dev", "--ip=127.0.0.1", "--port=0"];
   const worker = await timed("wrangler dev", () =>
     start("wrangler", [...dev, "--inspector-port=0", "--show-interactive-dev-session=false"], project, {
@@ -149,13 +163,13 @@ async function walk(way, project, tarball, api) {
   if (way.mistakes !== undefined) {
     await timed("the answer and the log", () => refused(worker, way.mistakes));
   } else {
-    await timed("sign in", () => signIn(worker, way.base));
+    await timed("sign in", () => signIn(worker, way));
   }
   await worker.end();
 }
 
 /** Signs in with the form's fields, and sees what the page and the application behind the Worker get. */
-async function signIn(worker, base) {
+async function signIn(worker, { base, provider = "own", init }) {
   const cookies = new Map();
   const ask = async (path, init = {}) => {
     const headers = { cookie: [...cookies].map((pair) => pair.join("=")).join("; "), ...init.headers };
@@ -171,7 +185,7 @@ async function signIn(worker, base) {
   const { csrfToken } = await (await ask(`${base}/csrf`)).json();
   const origin = new URL(worker.address).origin;
   const send = async (password) =>
-    ask(`${base}/callback/own`, {
+    ask(`${base}/callback/${provider}`, {
       method: "POST",
       headers: { origin, "content-type": "application/x-www-form-urlencoded" },
       body: new URLSearchParams({ csrfToken, callbackUrl: "/account", email: "alice@example.com", password }),
@@ -182,10 +196,20 @@ async function signIn(worker, base) {
   assert.equal(new URL(signedIn.headers.get("location"), worker.address).pathname, "/account", worker.output());
   const session = await (await ask(`${base}/session`)).json();
   assert.equal(session.user.email, "alice@example.com");
-  assert.equal(session.access_token, "the-token-of-alice");
-  const { headers } = await (await ask("/account")).json();
+  // What `init` writes shows pages no token: only the API gets it, and the application an assertion.
+  assert.equal(session.access_token, init === undefined ? "the-token-of-alice" : undefined);
+  const { headers } = await (await ask(init === undefined ? "/account" : "/api/orders")).json();
   assert.equal(headers.authorization, "Bearer the-token-of-alice");
-  assert.equal(headers["x-user-email"], "alice@example.com");
+  if (init === undefined) assert.equal(headers["x-user-email"], "alice@example.com");
+  else await verified(worker, await (await ask("/account")).json());
+}
+
+/** The application's request has an assertion that the package's helpers verify. */
+async function verified(worker, { headers }) {
+  const issuer = `${new URL(worker.address).origin}/auth`;
+  const found = await user({ headers }, { issuer, audience: "app" });
+  assert.equal(found?.account, "credentials:user-1");
+  assert.equal(found.name, "Alice Example");
 }
 
 /** Every request is answered with 500, and the log has every mistake. */
