@@ -115,7 +115,7 @@ const running = [];
 const folder = await mkdtemp(join(tmpdir(), "vestibule-package-"));
 try {
   const tarball = resolve(process.argv[2]);
-  const api = await start("the API", [process.execPath, join(ROOT, "tests/package/api.mjs")], folder);
+  const api = await start("the API", [process.execPath, join(ROOT, "tests/package/login.mjs")], folder);
   for (const [at, way] of WAYS.entries()) {
     console.log(`\n${way.name}`);
     await walk(way, join(folder, String(at)), tarball, api.address);

@@ -1,4 +1,4 @@
-// An API of one's own in front of which Vestibule signs people in, and the application behind Vestibule. Prints its address.
+// Your own API that Vestibule asks who signs in, and the application behind Vestibule. Prints its address.
 //
 //   POST /sign-in   {"email", "password"} of Alice: a token
 //   *               what the request carries, as JSON
