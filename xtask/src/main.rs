@@ -4,12 +4,14 @@ mod apps;
 mod bench;
 mod browser;
 mod build;
+mod check;
 mod cli;
 mod conformance;
 mod dev;
 mod examples;
-mod explain;
 mod frameworks;
+mod helpers;
+mod host;
 mod icons;
 mod interop;
 mod layers;
@@ -21,6 +23,7 @@ mod project;
 mod providers;
 mod public_suffixes;
 mod race;
+mod release;
 mod stack;
 mod step;
 mod test;
@@ -57,7 +60,8 @@ fn main() -> ExitCode {
 fn run(command: &Command, rest: &[OsString]) -> Result<()> {
     let project = Project::find()?;
     match command {
-        Command::Build(options) => build::run(&project, *options),
+        Command::Build(options) => build(&project, *options),
+        Command::Release(options) => release::release(&project, options),
         Command::Size => build::size(&project),
         Command::Dev(options) => dev::dev(&project, options),
         Command::Test(options) => test::test(&project, options),
@@ -77,6 +81,15 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),
         Command::Icons => icons::renew(&project),
-        Command::Explain(_) => explain::explain(&project, rest),
+        Command::Check(_) => check::run(&project, "check", rest),
+        Command::Explain(_) => check::run(&project, "explain", rest),
     }
+}
+
+/// Builds the Worker. What may be deployed is checked first; a Worker on this machine shows the mistakes itself.
+fn build(project: &Project, options: build::Options) -> Result<()> {
+    if build::Effort::from_environment() == build::Effort::Optimized {
+        check::check_before_build(project)?;
+    }
+    build::run(project, options)
 }

@@ -143,6 +143,11 @@ pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) ->
     size::report(source.output, &output)
 }
 
+/// The files that are deployed, after [`build`].
+pub(crate) fn worker_files(project: &Project) -> [PathBuf; 2] {
+    [SCRIPT, MODULE].map(|name| project.path(WORKER.output).join(name))
+}
+
 /// Builds the Worker, and prints its size by crate and by function.
 pub(crate) fn size(project: &Project) -> Result<()> {
     build(project, Effort::Optimized)?;

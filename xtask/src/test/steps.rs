@@ -8,6 +8,7 @@ use crate::build;
 use crate::dev;
 use crate::examples;
 use crate::frameworks;
+use crate::helpers;
 use crate::interop;
 use crate::layers;
 use crate::package;
@@ -40,7 +41,10 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
         Step::new("clippy, native", || {
-            cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+            cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+            // `--all-targets` leaves out those that commands of their own run.
+            let own = ["clippy", "--package", "vestibule", "--test", "frameworks", "--test", "interop"];
+            cargo(project, &[&own[..], &["--", "-D", "warnings"]].concat())
         }),
         Step::new("clippy, wasm32", || {
             // Without the entry point it is a library for an app's own `fetch`.
@@ -59,6 +63,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+        Step::new("npm helpers", || helpers::run_tests(project)),
         Step::new("dev, a site of your own", || dev::walk(project)),
         Step::new("the npm package", || package::package(project)),
         Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
