@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// table of the results.
     Interop(interop::Options),
 
+    /// Build the commands of the npm package (check, explain, compile), and start them with Node.js as a user does
+    Commands,
+
     Bench(bench::Arguments),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
@@ -126,6 +129,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "interop",
             "conformance",
             "providers",
+            "commands",
         ],
     ),
     ("Measure", &["bench", "race", "model"]),

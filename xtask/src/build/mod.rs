@@ -5,6 +5,7 @@
 //! after cargo are skipped if their input has not changed.
 
 mod bindings;
+mod cli;
 mod compile;
 mod module;
 mod shim;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+pub(crate) use self::cli::build_cli;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
