@@ -36,7 +36,7 @@ mod platform;
 mod webcrypto;
 
 #[cfg(all(target_arch = "wasm32", feature = "entry"))]
-pub use crate::entry::entry;
+pub use crate::entry::{configure, entry};
 #[cfg(target_arch = "wasm32")]
 pub use crate::entry::{fetch, fetch_with_hooks};
 #[cfg(target_arch = "wasm32")]

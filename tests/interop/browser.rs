@@ -15,10 +15,15 @@ pub fn sign_in(browser: &Client, name: &str) -> ClientResponse {
         if page.url.starts_with(APP) {
             return page;
         }
-        let form = Form::of(&page).unwrap_or_else(|| panic!("no form on {}\n{}", page.url, page.text()));
-        page = fill_in(form, name).submit(browser).follow().send();
+        page = submit_login(browser, &page, name);
     }
     panic!("the provider does not return: {}\n{}", page.url, page.text());
+}
+
+/// Fills in and sends the form on a page of the provider. Gives the next page.
+pub fn submit_login(browser: &Client, page: &ClientResponse, name: &str) -> ClientResponse {
+    let form = Form::of(page).unwrap_or_else(|| panic!("no form on {}\n{}", page.url, page.text()));
+    fill_in(form, name).submit(browser).follow().send()
 }
 
 /// Begins to sign in at the provider `real`, up to its first page.

@@ -6,6 +6,8 @@ use url::Url;
 /// A form with the fields that a browser would send if nobody changed anything.
 #[derive(Debug)]
 pub struct Form {
+    /// The origin of its page.
+    origin: String,
     action: String,
     fields: Vec<(String, String)>,
 }
@@ -17,14 +19,15 @@ impl Form {
         let (_, from) = html.split_once("<form")?;
         let inside = from.split("</form>").next()?;
         let action = attribute(inside.split('>').next()?, "action").unwrap_or_default();
-        let action = Url::parse(&page.url).ok()?.join(&action).ok()?.into();
+        let page = Url::parse(&page.url).ok()?;
+        let (origin, action) = (page.origin().ascii_serialization(), page.join(&action).ok()?.into());
         let mut fields: Vec<(String, String)> = Vec::new();
         for tag in inside.split("<input").skip(1).filter_map(|rest| rest.split('>').next()) {
             if let Some(name) = attribute(tag, "name") {
                 fields.push((name, attribute(tag, "value").unwrap_or_default()));
             }
         }
-        Some(Self { action, fields })
+        Some(Self { origin, action, fields })
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -43,7 +46,7 @@ impl Form {
     pub fn submit(&self, browser: &Client) -> RequestBuilder {
         let fields: Vec<_> =
             self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        browser.post(&self.action).navigation().form(&fields)
+        browser.post(&self.action).navigation().header("origin", &self.origin).form(&fields)
     }
 }
 

@@ -15,13 +15,16 @@
     reason = "a test stops at the first thing that is wrong, and runs where std's clock works"
 )]
 
+mod better_auth;
 mod browser;
 mod django_oauth;
 mod env;
 mod form;
 mod graphql;
 mod oidc_provider;
+mod oidc_provider_strict;
 mod program;
+mod refusals;
 mod renewals;
 #[path = "../support/repository.rs"]
 mod repository;
@@ -38,7 +41,13 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Program, Run, Walk};
 
-const PROGRAMS: [Program; 3] = [oidc_provider::PROGRAM, django_oauth::PROGRAM, graphql::PROGRAM];
+const PROGRAMS: [Program; 5] = [
+    oidc_provider::PROGRAM,
+    oidc_provider_strict::PROGRAM,
+    django_oauth::PROGRAM,
+    better_auth::PROGRAM,
+    graphql::PROGRAM,
+];
 
 /// How many walks run at the same time. Most of a walk is waiting for a token's end.
 const AT_ONCE: usize = 4;

@@ -44,10 +44,12 @@ pub fn start_python(script: &str, options: &Value) -> Server {
     Server::start(root(), python(), &[&format!("tests/interop/apps/{script}"), &options.to_string()])
 }
 
-/// The version of an npm package.
+/// The version of an npm package: of the walks' own packages, or else of the repository's.
 pub fn npm_version(package: &str) -> String {
-    let manifest = root().join("node_modules").join(package).join("package.json");
-    let manifest = std::fs::read_to_string(manifest).expect("a package.json");
+    let places = ["tests/interop/node_modules", "node_modules"];
+    let manifests = places.map(|place| root().join(place).join(package).join("package.json"));
+    let manifest =
+        manifests.iter().find_map(|path| std::fs::read_to_string(path).ok()).expect("a package.json");
     let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
     manifest["version"].as_str().expect("a version").to_owned()
 }

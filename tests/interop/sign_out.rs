@@ -76,16 +76,21 @@ pub fn a_logout_token_ends_every_copy(
     let form = Form::of(&asked).unwrap_or_else(|| panic!("no form on {}\n{}", asked.url, asked.text()));
     form.with(button.0, button.1).submit(browser).follow().send();
     wait_until("the provider has sent a logout token", || !env.logout_tokens().is_empty());
-    for token in env.logout_tokens() {
-        let request = env.client().post(&format!("{APP}/auth/backchannel-logout"));
-        request.form(&[("logout_token", &token)]).send().expect_status(200);
-    }
+    deliver_the_logout_tokens(env);
     expect_to_end(env, &copies);
     assert_ne!(env.shown(other), Value::Null, "the other session goes on");
 }
 
+/// Takes the logout tokens that the provider has sent to the Worker, which the provider cannot reach.
+pub fn deliver_the_logout_tokens(env: &Env) {
+    for token in env.logout_tokens() {
+        let request = env.client().post(&format!("{APP}/auth/backchannel-logout"));
+        request.form(&[("logout_token", &token)]).send().expect_status(200);
+    }
+}
+
 /// No isolate knows who the copies are any more, once it has read what was revoked; nor does it renew their tokens.
-fn expect_to_end(env: &Env, copies: &[Client]) {
+pub fn expect_to_end(env: &Env, copies: &[Client]) {
     wait_until("every copy has ended", || copies.iter().all(|copy| env.shown(copy) == Value::Null));
     let ended = env.counts();
     copies.iter().for_each(expect_signed_out);

@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, check, conformance, dev, examples, frameworks, interop, layers, migrate, model,
-    providers, race, test,
+    apps, bench, browser, build, check, conformance, dev, examples, frameworks, interop, layers, migrate,
+    model, providers, race, release, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -30,7 +30,13 @@ pub(crate) enum Command {
     ///
     /// If the environment variable XTASK_BUILD_FAST is set, wasm-opt does not run, as in the builds of `cargo xtask dev`.
     /// The Worker then behaves the same and is larger.
-    Build,
+    Build(build::Options),
+
+    /// Check, build and pack what a version consists of, with checksums and a bill of materials
+    ///
+    /// The files are written into build/release/. Without `--dry-run` the commit is tagged. Nothing is published: the
+    /// commands for that are printed.
+    Release(release::Options),
 
     /// Build the Worker and list its size by crate and by function
     Size,
@@ -47,7 +53,7 @@ pub(crate) enum Command {
     /// Sign in with every provider as its documentation describes, and print a table of the results
     Providers(providers::Options),
 
-    /// Run the tests that need a browser: walks through the demo and through several hosts, a check of every page
+    /// Run the tests that need a browser: walks through the demo, several hosts and sign-outs, a check of every page
     ///
     /// Screenshots are written to target/screenshots/.
     Browser(browser::Options),
@@ -85,6 +91,11 @@ pub(crate) enum Command {
     /// Build the commands of the npm package (check, explain, compile), and start them with Node.js as a user does
     Commands,
 
+    /// Pack the npm package, install it in an empty folder, and sign in there under `wrangler dev`
+    ///
+    /// Prints how long each step took.
+    Package,
+
     Bench(bench::Arguments),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
@@ -116,7 +127,7 @@ pub(crate) enum Command {
 
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Build and run", &["build", "dev"]),
+    ("Build and run", &["build", "dev", "release"]),
     (
         "Test",
         &[
@@ -127,6 +138,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "frameworks",
             "migrate",
             "interop",
+            "package",
             "conformance",
             "providers",
             "commands",

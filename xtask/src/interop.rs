@@ -12,7 +12,8 @@ use crate::project::Project;
 use crate::step::run;
 use crate::tools;
 
-/// The directory of the walks, which has the requirements.txt of the programs in Python.
+/// The directory of the walks, which has the requirements.txt of the programs in Python, and the package-lock.json of those
+/// in JavaScript that no other test needs.
 const DIRECTORY: &str = "tests/interop";
 
 /// Where their packages are installed. The walks know it, too.
@@ -44,6 +45,7 @@ pub(crate) struct Options {
 pub(crate) fn interop(project: &Project, options: &Options) -> Result<()> {
     tools::ensure_npm(project)?;
     fs::create_dir_all(project.path("target/interop")).context("cannot make target/interop")?;
+    tools::ensure_npm_of(project, DIRECTORY)?;
     tools::ensure_python_of(project, DIRECTORY, PYTHON)?;
     build::build(project, Effort::Optimized)?;
     walk(project, options.only.as_deref())?;

@@ -11,16 +11,20 @@ mod conformance;
 mod dev;
 mod examples;
 mod frameworks;
+mod helpers;
+mod host;
 mod icons;
 mod interop;
 mod layers;
 mod marked;
 mod migrate;
 mod model;
+mod package;
 mod project;
 mod providers;
 mod public_suffixes;
 mod race;
+mod release;
 mod stack;
 mod step;
 mod test;
@@ -57,7 +61,8 @@ fn main() -> ExitCode {
 fn run(command: &Command, rest: &[OsString]) -> Result<()> {
     let project = Project::find()?;
     match command {
-        Command::Build => build(&project),
+        Command::Build(options) => build(&project, *options),
+        Command::Release(options) => release::release(&project, options),
         Command::Size => build::size(&project),
         Command::Dev(options) => dev::dev(&project, options),
         Command::Test(options) => test::test(&project, options),
@@ -68,6 +73,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
         Command::Conformance(options) => conformance::conformance(&project, options),
+        Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Commands => commands::commands(&project),
         Command::Bench(_) => bench::bench(&project, rest),
@@ -83,10 +89,9 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
 }
 
 /// Builds the Worker. What may be deployed is checked first; a Worker on this machine shows the mistakes itself.
-fn build(project: &Project) -> Result<()> {
-    let effort = build::Effort::from_environment();
-    if effort == build::Effort::Optimized {
+fn build(project: &Project, options: build::Options) -> Result<()> {
+    if build::Effort::from_environment() == build::Effort::Optimized {
         check::check_before_build(project)?;
     }
-    build::build(project, effort)
+    build::run(project, options)
 }

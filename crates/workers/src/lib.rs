@@ -22,6 +22,16 @@ pub const LOGIN_LIMIT: &str = "AUTH_LOGIN_LIMIT";
 /// The name of the loose rate limiting binding of sign-in forms: from one address, and for one account.
 pub const LOGIN_LIMIT_LOOSE: &str = "AUTH_LOGIN_LIMIT_LOOSE";
 
+/// The configuration that is a part of the bundle, as messages call it. `vestibule.config.js` is made of it.
+pub const FILE: &str = "vestibule.toml";
+
+/// The variable with the configuration, as messages call it.
+pub const VARIABLE: &str = "[vars.AUTH]";
+
+/// The maximum size of a variable in bytes: a deployment whose `AUTH` is longer, as JSON without spaces, is refused. The
+/// platform's documents say 5 KB for each variable, on every plan.
+pub const MAX_VARIABLE_BYTES: usize = 5 * 1024;
+
 /// The values that the configuration accepts on Workers, and the messages about them.
 pub const RUNTIME: Runtime = Runtime {
     leases: &[

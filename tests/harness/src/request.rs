@@ -161,7 +161,10 @@ impl RequestBuilder {
         if !matches!(status, 307 | 308) && self.method != "HEAD" {
             "GET".clone_into(&mut self.method);
             self.body.clear();
-            self.headers.retain(|(name, _)| !name.to_ascii_lowercase().starts_with("content-"));
+            self.headers.retain(|(name, _)| {
+                let name = name.to_ascii_lowercase();
+                !name.starts_with("content-") && name != "origin"
+            });
         }
         self.headers.retain(|(name, _)| !["cookie", "host"].contains(&name.to_ascii_lowercase().as_str()));
         self.url = next.into();

@@ -29,7 +29,10 @@ pub(crate) fn build_cli(project: &Project, output: &Path) -> Result<()> {
         fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
         let mut bindgen = Bindgen::new();
         bindgen.input_path(&wasm).out_name(NAME).typescript(false);
-        bindgen.nodejs_module(true)?.generate(output).context("wasm-bindgen cannot process the WebAssembly")?;
+        bindgen
+            .nodejs_module(true)?
+            .generate(output)
+            .context("wasm-bindgen cannot process the WebAssembly")?;
         optimize(project, &output.join(format!("{NAME}_bg.wasm")))
     })
 }
