@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{MODULE, SCRIPT};
+use super::{MODULE, SCRIPT, build_cli};
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
@@ -40,8 +40,9 @@ const COPIED: [(&str, &str); 3] = [
 /// Packs the Worker in `build/`, and prints the checksums of the tarball and of each WebAssembly module. Gives the tarball.
 pub(crate) fn pack(project: &Project) -> Result<PathBuf> {
     let folder = project.path(FOLDER);
-    step("fill the npm package", || {
-        fill(project, &folder)?;
+    step("fill the npm package", || fill(project, &folder))?;
+    build_cli(project, &folder.join("cli"))?;
+    step("write the checksums", || {
         fs::write(folder.join(CHECKSUMS), checksums(&folder)?).context("cannot write the checksums")?;
         manifest::check(&folder, version(project)?.as_str())
     })?;
