@@ -2,6 +2,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { HELP as FILES, OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
+import { isIntact } from "./verify.mjs";
 
 const HELP = `npx @vestibule-auth/edge compile [FILE] [options]
 
@@ -25,6 +26,8 @@ export function run(args) {
       return 0;
     }
     if (positionals.length > 1) throw new UsageError("name one file or folder");
+    // The Worker of a damaged package must not be deployed, and this is what runs before every deployment.
+    if (!(await isIntact())) return 1;
     const input = read(positionals[0] ?? ".", values);
     if (input.vestibule === undefined) throw new UsageError("there is no vestibule.toml to compile");
     const { module, report, text } = await ask("compile", { input });

@@ -100,7 +100,7 @@ test("a folder without a configuration, a file that is none, and wrong options a
 });
 
 test("every command has a help", async () => {
-  for (const name of ["check", "explain", "compile", "init"]) {
+  for (const name of ["check", "explain", "compile", "init", "verify"]) {
     const { code, out } = await run([name, "--help"]);
     assert.equal(code, 0);
     assert.ok(out.startsWith(`npx @vestibule-auth/edge ${name}`), out);

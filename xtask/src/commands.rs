@@ -19,10 +19,11 @@ const TEST: &str = "tests/commands/commands.mjs";
 /// Copies the commands beside their WebAssembly, and starts them as a user does.
 pub(crate) fn commands(project: &Project) -> Result<()> {
     let output = project.path(OUTPUT);
-    for folder in ["bin", "cli"] {
+    for folder in ["bin", "cli", "worker"] {
         copy(&project.path("npm").join(folder), &output.join(folder))?;
     }
     build::build_cli(project, &output.join("cli"))?;
+    build::write_checksums(&output)?;
     run(project.command(tools::node(project)?).args(["--test", TEST]))
 }
 

@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 pub(crate) use self::cli::build_cli;
+pub(crate) use self::package::write_checksums;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;

@@ -1,7 +1,7 @@
 //! `cargo xtask build --npm`: fills the folder of the npm package and packs it.
 //!
 //! The package is `npm/` with the built Worker. `checksums.txt` has the SHA-256 of every module; the package's
-//! `worker/verify.mjs` compares them.
+//! command `verify` compares them.
 
 mod manifest;
 
@@ -43,7 +43,7 @@ pub(crate) fn pack(project: &Project) -> Result<PathBuf> {
     step("fill the npm package", || fill(project, &folder))?;
     build_cli(project, &folder.join("cli"))?;
     step("write the checksums", || {
-        fs::write(folder.join(CHECKSUMS), checksums(&folder)?).context("cannot write the checksums")?;
+        write_checksums(&folder)?;
         manifest::check(&folder, version(project)?.as_str())
     })?;
     let tarball = step("npm pack", || npm_pack(project, &folder))?;
@@ -93,6 +93,11 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         .map(drop)
 }
 
+/// Writes the checksums of a folder's modules into it.
+pub(crate) fn write_checksums(folder: &Path) -> Result<()> {
+    fs::write(folder.join(CHECKSUMS), checksums(folder)?).context("cannot write the checksums")
+}
+
 /// A line for each module, as `sha256sum` writes it.
 fn checksums(folder: &Path) -> Result<String> {
     let lines = modules(folder)?.into_iter().map(|name| {
@@ -130,7 +135,8 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Runs `npm pack`, and checks that the tarball has every module, and every file that the package's exports name. Gives its path.
+/// Runs `npm pack`, and checks that the tarball has every module, and every file that the package's exports name. Gives its
+/// path.
 fn npm_pack(project: &Project, folder: &Path) -> Result<PathBuf> {
     let output = project.path(OUTPUT);
     let mut command = project.command(npm());
@@ -149,7 +155,7 @@ fn npm_pack(project: &Project, folder: &Path) -> Result<PathBuf> {
 /// Runs the package's own check of its checksums.
 fn verify(project: &Project, folder: &Path) -> Result<()> {
     let mut command = project.command(tools::node(project)?);
-    run_quietly(command.arg(folder.join("worker/verify.mjs"))).map(drop)
+    run_quietly(command.arg(folder.join("bin/vestibule.mjs")).arg("verify")).map(drop)
 }
 
 /// The program npm. On Windows it is a script, which only its whole name starts.
