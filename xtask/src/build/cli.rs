@@ -33,6 +33,8 @@ pub(crate) fn build_cli(project: &Project, output: &Path) -> Result<()> {
             .nodejs_module(true)?
             .generate(output)
             .context("wasm-bindgen cannot process the WebAssembly")?;
+        // The package has its own.
+        fs::remove_file(output.join("package.json")).context("wasm-bindgen wrote no package.json")?;
         optimize(project, &output.join(format!("{NAME}_bg.wasm")))
     })
 }
