@@ -1,12 +1,13 @@
 //! The rules as a table: what each lets through, and for whom.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::guard::rules::{Access, Deny, Rule};
 use crate::upstream::{Target, Upstream};
+use vestibule_oidc::http::request::Method;
 use vestibule_oidc::time::Timestamp;
 
 /// The rules in their order, and what applies where none matches. The first row that matches a request decides.
@@ -57,7 +58,7 @@ fn row(config: &Config, rule: &Rule) -> AccessRow {
     let mut only = Vec::new();
     only.extend(rule.host.as_ref().map(|host| format!("host {host}")));
     if let Some(methods) = &rule.methods {
-        only.push(methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", "));
+        only.push(methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", "));
     }
     only.extend(rule.has.iter().map(|condition| format!("has {condition}")));
     only.extend(rule.missing.iter().map(|condition| format!("lacks {condition}")));
@@ -133,8 +134,10 @@ impl fmt::Display for AccessTable {
             }
         }
         for row in &rows {
-            let line: String =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(widths) {
+                write!(line, "{cell:<width$}  ")?;
+            }
             writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())
