@@ -40,7 +40,7 @@ fn report(directory: &Path) -> Report {
 #[test]
 fn every_seeded_mistake_is_named_with_file_line_and_column() {
     let bless = std::env::var_os("VESTIBULE_BLESS").is_some();
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for directory in directories() {
         let (text, file) = (report(&directory).to_text(), directory.join("expected.txt"));
         if bless {
@@ -48,10 +48,10 @@ fn every_seeded_mistake_is_named_with_file_line_and_column() {
         }
         let expected = fs::read_to_string(&file).unwrap_or_default();
         if text != expected {
-            wrong += &format!("== {}\n{text}-- expected\n{expected}", name(&directory));
+            wrong.push(format!("== {}\n{text}-- expected\n{expected}", name(&directory)));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 
 /// The files without a mistake, or with something that works.

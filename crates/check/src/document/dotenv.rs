@@ -34,7 +34,8 @@ pub fn variables(file: &File) -> Vec<Variable> {
             }
             value = unquoted(&value, quote);
         } else {
-            value = value.split(" #").next().unwrap_or_default().trim().to_owned();
+            let end = value.find(" #").unwrap_or(value.len());
+            value.truncate(value.get(..end).unwrap_or_default().trim_end().len());
         }
         found.retain(|known| known.name != name);
         let indent = line.len() - line.trim_start().len();

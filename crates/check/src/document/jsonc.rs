@@ -74,7 +74,6 @@ fn node(file: &Lines<'_>, value: &Ast<'_>, twins: &mut Vec<SyntaxError>) -> Node
 #[cfg(test)]
 mod tests {
     use super::super::File;
-    use super::*;
 
     #[test]
     fn keys_and_items_have_their_places() {

@@ -55,18 +55,17 @@ fn integer(number: &DeInteger<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::File;
-    use super::*;
 
     fn at(text: &str, path: &[&str]) -> String {
         let node = File::new("f", text).parse().unwrap();
         let mut found = (&node, node.at.clone());
         for step in path {
-            found = match step.parse::<usize>() {
-                Ok(index) => (&found.0.items()[index], found.0.items()[index].at.clone()),
-                Err(_) => {
-                    let member = found.0.member(step).unwrap();
-                    (&member.value, member.at.clone())
-                }
+            found = if let Ok(index) = step.parse::<usize>() {
+                let item = &found.0.items()[index];
+                (item, item.at.clone())
+            } else {
+                let member = found.0.member(step).unwrap();
+                (&member.value, member.at.clone())
             };
         }
         found.1.to_string()
