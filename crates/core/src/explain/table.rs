@@ -1,6 +1,6 @@
 //! The rules as a table: what each lets through, and for whom.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde::Serialize;
 
