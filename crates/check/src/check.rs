@@ -7,7 +7,7 @@ use vestibule_core::config::error::ConfigError;
 
 use crate::advice::advice;
 use crate::bindings::Bindings;
-use crate::deployment::{Deployment, Files, Input};
+use crate::deployment::{ConfigFiles, Deployment, Files};
 use crate::finding::{Finding, Severity};
 use crate::load::Loaded;
 use crate::size;
@@ -62,7 +62,7 @@ impl Report {
 }
 
 /// Checks the files of a deployment.
-pub fn check(input: &Input) -> Report {
+pub fn check(input: &ConfigFiles) -> Report {
     let files = match Files::read(input) {
         Ok(files) => files,
         Err(findings) => return Report::new(findings),

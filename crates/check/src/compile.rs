@@ -1,14 +1,14 @@
 //! Compiles `vestibule.toml` into a module that becomes a part of the Worker.
 
 use crate::check::{Report, check};
-use crate::deployment::Input;
+use crate::deployment::ConfigFiles;
 
 /// The text of `vestibule.config.js`, and what the check advises.
 ///
 /// # Errors
 /// The configuration has mistakes: nothing is written, so the build fails before a deployment can.
-pub fn compile(input: &Input) -> Result<(String, Report), Report> {
-    let report = check(&Input { may_lack_secrets: true, ..input.clone() });
+pub fn compile(input: &ConfigFiles) -> Result<(String, Report), Report> {
+    let report = check(&ConfigFiles { may_lack_secrets: true, ..input.clone() });
     if report.errors() > 0 {
         return Err(report);
     }
@@ -29,8 +29,8 @@ mod tests {
     use super::*;
     use crate::document::File;
 
-    fn input(text: &str) -> Input {
-        Input { vestibule: Some(File::new("vestibule.toml", text)), ..Input::default() }
+    fn input(text: &str) -> ConfigFiles {
+        ConfigFiles { vestibule: Some(File::new("vestibule.toml", text)), ..ConfigFiles::default() }
     }
 
     #[test]
@@ -50,6 +50,6 @@ mod tests {
         assert_eq!(compile(&input("a = ")).unwrap_err().errors(), 1);
         let okta = input("[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n");
         let dev_vars = Some(File::new(".dev.vars", "AUTH_DEMO_ID=x\n"));
-        assert!(compile(&Input { dev_vars, ..okta }).is_ok());
+        assert!(compile(&ConfigFiles { dev_vars, ..okta }).is_ok());
     }
 }

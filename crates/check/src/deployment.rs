@@ -8,7 +8,7 @@ use crate::finding::Finding;
 /// The files to check.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Input {
+pub struct ConfigFiles {
     /// `wrangler.toml`, `wrangler.json` or `wrangler.jsonc`.
     pub wrangler: Option<File>,
     /// `vestibule.toml`: the configuration in its own file. Keys of `[vars.AUTH]` override its keys.
@@ -23,7 +23,7 @@ pub struct Input {
     pub environment: Option<String>,
 }
 
-/// The files of an [`Input`], read.
+/// The files of an [`ConfigFiles`], read.
 pub(crate) struct Files {
     pub(crate) wrangler: Option<Node>,
     vestibule: Option<Node>,
@@ -40,7 +40,7 @@ impl Files {
     ///
     /// # Errors
     /// The syntax errors of all of them.
-    pub(crate) fn read(input: &Input) -> Result<Self, Vec<Finding>> {
+    pub(crate) fn read(input: &ConfigFiles) -> Result<Self, Vec<Finding>> {
         let mut findings = Vec::new();
         let mut read = |file: &Option<File>| {
             let errors = match file.as_ref()?.parse() {

@@ -9,7 +9,7 @@ use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::time::Timestamp;
 
 use crate::check::{Report, refused};
-use crate::deployment::{Files, Input};
+use crate::deployment::{ConfigFiles, Files};
 use crate::document::At;
 use crate::finding::Finding;
 use crate::load::Loaded;
@@ -34,7 +34,7 @@ pub struct Question {
 ///
 /// # Errors
 /// The configuration has mistakes, or the URL is none.
-pub fn explain(input: &Input, question: &Question) -> Result<String, Report> {
+pub fn explain(input: &ConfigFiles, question: &Question) -> Result<String, Report> {
     let config = config(input)?;
     let Some(url) = RequestUrl::parse(&question.url) else {
         let problem = format!("`{}` is not a URL like https://app.example.com/admin", question.url);
@@ -56,12 +56,12 @@ pub fn explain(input: &Input, question: &Question) -> Result<String, Report> {
 ///
 /// # Errors
 /// The configuration has mistakes.
-pub fn table(input: &Input) -> Result<AccessTable, Report> {
+pub fn table(input: &ConfigFiles) -> Result<AccessTable, Report> {
     Ok(access_table(&config(input)?))
 }
 
 /// The configuration of the wanted environment, or of the top level. Secrets need not be at hand.
-pub(crate) fn config(input: &Input) -> Result<Config, Report> {
+pub(crate) fn config(input: &ConfigFiles) -> Result<Config, Report> {
     let files = Files::read(input).map_err(Report::new)?;
     let environment = input.environment.as_deref();
     let Some(deployment) = files.deployment(environment) else {

@@ -23,4 +23,4 @@ pub mod wasm;
 
 pub use crate::check::{Report, check};
 pub use crate::compile::compile;
-pub use crate::deployment::Input;
+pub use crate::deployment::ConfigFiles;

@@ -21,7 +21,7 @@ use vestibule_core::oauth::provider::OAuthProvider;
 
 pub use self::wire::{Answer, Probe, Received};
 use crate::check::{Report, check};
-use crate::deployment::{Deployment, Files, Input};
+use crate::deployment::{ConfigFiles, Deployment, Files};
 use crate::finding::Finding;
 use crate::load::Loaded;
 
@@ -47,7 +47,7 @@ pub enum Step {
 }
 
 /// The check with all of its requests.
-pub fn run(input: &Input, sites: &[String], fetch: &mut impl Fetch) -> Report {
+pub fn run(input: &ConfigFiles, sites: &[String], fetch: &mut impl Fetch) -> Report {
     let mut answers = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {
         match live(input, sites, &answers) {
@@ -63,7 +63,7 @@ pub fn run(input: &Input, sites: &[String], fetch: &mut impl Fetch) -> Report {
 
 /// The report, or the requests that it needs. `answers` are the answers so far, by the ids of their requests. `sites` are the
 /// addresses of the site; without them, those that the files name.
-pub fn live(input: &Input, sites: &[String], answers: &BTreeMap<String, Answer>) -> Step {
+pub fn live(input: &ConfigFiles, sites: &[String], answers: &BTreeMap<String, Answer>) -> Step {
     let report = check(input);
     let Ok(files) = Files::read(input) else { return Step::Done(report) };
     let Some(deployment) = files.deployment(input.environment.as_deref()) else { return Step::Done(report) };
@@ -81,7 +81,7 @@ pub fn live(input: &Input, sites: &[String], answers: &BTreeMap<String, Answer>)
     let sites = context.sites(sites);
     for (index, provider) in config.providers.iter().enumerate() {
         if let ProviderKind::OAuth(oauth) = &provider.kind {
-            Asked { context: &mut context, index, provider, oauth }.ask(&sites);
+            ProviderCheck { context: &mut context, index, provider, oauth }.ask(&sites);
         }
     }
     context.around(&sites);
@@ -124,14 +124,14 @@ impl<'a> Context<'a> {
 }
 
 /// A provider of OAuth or OpenID Connect that is asked.
-struct Asked<'c, 'a> {
+struct ProviderCheck<'c, 'a> {
     context: &'c mut Context<'a>,
     index: usize,
     provider: &'a Provider,
     oauth: &'a OAuthProvider,
 }
 
-impl Asked<'_, '_> {
+impl ProviderCheck<'_, '_> {
     fn ask(&mut self, sites: &[String]) {
         let Some(metadata) = self.metadata() else { return };
         self.keys(&metadata);

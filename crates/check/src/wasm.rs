@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::check::{Report, check};
 use crate::compile::compile;
-use crate::deployment::Input;
+use crate::deployment::ConfigFiles;
 use crate::explain::{Question, explain, table};
 use crate::live::{Answer, Step, live};
 
@@ -17,7 +17,7 @@ use crate::live::{Answer, Step, live};
 #[serde(deny_unknown_fields)]
 struct Call {
     #[serde(default)]
-    input: Input,
+    input: ConfigFiles,
     #[serde(default)]
     question: Question,
     /// The addresses of the site, for `check --live`.

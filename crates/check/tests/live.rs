@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use vestibule_check::document::File;
 use vestibule_check::live::{Answer, Fetch, Probe, Received, run};
-use vestibule_check::{Input, Report};
+use vestibule_check::{ConfigFiles, Report};
 use vestibule_core::time::Timestamp;
 
 const NOW: u64 = 1_800_000_000;
@@ -38,14 +38,14 @@ access = "signed-in"
 to = "https://origin.example.net"
 "#;
 
-fn input() -> Input {
+fn input() -> ConfigFiles {
     let vars = format!(
         "AUTH_SECRET=0123456789abcdefghijklmnopqrstuvwxyz\nAUTH_ACME_ID=shop\nAUTH_ACME_SECRET={SECRET}\n"
     );
-    Input {
+    ConfigFiles {
         wrangler: Some(File::new("wrangler.toml", WRANGLER)),
         dev_vars: Some(File::new(".dev.vars", vars)),
-        ..Input::default()
+        ..ConfigFiles::default()
     }
 }
 
@@ -137,13 +137,13 @@ fn redirect(to: &str) -> Answer {
     received(302, "location", to, "")
 }
 
-fn asked(network: &mut Network) -> Report {
+fn report_of(network: &mut Network) -> Report {
     run(&input(), &[], network)
 }
 
 /// The only finding, without its severity.
 fn only(mut network: Network) -> String {
-    let report = asked(&mut network);
+    let report = report_of(&mut network);
     assert_eq!(report.findings.len(), 1, "{}", report.to_text());
     report.findings[0].to_string()
 }
@@ -151,7 +151,7 @@ fn only(mut network: Network) -> String {
 #[test]
 fn a_provider_that_agrees_with_the_configuration_is_not_mentioned() {
     let mut network = Network::new();
-    let report = asked(&mut network);
+    let report = report_of(&mut network);
     assert_eq!(report.to_text(), "0 errors, 0 pieces of advice\n");
     let urls: Vec<&str> = network.seen.iter().map(|probe| probe.url.split('?').next().unwrap()).collect();
     assert_eq!(
@@ -169,7 +169,7 @@ fn a_provider_that_agrees_with_the_configuration_is_not_mentioned() {
 #[test]
 fn the_authorization_request_asks_for_nothing_and_has_no_secret() {
     let mut network = Network::new();
-    asked(&mut network);
+    report_of(&mut network);
     let request = network.seen.iter().find(|probe| probe.url.contains("/authorize?")).unwrap();
     for part in [
         "prompt=none",
@@ -187,7 +187,7 @@ fn the_client_s_secret_goes_to_its_token_endpoint_only() {
     // `shop:the-secret-of-the-client` in base64.
     const BASIC: &str = "c2hvcDp0aGUtc2VjcmV0LW9mLXRoZS1jbGllbnQ=";
     let mut network = Network::new();
-    asked(&mut network);
+    report_of(&mut network);
     for probe in &network.seen {
         let text = format!("{probe:?}");
         let has_secret = text.contains(SECRET) || text.contains(BASIC);
@@ -202,7 +202,7 @@ fn a_provider_that_names_another_site_s_token_endpoint_gets_no_secret_sent_there
     let text = only(network);
     assert!(text.contains("its token endpoint is at another site, evil.example"), "{text}");
     let mut network = Network::new().with("token_endpoint", json!("https://evil.example/token"));
-    asked(&mut network);
+    report_of(&mut network);
     assert!(network.seen.iter().all(|probe| !probe.url.contains("evil.example")), "{:?}", network.seen);
 }
 
@@ -230,7 +230,7 @@ fn a_provider_that_lies_is_named_and_not_followed() {
         (received(200, "content-type", "application/json", &"[".repeat(100_000)), "not valid JSON"),
     ] {
         let mut network = Network::new().instead("/.well-known/", answer);
-        let report = asked(&mut network);
+        let report = report_of(&mut network);
         assert_eq!(report.errors(), 1, "{}", report.to_text());
         assert!(report.to_text().contains(part), "{}", report.to_text());
         // Nothing else of it is believed.
@@ -243,7 +243,7 @@ fn a_provider_that_lies_is_named_and_not_followed() {
 fn endpoints_on_internal_machines_are_refused_and_not_asked() {
     for url in ["http://login.example.com/keys", "https://127.0.0.1/keys", "https://localhost/keys"] {
         let mut network = Network::new().with("jwks_uri", json!(url));
-        let report = asked(&mut network);
+        let report = report_of(&mut network);
         assert_eq!(report.errors(), 1, "{}", report.to_text());
         assert!(network.seen.iter().all(|probe| !probe.url.ends_with("/keys")), "{:?}", network.seen);
     }
@@ -297,7 +297,7 @@ fn a_client_that_is_refused_is_named() {
     // What a provider says of the token is no verdict about the client.
     for error in ["invalid_grant", "unsupported_grant_type", "invalid_request"] {
         let mut network = Network::new().instead("/token", json_answer(400, &json!({ "error": error })));
-        assert_eq!(asked(&mut network).findings, []);
+        assert_eq!(report_of(&mut network).findings, []);
     }
 }
 
@@ -321,7 +321,7 @@ fn an_origin_that_answers_around_the_worker_is_named() {
 #[test]
 fn without_the_client_s_secrets_nothing_is_sent_in_its_name() {
     let mut network = Network::new();
-    let report = run(&Input { dev_vars: None, ..input() }, &[], &mut network);
+    let report = run(&ConfigFiles { dev_vars: None, ..input() }, &[], &mut network);
     assert_eq!(report.errors(), 0, "{}", report.to_text());
     assert!(report.to_text().contains("AUTH_ACME_ID is not known here, so the redirect URI was not tried"));
     assert!(network.seen.iter().all(|probe| !format!("{probe:?}").contains("made-up")), "{:?}", network.seen);
@@ -343,7 +343,7 @@ fn the_site_can_be_named() {
 fn a_configuration_with_mistakes_asks_no_one() {
     let mut network = Network::new();
     let wrangler = WRANGLER.replace("base_path", "base_paht");
-    let input = Input { wrangler: Some(File::new("wrangler.toml", wrangler)), ..input() };
+    let input = ConfigFiles { wrangler: Some(File::new("wrangler.toml", wrangler)), ..input() };
     assert_eq!(run(&input, &[], &mut network).errors(), 1);
     assert!(network.seen.is_empty());
 }

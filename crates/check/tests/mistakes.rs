@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use vestibule_check::document::File;
-use vestibule_check::{Input, Report, check};
+use vestibule_check::{ConfigFiles, Report, check};
 
 const MISTAKES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mistakes");
 
@@ -29,11 +29,11 @@ fn report(directory: &Path) -> Report {
     };
     let wrangler =
         read("wrangler.toml", "wrangler.toml").or_else(|| read("wrangler.jsonc", "wrangler.jsonc"));
-    check(&Input {
+    check(&ConfigFiles {
         wrangler,
         vestibule: read("vestibule.toml", "vestibule.toml"),
         dev_vars: read("dev.vars", ".dev.vars"),
-        ..Input::default()
+        ..ConfigFiles::default()
     })
 }
 
@@ -90,10 +90,10 @@ proptest! {
         let whole = format!("{before}{text}{behind}");
         let file = |name: &str| Some(File::new(name, whole.clone()));
         let input = match name {
-            0 => Input { wrangler: file("wrangler.toml"), ..Input::default() },
-            1 => Input { wrangler: file("wrangler.jsonc"), ..Input::default() },
-            2 => Input { vestibule: file("vestibule.toml"), ..Input::default() },
-            _ => Input { dev_vars: file(".dev.vars"), wrangler: Some(File::new("wrangler.toml", good)), ..Input::default() },
+            0 => ConfigFiles { wrangler: file("wrangler.toml"), ..ConfigFiles::default() },
+            1 => ConfigFiles { wrangler: file("wrangler.jsonc"), ..ConfigFiles::default() },
+            2 => ConfigFiles { vestibule: file("vestibule.toml"), ..ConfigFiles::default() },
+            _ => ConfigFiles { dev_vars: file(".dev.vars"), wrangler: Some(File::new("wrangler.toml", good)), ..ConfigFiles::default() },
         };
         for finding in check(&input).findings {
             prop_assert!(finding.at.line >= 1 && finding.at.column >= 1, "{finding}");

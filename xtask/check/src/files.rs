@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use vestibule_check::Input;
+use vestibule_check::ConfigFiles;
 use vestibule_check::document::File;
 use xtask_arguments::check::Files;
 
@@ -20,7 +20,7 @@ const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"]
 const OWN: &str = "vestibule.toml";
 
 /// Reads the file that was named and those beside it. For a directory, the files in it.
-pub(crate) fn read(named: &str, files: &Files) -> Result<Input> {
+pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
     let named = Path::new(named);
     let (directory, wrangler, own) = if named.is_dir() {
         let beside = |name: &str| existing(named, name);
@@ -38,7 +38,7 @@ pub(crate) fn read(named: &str, files: &Files) -> Result<Input> {
     if wrangler.is_none() && own.is_none() {
         bail!("{} has neither a wrangler.toml nor a {OWN}", directory.display());
     }
-    Ok(Input {
+    Ok(ConfigFiles {
         wrangler: wrangler.as_deref().map(file).transpose()?,
         vestibule: own.as_deref().map(file).transpose()?,
         dev_vars: dev_vars(&directory, files)?,

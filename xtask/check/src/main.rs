@@ -13,7 +13,7 @@ use clap::Parser;
 use vestibule_check::explain::{Question, explain, table};
 use vestibule_check::finding::Severity;
 use vestibule_check::live::run;
-use vestibule_check::{Input, Report, check};
+use vestibule_check::{ConfigFiles, Report, check};
 use xtask_arguments::check::Arguments as Check;
 use xtask_arguments::explain::Arguments as Explain;
 
@@ -51,7 +51,7 @@ fn run_check(arguments: &Check) -> Result<ExitCode> {
 }
 
 /// The check with the words of the providers.
-fn live(input: &Input, sites: &[String]) -> Result<Report> {
+fn live(input: &ConfigFiles, sites: &[String]) -> Result<Report> {
     let mut node = Node::default();
     let report = run(input, sites, &mut node);
     node.failure.map_or(Ok(report), Err)

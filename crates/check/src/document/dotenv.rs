@@ -1,6 +1,6 @@
 //! `.dev.vars`: one `NAME=VALUE` a line, as dotenv reads it.
 
-use super::{At, File, Lines};
+use super::file::{At, File, Lines};
 
 /// A secret or variable of a file.
 #[derive(Clone)]

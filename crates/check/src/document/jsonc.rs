@@ -7,7 +7,8 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
-use super::{Lines, Member, Node, SyntaxError, Written};
+use super::file::{Lines, SyntaxError};
+use super::node::{Member, Node, Written};
 
 /// What wrangler's parser accepts.
 const OPTIONS: ParseOptions = ParseOptions {

@@ -4,7 +4,8 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::{Lines, Member, Node, SyntaxError, Written, float};
+use super::file::{Lines, SyntaxError};
+use super::node::{Member, Node, Written, float};
 
 pub(super) fn parse(file: &Lines<'_>) -> Result<Node, Vec<SyntaxError>> {
     let (table, errors) = DeTable::parse_recoverable(file.text());

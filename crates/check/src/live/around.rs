@@ -1,4 +1,4 @@
-//! Whether the origin answers around the Worker: whoever knows its address then needs no rule.
+//! Whether the origin answers around the Worker: anyone who knows its address then needs no rule.
 
 use std::time::Duration;
 

@@ -10,10 +10,10 @@ use vestibule_core::oauth::provider::ClientAuthMethod;
 use vestibule_core::oauth::token::{self, Grant, ParseOptions, TokenError};
 use vestibule_core::secret::Secret;
 
-use super::Asked;
+use super::ProviderCheck;
 use super::wire::Answer;
 
-impl Asked<'_, '_> {
+impl ProviderCheck<'_, '_> {
     /// Tries the client's secret at the provider's own token endpoint, and nowhere else.
     pub(super) fn client_secret(&mut self, metadata: &ProviderMetadata, site: &str) {
         let client = &self.oauth.client;

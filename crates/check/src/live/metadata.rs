@@ -6,13 +6,13 @@ use vestibule_core::oauth::jwks;
 use vestibule_core::oauth::provider::{ClientAuthMethod, IdTokenAlgorithm};
 use vestibule_core::time::Timestamp;
 
-use super::Asked;
+use super::ProviderCheck;
 use super::wire::{Answer, Received, excerpt};
 
 /// In seconds. ID tokens are accepted with a difference of 60.
 const MAX_SKEW: u64 = 30;
 
-impl Asked<'_, '_> {
+impl ProviderCheck<'_, '_> {
     /// The provider's metadata. `None` if it was not asked yet, or has none that can be used.
     pub(super) fn metadata(&mut self) -> Option<ProviderMetadata> {
         if let Some(configured) = ProviderMetadata::configured(self.oauth) {

@@ -12,7 +12,7 @@ use vestibule_core::oauth::authorize::AuthorizationRequest;
 use vestibule_core::oauth::discovery::ProviderMetadata;
 use vestibule_core::oauth::pkce::{Verifier, unguessable};
 
-use super::Asked;
+use super::ProviderCheck;
 use super::wire::{Answer, Received, excerpt};
 
 /// A provider's page is seldom that large.
@@ -67,12 +67,12 @@ enum Verdict {
     /// The provider sent an error to the redirect URI.
     Error(String),
     /// The provider shows an error page.
-    Refused(u16),
+    ErrorPage(u16),
     /// The provider cannot answer now.
     Unavailable(u16),
 }
 
-impl Asked<'_, '_> {
+impl ProviderCheck<'_, '_> {
     /// Tries the redirect URI of a host.
     pub(super) fn redirect_uri(&mut self, metadata: &ProviderMetadata, site: &str) {
         let redirect_uri = format!("{site}{}/callback/{}", self.context.config.base_path, self.provider.id);
@@ -122,7 +122,7 @@ impl Asked<'_, '_> {
                     "check the client's settings at the provider: its type, grants and scopes",
                 );
             }
-            Verdict::Refused(status) => {
+            Verdict::ErrorPage(status) => {
                 let problem = format!(
                     "the provider answers the authorization request with an error page (status {status})"
                 );
@@ -192,7 +192,7 @@ fn verdict(received: &Received, redirect_uri: &str) -> Verdict {
         }
         (400..=499, _) if status != 429 => {
             let body = received.body.to_ascii_lowercase();
-            of_page(&body).unwrap_or(Verdict::Refused(status))
+            of_page(&body).unwrap_or(Verdict::ErrorPage(status))
         }
         _ => Verdict::Unavailable(status),
     }
@@ -224,7 +224,7 @@ fn of_redirect(location: &str, redirect_uri: &str) -> Verdict {
     }
     let names_error = parameters(query).iter().any(|(name, _)| name == "error" || name == "authError");
     let path = location.split(['?', '#']).next().unwrap_or_default();
-    if names_error || path.ends_with("/error") { Verdict::Refused(302) } else { Verdict::Accepted }
+    if names_error || path.ends_with("/error") { Verdict::ErrorPage(302) } else { Verdict::Accepted }
 }
 
 /// What a page, or the address of one, says.
@@ -248,7 +248,7 @@ mod tests {
 
     const URI: &str = "https://app.example.com/auth/callback/okta";
 
-    fn judged(status: u16, location: Option<&str>, body: &str) -> Verdict {
+    fn verdict_of(status: u16, location: Option<&str>, body: &str) -> Verdict {
         let headers = location.map(|to| ("location".to_owned(), to.to_owned())).into_iter().collect();
         verdict(&Received { status, headers, body: body.to_owned(), at: 0 }, URI)
     }
@@ -256,29 +256,33 @@ mod tests {
     #[test]
     fn a_redirect_back_says_that_the_address_is_registered() {
         for error in EXPECTED {
-            assert_eq!(judged(302, Some(&format!("{URI}?error={error}&state=x")), ""), Verdict::Accepted);
+            assert_eq!(verdict_of(302, Some(&format!("{URI}?error={error}&state=x")), ""), Verdict::Accepted);
         }
-        assert_eq!(judged(303, Some(&format!("{URI}?code=x")), ""), Verdict::Accepted);
+        assert_eq!(verdict_of(303, Some(&format!("{URI}?code=x")), ""), Verdict::Accepted);
         assert_eq!(
-            judged(302, Some(&format!("{URI}?error=invalid_scope&error_description=no+such%0Ascope")), ""),
+            verdict_of(
+                302,
+                Some(&format!("{URI}?error=invalid_scope&error_description=no+such%0Ascope")),
+                ""
+            ),
             Verdict::Error("invalid_scope: no such scope".to_owned())
         );
         // Another address with the same beginning.
-        let other = judged(302, Some(&format!("{URI}.evil.example/?error=invalid_scope")), "");
-        assert_eq!(other, Verdict::Refused(302));
+        let other = verdict_of(302, Some(&format!("{URI}.evil.example/?error=invalid_scope")), "");
+        assert_eq!(other, Verdict::ErrorPage(302));
     }
 
     #[test]
     fn a_sign_in_page_is_no_refusal() {
-        assert_eq!(judged(302, Some("/login?return=x"), ""), Verdict::Accepted);
-        assert_eq!(judged(302, Some("https://login.idp.example/start"), ""), Verdict::Accepted);
-        assert_eq!(judged(200, None, "<html>Sign in"), Verdict::Accepted);
+        assert_eq!(verdict_of(302, Some("/login?return=x"), ""), Verdict::Accepted);
+        assert_eq!(verdict_of(302, Some("https://login.idp.example/start"), ""), Verdict::Accepted);
+        assert_eq!(verdict_of(200, None, "<html>Sign in"), Verdict::Accepted);
         assert_eq!(
-            judged(200, None, "const texts = { invalid_client: 'Client not found' }"),
+            verdict_of(200, None, "const texts = { invalid_client: 'Client not found' }"),
             Verdict::Accepted
         );
         let form = format!("<form action=\"{URI}\"><input name=\"error\" value=\"x\"><input name=\"state\">");
-        assert_eq!(judged(200, None, &form), Verdict::Accepted);
+        assert_eq!(verdict_of(200, None, &form), Verdict::Accepted);
     }
 
     #[test]
@@ -296,15 +300,15 @@ mod tests {
             ),
             (400, None, "Client not found", Verdict::UnknownClient),
             (401, None, "{\"error\": \"invalid_client\"}", Verdict::UnknownClient),
-            (302, Some("https://idp.example/error?x=1"), "", Verdict::Refused(302)),
-            (302, Some("https://idp.example/e?error=server"), "", Verdict::Refused(302)),
-            (400, None, "Bad request", Verdict::Refused(400)),
-            (403, None, "", Verdict::Refused(403)),
+            (302, Some("https://idp.example/error?x=1"), "", Verdict::ErrorPage(302)),
+            (302, Some("https://idp.example/e?error=server"), "", Verdict::ErrorPage(302)),
+            (400, None, "Bad request", Verdict::ErrorPage(400)),
+            (403, None, "", Verdict::ErrorPage(403)),
             (429, None, "", Verdict::Unavailable(429)),
             (503, None, "", Verdict::Unavailable(503)),
             (302, None, "", Verdict::Unavailable(302)),
         ] {
-            assert_eq!(judged(status, location, body), expected, "{status} {location:?} {body}");
+            assert_eq!(verdict_of(status, location, body), expected, "{status} {location:?} {body}");
         }
     }
 }

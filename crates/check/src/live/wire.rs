@@ -1,4 +1,4 @@
-//! Requests and answers as JSON, for whoever sends them.
+//! Requests and answers as JSON, for the program that sends them.
 
 use serde::{Deserialize, Serialize};
 use vestibule_core::http::client::{FetchRequest, FetchResponse};
