@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import * as answers from "./init/answers.mjs";
@@ -41,6 +41,7 @@ export async function run(args, io = process) {
     }
     const folder = resolve(options.dir ?? ".");
     const given = await ask(options, io);
+    refuseToPublish(given.origin, folder);
     given.name = options.name ?? nameOf(given.hosts[0] ?? basename(folder));
     mkdirSync(folder, { recursive: true });
     const wanted = files(given);
@@ -151,6 +152,15 @@ class Questions {
 
   close() {
     this.lines.close();
+  }
+}
+
+/** Fails if the files that anyone may fetch would include those that `init` writes: a secret is among them. */
+function refuseToPublish(origin, folder) {
+  if (!origin.startsWith("assets:")) return;
+  const way = relative(resolve(folder, origin.slice("assets:".length)), folder);
+  if (way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way)) {
+    throw new UsageError(`${answers.quoted(origin)} would publish .dev.vars and its secrets: name a folder with the files alone`);
   }
 }
 

@@ -10,7 +10,7 @@ const MAX_LENGTH = 16 * 1024;
 /** The length of an ES256 signature: two numbers of 32 bytes (RFC 7518 section 3.4). */
 const SIGNATURE_BYTES = 64;
 
-/** The text of a request's assertion, not verified. `undefined` where nobody is signed in. */
+/** The text of a request's assertion, not verified. `undefined` where no one is signed in. */
 export function assertionOf(request) {
   return field(request, HEADER);
 }
@@ -20,7 +20,7 @@ export async function verifyAssertion(request, options) {
   const settings = verification(options);
   const token = assertionOf(request);
   if (token === undefined) {
-    const message = "the request has no X-Vestibule-Assertion: nobody is signed in, or it did not come through the Worker";
+    const message = "the request has no X-Vestibule-Assertion: no one is signed in, or it did not come through the Worker";
     throw new VerificationError("missing", message);
   }
   return await verify(token, settings);
@@ -108,7 +108,7 @@ function object(part, name) {
     // Below.
   }
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    throw new VerificationError("malformed", `the ${name} of the assertion is no JSON object`);
+    throw new VerificationError("malformed", `the ${name} of the assertion is not JSON object`);
   }
   return value;
 }

@@ -102,11 +102,11 @@ export function verifyAssertion<C extends object = {}>(
   options: VerificationOptions,
 ): Promise<AssertionClaims<C>>;
 
-/** The user of the request, or `null` where nobody is signed in. An assertion that is not valid rejects. */
+/** The user of the request, or `null` where no one is signed in. An assertion that is not valid rejects. */
 export function user<C extends object = {}>(request: RequestLike, options: UserOptions): Promise<User<C> | null>;
 
 export type MiddlewareOptions = UserOptions & {
-  /** Answers 401 where nobody is signed in. */
+  /** Answers 401 where no one is signed in. */
   required?: boolean;
   /** Told of every assertion that was not accepted, for the log. */
   onError?: (error: VerificationError) => void;

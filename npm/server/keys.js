@@ -90,7 +90,7 @@ class KeySet {
   }
 
   /**
-   * Waits for a request, with a timer of one's own: on Workers the request may belong to a client that has gone, and then
+   * Waits for a request, with its own timer: on Workers the request may belong to a client that has gone, and then
    * never ends.
    */
   async #wait(inFlight, timeout) {

@@ -5,7 +5,7 @@ import { field } from "./fields.js";
 const ABOUT_THE_ASSERTION = new Set(["iss", "aud", "iat", "exp", "nbf", "jti", "sub", "provider", "name", "email"]);
 
 /**
- * The user of the request, or `null` where nobody is signed in. The user comes from the verified assertion; an assertion
+ * The user of the request, or `null` where no one is signed in. The user comes from the verified assertion; an assertion
  * that is not valid is an error, and never `null`. With `trustNetwork: true` the user comes from plain header fields.
  */
 export async function user(request, options) {

@@ -30,7 +30,7 @@ export interface RouteOptions {
   fetch?: (url: string, init?: any) => Promise<Response>;
 }
 
-/** The session as the page may see it, or `null` where nobody is signed in. */
+/** The session as the page may see it, or `null` where no one is signed in. */
 export function getSession<S extends Session = Session>(options?: RouteOptions): Promise<S | null>;
 
 export type FetchTokenOptions = RouteOptions;

@@ -60,7 +60,7 @@ function failure(url, response, body) {
       const isExpired = body?.error === "token_expired";
       const message = isExpired
         ? "the access token has expired, and the user has to sign in again for a new one"
-        : "nobody is signed in";
+        : "no one is signed in";
       return new TokenError(isExpired ? "token_expired" : "signed_out", message, { signInUrl });
     }
     case 403:
@@ -79,14 +79,14 @@ function failure(url, response, body) {
   }
 }
 
-/** The session as the page may see it, or `null` where nobody is signed in, from `GET /auth/session`. */
+/** The session as the page may see it, or `null` where no one is signed in, from `GET /auth/session`. */
 export async function getSession(options = {}) {
   const { signal, fetch = globalThis.fetch } = options;
   const url = route("session", options);
   const response = await fetch.call(undefined, url, { credentials: "include", signal });
   if (!response.ok) throw new Error(`${url} answers with the status ${response.status}`);
   const session = await response.json();
-  // With `dialect = "next-auth-v4"` nobody is an empty object.
+  // With `dialect = "next-auth-v4"` no one is an empty object.
   return session?.user === undefined ? null : session;
 }
 

@@ -1,9 +1,7 @@
 // Compares the files of this package with checksums.txt: a Worker that was changed or damaged must not be deployed.
-//
-//   node node_modules/@vestibule-auth/edge/worker/verify.mjs
+// `npx @vestibule-auth/edge verify` prints the result.
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 
 const LIST = "checksums.txt";
 const LINE = /^([0-9a-f]{64}) {2}([\w./-]+)$/;
@@ -33,10 +31,4 @@ async function damage(folder, line) {
 export function message(problems) {
   const fix = "Remove node_modules/@vestibule-auth/edge and install the package again; do not deploy this one.";
   return ["@vestibule-auth/edge is not the package that was published:", ...problems.map((line) => `  ${line}`), fix].join("\n");
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const problems = await damages();
-  console.log(problems.length === 0 ? `every file is the one of ${LIST}` : message(problems));
-  process.exitCode = problems.length === 0 ? 0 : 1;
 }

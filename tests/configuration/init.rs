@@ -8,15 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
+use vestibule_testing::requests::client_pem;
 
 use super::RUNTIME;
 use crate::repository::{node, root};
-
-/// A key on P-256 that nothing else uses.
-const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgdAwNRBA2LKRz+lUdEcsJFOebAodruilaQotJVDnE6j6h\
-    RANCAATGOuevn7uposOhbBpWxkIMSMb0thhSK0e4jXY/HHzATEDMnO46geDKeR/n+WePCjNP3wfqIMoAqIXQU56RM/Ao\
-    -----END PRIVATE KEY-----";
 
 /// A line of tests/npm/combinations.mjs.
 #[derive(Deserialize)]
@@ -47,7 +42,7 @@ impl Combination {
     fn load(&self, auth: Value) -> Result<Config, ConfigErrors> {
         let is_set = |name: &str| name == "AUTH_SECRET" || self.secrets.iter().any(|secret| secret == name);
         let value = |name: &str| match name {
-            "AUTH_APPLE_PRIVATE_KEY" => PRIVATE_KEY.to_owned(),
+            "AUTH_APPLE_PRIVATE_KEY" => client_pem(1),
             _ => "a-value-of-sixteen-and-more".to_owned(),
         };
         Config::load(auth, &|name| is_set(name).then(|| value(name)), &RUNTIME)

@@ -227,7 +227,7 @@ impl Env {
     }
 
     /// What the program answers to a question about itself.
-    pub fn asked(&self, what: &str) -> Value {
+    pub fn reported(&self, what: &str) -> Value {
         self.client().get(&self.server.direct(&format!("/control/{what}"))).send().expect_status(200).json()
     }
 

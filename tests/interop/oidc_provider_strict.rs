@@ -52,7 +52,7 @@ pub const PROGRAM: Program = Program {
 /// How long its access tokens live.
 const TTL: Duration = Duration::from_secs(5);
 
-/// The client's keys by their kind, each as PEM and as a JSON Web Key.
+/// The client's keys by their kind.
 const KEYS: &str = include_str!("../../crates/oidc/tests/vectors/private-keys.json");
 
 /// How the provider and the Worker are set up, besides what they always are.
@@ -84,14 +84,12 @@ impl Setup {
             "redirect_uris": [format!("{APP}/auth/callback/real")],
             "post_logout_redirect_uris": [format!("{APP}/auth/signout/callback")],
         });
-        let published: Vec<_> = self.decrypts_with.iter().map(|kind| public(&keys[kind]["jwk"])).collect();
         let server = start_node(
             "oidc-provider-strict.mjs",
             &json!({
                 "access_token_ttl": TTL.as_secs(),
                 "client": with(&usual, &or_empty(self.client)),
                 "requires": self.requires,
-                "keys": published,
             }),
         );
         let issuer = format!("http://localhost:{}", server.address.port());
@@ -116,7 +114,7 @@ impl Setup {
         let provider = with(&provider, &or_empty(self.provider));
         let isolates = if self.in_many { &FAR[..] } else { &["FRA"] };
         let env = Env::start_with(server, &provider, &settings, isolates, &secrets);
-        if !self.signs_with.is_empty() {
+        if !secrets.is_empty() {
             env.publish_client_keys();
         }
         env
@@ -125,14 +123,6 @@ impl Setup {
 
 fn or_empty(value: Value) -> Value {
     if value.is_null() { json!({}) } else { value }
-}
-
-/// The public half of a key, for encryption.
-fn public(key: &Value) -> Value {
-    let mut key = key.as_object().expect("a key").clone();
-    key.retain(|name, _| ["kty", "crv", "x", "y", "n", "e"].contains(&name.as_str()));
-    key.insert("use".to_owned(), json!("enc"));
-    key.into()
 }
 
 /// Somebody signs in. Everything that is known of them but the identifier comes from userinfo.
@@ -146,7 +136,7 @@ fn signed_in(env: &Env) -> Client {
 
 /// The names of the parameters of the only pushed request, authorization request, or response in an address.
 fn parameters(env: &Env, what: &str) -> Vec<String> {
-    let seen = env.asked("seen");
+    let seen = env.reported("seen");
     let of_it: Vec<_> = seen.as_array().expect("a list").iter().filter(|seen| seen["what"] == what).collect();
     assert_eq!(of_it.len(), 1, "{what}: {seen}");
     serde_json::from_value(of_it[0]["parameters"].clone()).expect("names")
@@ -193,7 +183,7 @@ fn signed_both_ways() {
 fn posted() {
     let env = signs_both_ways("form_post.jwt").start();
     signed_in(&env);
-    let seen = env.asked("seen").to_string();
+    let seen = env.reported("seen").to_string();
     assert!(!seen.contains("\"response\""), "{seen}");
 }
 

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { user } from "../../npm/server/index.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
@@ -20,7 +21,7 @@ const INSTALLED = join("node_modules", PACKAGE);
 const MAX_START_MS = 120_000;
 
 const PROVIDER = (api) => ({
-  id: "own",
+  id: "credentials",
   type: "credentials",
   fields: [{ name: "email", type: "email" }, { name: "password", type: "password" }],
   login: {
@@ -30,7 +31,8 @@ const PROVIDER = (api) => ({
     expires_in: "body.expiresIn",
     error: "body.error",
   },
-  user: { id: "login.user.id", email: "login.user.email" },
+  profile: { url: `${api}/me` },
+  user: { id: "profile.id", email: "profile.email" },
 });
 
 const RULES = [{ match: ["/", "/about"], access: "public" }];
@@ -45,10 +47,9 @@ const toml = (value) => {
 const lines = (table) => Object.entries(table).map(([key, value]) => `${key} = ${toml(value)}\n`).join("");
 
 const settings = (api) => ({
-  session: { expose: { access_token: "access_token" } },
   providers: [PROVIDER(api)],
   rules: RULES,
-  upstreams: [{ to: api, authorization: "access_token", headers: { "X-User-Email": "email" } }],
+  upstreams: [{ to: api, authorization: "access_token" }],
 });
 
 const ENTRY = `import { createWorker, RefreshLease } from "${PACKAGE}";
@@ -57,55 +58,59 @@ export default createWorker(config);
 export { RefreshLease };
 `;
 
-const HEAD = (main) => `name = "site"\nmain = "${main}"\ncompatibility_date = "2026-10-23"\n\n[[kv_namespaces]]\nbinding = "AUTH_KV"\n`;
-
-const LEASE = `
-[[durable_objects.bindings]]
-name = "AUTH_LEASE"
-class_name = "RefreshLease"
-
-[[migrations]]
-tag = "v1"
-new_sqlite_classes = ["RefreshLease"]
-`;
-
 const MAIN = `${INSTALLED.replaceAll("\\", "/")}/worker/index.js`;
 
-/** Each way to use the package: the files of a project, and what else has to hold. */
+const HEAD = (main) => `name = "site"\nmain = "${main}"\ncompatibility_date = "2026-10-23"\n`;
+
+const KV = `
+[[kv_namespaces]]
+binding = "AUTH_KV"
+`;
+
+const COMPILE = `
+[build]
+command = "npx ${PACKAGE} compile"
+`;
+
+/** The files of a project with the three lines. */
+const threeLines = (config, overrides = "") => ({
+  "worker.js": ENTRY,
+  "vestibule.toml": lines(config),
+  "wrangler.toml": `${HEAD("worker.js")}${COMPILE}${KV}${overrides}`,
+});
+
+/** More than a variable may have. */
+const many = (api) => {
+  const sections = Array.from({ length: 400 }, (_, at) => ({ match: `/section-${at}/:path*`, access: "public" }));
+  return { ...settings(api), rules: [...RULES, ...sections] };
+};
+
+/** Each way to use the package: how the files of a project come to be, and what holds then. */
 const WAYS = [
   {
+    name: "what init writes",
+    init: (api) => ["--framework=express", `--origin=${api}`, `--api=${api}/sign-in`, "--public=/,/about", "--name=site", "--yes"],
+    base: "/auth",
+    page: "/api/account",
+  },
+  {
     name: "main is the package's Worker, with [vars.AUTH]",
-    files: (api) => ({ "wrangler.toml": `${HEAD(MAIN)}\n[vars.AUTH]\n${lines(settings(api))}` }),
+    files: (api) => ({ "wrangler.toml": `${HEAD(MAIN)}${KV}\n[vars.AUTH]\n${lines(settings(api))}` }),
     base: "/auth",
+    page: "/account",
   },
   {
-    name: "three lines, with vestibule.config.js and [vars.AUTH] over it",
-    files: (api) => ({
-      "index.js": ENTRY,
-      "vestibule.config.js": `export default ${JSON.stringify({ ...settings(api), refresh: { lease: "durable-object" } })};\n`,
-      "wrangler.toml": `${HEAD("index.js")}${LEASE}\n[vars.AUTH]\nbase_path = "/login"\n`,
-    }),
+    name: "three lines and vestibule.toml with more than 5 KB, and [vars.AUTH] over it",
+    files: (api) => threeLines(many(api), '\n[vars.AUTH]\nbase_path = "/login"\n'),
     base: "/login",
+    page: "/account",
   },
   {
-    name: "a configuration of more than 5 KB in vestibule.config.js",
-    files: (api) => {
-      const rules = Array.from({ length: 400 }, (_, at) => ({ match: `/section-${at}/:path*`, access: "public" }));
-      const config = { ...settings(api), rules: [...RULES, ...rules] };
-      return {
-        "index.js": ENTRY,
-        "vestibule.config.js": `export default ${JSON.stringify(config)};\n`,
-        "wrangler.toml": HEAD("index.js"),
-      };
-    },
-    base: "/auth",
-  },
-  {
-    name: "a mistake in vestibule.config.js is named with its file",
+    name: "a mistake in vestibule.config.js that nobody checked is named with its file",
     files: (api) => ({
-      "index.js": ENTRY,
+      "worker.js": ENTRY,
       "vestibule.config.js": `export default ${JSON.stringify({ ...settings(api), ruels: [] })};\n`,
-      "wrangler.toml": `${HEAD("index.js")}\n[vars.AUTH.session]\nmaximum = 1\n`,
+      "wrangler.toml": `${HEAD("worker.js")}${KV}\n[vars.AUTH.session]\nmaximum = 1\n`,
     }),
     mistakes: ["AUTH.ruels (vestibule.toml): unknown key", "AUTH.session.maximum ([vars.AUTH]): unknown key"],
   },
@@ -115,13 +120,13 @@ const running = [];
 const folder = await mkdtemp(join(tmpdir(), "vestibule-package-"));
 try {
   const tarball = resolve(process.argv[2]);
-  const api = await start("the API", [process.execPath, join(ROOT, "tests/package/api.mjs")], folder);
+  const api = await start("the API", [process.execPath, join(ROOT, "tests/package/login.mjs")], folder);
   for (const [at, way] of WAYS.entries()) {
     console.log(`\n${way.name}`);
     await walk(way, join(folder, String(at)), tarball, api.address);
   }
   console.log("\na package whose checksum is wrong");
-  await damaged(join(folder, "0", INSTALLED));
+  await timed("refused", () => damaged(join(folder, "0")));
 } finally {
   await Promise.all(running.map((child) => child.end()));
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -130,12 +135,17 @@ try {
 async function walk(way, project, tarball, api) {
   await mkdir(project);
   await timed("npm install", async () => {
-    await writeFile(join(project, "package.json"), '{ "private": true, "type": "module" }\n');
     const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+    await run([npm, "init", "--yes"], project);
     await run([npm, "install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", tarball], project);
   });
-  for (const [name, text] of Object.entries(way.files(api))) await writeFile(join(project, name), text);
-  await writeFile(join(project, ".dev.vars"), 'AUTH_SECRET="of-a-test-and-of-nothing-else-at-all"\n');
+  if (way.init !== undefined) {
+    await timed("init", () => command(project, "init", ...way.init(api)));
+  } else {
+    for (const [name, text] of Object.entries(way.files(api))) await writeFile(join(project, name), text);
+    await writeFile(join(project, ".dev.vars"), 'AUTH_SECRET="of-a-test-and-of-nothing-else-at-all"\n');
+  }
+  if (way.mistakes === undefined) await timed("check", () => command(project, "check"));
   const dev = [process.execPath, SUPERVISE, process.execPath, WRANGLER, "dev", "--ip=127.0.0.1", "--port=0"];
   const worker = await timed("wrangler dev", () =>
     start("wrangler", [...dev, "--inspector-port=0", "--show-interactive-dev-session=false"], project, {
@@ -146,16 +156,22 @@ async function walk(way, project, tarball, api) {
       XDG_CONFIG_HOME: join(project, ".config"),
     }),
   );
-  if (way.mistakes !== undefined) {
-    await timed("the answer and the log", () => refused(worker, way.mistakes));
+  if (way.mistakes === undefined) {
+    await timed("sign in", () => signIn(worker, way));
   } else {
-    await timed("sign in", () => signIn(worker, way.base));
+    await timed("the answer and the log", () => refused(worker, way.mistakes));
   }
   await worker.end();
 }
 
-/** Signs in with the form's fields, and sees what the page and the application behind the Worker get. */
-async function signIn(worker, base) {
+/** Runs a command of the package as its documents say, but never another package of that name. */
+function command(project, ...args) {
+  const npx = process.platform === "win32" ? "npx.cmd" : "npx";
+  return run([npx, "--no", PACKAGE, ...args], project);
+}
+
+/** Signs in with the form's fields, and sees what a page and the application behind the Worker get. */
+async function signIn(worker, { base, page, init }) {
   const cookies = new Map();
   const ask = async (path, init = {}) => {
     const headers = { cookie: [...cookies].map((pair) => pair.join("=")).join("; "), ...init.headers };
@@ -167,25 +183,33 @@ async function signIn(worker, base) {
     return response;
   };
   assert.equal((await ask("/about")).status, 200);
-  assert.equal((await ask("/account")).status, 401);
+  assert.equal((await ask(page)).status, 401);
   const { csrfToken } = await (await ask(`${base}/csrf`)).json();
   const origin = new URL(worker.address).origin;
   const send = async (password) =>
-    ask(`${base}/callback/own`, {
+    ask(`${base}/callback/credentials`, {
       method: "POST",
       headers: { origin, "content-type": "application/x-www-form-urlencoded" },
-      body: new URLSearchParams({ csrfToken, callbackUrl: "/account", email: "alice@example.com", password }),
+      body: new URLSearchParams({ csrfToken, callbackUrl: page, email: "alice@example.com", password }),
     });
   const wrong = await send("not Alice's");
   assert.match(wrong.headers.get("location") ?? "", /error=CredentialsSignin/);
   const signedIn = await send("alice");
-  assert.equal(new URL(signedIn.headers.get("location"), worker.address).pathname, "/account", worker.output());
+  assert.equal(new URL(signedIn.headers.get("location"), worker.address).pathname, page, worker.output());
   const session = await (await ask(`${base}/session`)).json();
   assert.equal(session.user.email, "alice@example.com");
-  assert.equal(session.access_token, "the-token-of-alice");
-  const { headers } = await (await ask("/account")).json();
+  const { path, headers } = await (await ask(page)).json();
+  assert.equal(path, page);
   assert.equal(headers.authorization, "Bearer the-token-of-alice");
-  assert.equal(headers["x-user-email"], "alice@example.com");
+  if (init !== undefined) await verified(worker, base, await (await ask("/account")).json());
+}
+
+/** A request to the application has an assertion that the package's helpers verify. */
+async function verified(worker, base, { headers }) {
+  const issuer = `${new URL(worker.address).origin}${base}`;
+  const found = await user({ headers }, { issuer, audience: "app" });
+  assert.equal(found?.account, "credentials:user-1");
+  assert.equal(found.name, "Alice Example");
 }
 
 /** Every request is answered with 500, and the log has every mistake. */
@@ -194,21 +218,24 @@ async function refused(worker, mistakes) {
   for (const mistake of mistakes) await worker.says(mistake);
 }
 
-/** A changed byte of the Worker is noticed. */
-async function damaged(installed) {
-  const verify = [process.execPath, join(installed, "worker/verify.mjs")];
-  await run(verify, installed);
-  for (const name of ["worker/index_bg.wasm", "worker/index.js"]) {
+/** A changed byte is noticed, and nothing is compiled then. */
+async function damaged(project) {
+  const installed = join(project, INSTALLED);
+  const command = (name) => run([process.execPath, join(installed, "bin/vestibule.mjs"), name], project);
+  await command("verify");
+  for (const name of ["worker/index_bg.wasm", "worker/index.js", "cli/core_bg.wasm"]) {
     const path = join(installed, name);
     const bytes = await readFile(path);
     await appendFile(path, "\n");
-    await assert.rejects(run(verify, installed), new RegExp(`${name} has the SHA-256 .* install the package again`, "s"));
+    const message = new RegExp(`${name} has the SHA-256 .* install the package again`, "s");
+    await assert.rejects(command("verify"), message);
+    await assert.rejects(command("compile"), message);
     await rm(path);
-    await assert.rejects(run(verify, installed), new RegExp(`${name} is missing`));
+    await assert.rejects(command("compile"), new RegExp(`${name} is missing`));
     await writeFile(path, bytes);
   }
   await rm(join(installed, "checksums.txt"));
-  await assert.rejects(run(verify, installed), /checksums.txt is missing/);
+  await assert.rejects(command("compile"), /checksums.txt is missing/);
 }
 
 async function timed(name, work) {

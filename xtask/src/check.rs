@@ -10,6 +10,7 @@ pub(crate) use xtask_arguments::check::Arguments as Check;
 pub(crate) use xtask_arguments::explain::Arguments as Explain;
 
 use crate::project::Project;
+use crate::tools;
 
 /// Starts the program in xtask/check with `arguments`. xtask itself does not depend on the Worker's source, so that it
 /// compiles fast, and still runs while the Worker does not compile.
@@ -18,6 +19,9 @@ pub(crate) fn run(project: &Project, name: &str, arguments: &[OsString]) -> Resu
     // Paths are relative to where the command was typed.
     if let Ok(directory) = std::env::current_dir() {
         command.current_dir(directory);
+    }
+    if arguments.iter().any(|argument| argument == "--live") {
+        command.env("XTASK_NODE", tools::node(project)?);
     }
     command.args(["run", "--quiet", "--package", "xtask-check", "--", name]).args(arguments);
     if !command.stdin(Stdio::null()).status()?.success() {

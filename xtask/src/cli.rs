@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// table of the results.
     Interop(interop::Options),
 
+    /// Build the commands of the npm package (check, explain, compile), and start them with Node.js as a user does
+    Commands,
+
     /// Pack the npm package, install it in an empty folder, and sign in there under `wrangler dev`
     ///
     /// Prints how long each step took.
@@ -138,6 +141,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "package",
             "conformance",
             "providers",
+            "commands",
         ],
     ),
     ("Measure", &["bench", "race", "model"]),

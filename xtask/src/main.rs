@@ -6,6 +6,7 @@ mod browser;
 mod build;
 mod check;
 mod cli;
+mod commands;
 mod conformance;
 mod dev;
 mod examples;
@@ -74,6 +75,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Conformance(options) => conformance::conformance(&project, options),
         Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),
+        Command::Commands => commands::commands(&project),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),

@@ -1,5 +1,7 @@
 //! Everything that the Worker would refuse, and what it would advise.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 use vestibule_core::config::error::ConfigError;
 
@@ -42,7 +44,10 @@ impl Report {
 
     /// The report for people: a line for each finding, and how many there are.
     pub fn to_text(&self) -> String {
-        let mut text: String = self.findings.iter().map(|finding| format!("{finding}\n")).collect();
+        let mut text = String::new();
+        for finding in &self.findings {
+            let _ = writeln!(text, "{finding}");
+        }
         let plural = |count: usize, one: &str, many: &str| match count {
             1 => format!("1 {one}"),
             count => format!("{count} {many}"),
@@ -51,7 +56,7 @@ impl Report {
         let advice = self.findings.len() - errors;
         let counts =
             [plural(errors, "error", "errors"), plural(advice, "piece of advice", "pieces of advice")];
-        text.push_str(&format!("{}\n", counts.join(", ")));
+        let _ = writeln!(text, "{}", counts.join(", "));
         text
     }
 }

@@ -8,7 +8,7 @@ use crate::deployment::Input;
 /// # Errors
 /// The configuration has mistakes: nothing is written, so the build fails before a deployment can.
 pub fn compile(input: &Input) -> Result<(String, Report), Report> {
-    let report = check(input);
+    let report = check(&Input { may_lack_secrets: true, ..input.clone() });
     if report.errors() > 0 {
         return Err(report);
     }
@@ -22,4 +22,34 @@ pub fn compile(input: &Input) -> Result<(String, Report), Report> {
         format!("// Compiled from {name}. Change that file, and compile it again.\nexport default {auth};\n"),
         report,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::File;
+
+    fn input(text: &str) -> Input {
+        Input { vestibule: Some(File::new("vestibule.toml", text)), ..Input::default() }
+    }
+
+    #[test]
+    fn a_file_becomes_a_module_with_the_same_values() {
+        let text = "rules = [{ match = \"/\\u2028</script>\", access = \"public\" }]\n[[providers]]\nid = \"okta\"\n\
+                    issuer = \"https://a.okta.com\"\n";
+        let (module, report) = compile(&input(text)).unwrap();
+        assert_eq!(report.errors(), 0);
+        let json = module.split_once("export default ").unwrap().1.trim_end().trim_end_matches(';');
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(json, File::new("vestibule.toml", text).parse().unwrap().to_json());
+    }
+
+    #[test]
+    fn a_mistake_compiles_to_nothing_and_a_secret_that_is_set_elsewhere_is_none() {
+        assert_eq!(compile(&input("base_paht = \"/\"")).unwrap_err().errors(), 2);
+        assert_eq!(compile(&input("a = ")).unwrap_err().errors(), 1);
+        let okta = input("[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n");
+        let dev_vars = Some(File::new(".dev.vars", "AUTH_DEMO_ID=x\n"));
+        assert!(compile(&Input { dev_vars, ..okta }).is_ok());
+    }
 }

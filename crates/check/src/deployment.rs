@@ -17,6 +17,8 @@ pub struct Input {
     pub dev_vars: Option<File>,
     /// The names of the secrets that are set for the deployed Worker, where they are known.
     pub secrets: Option<Vec<String>>,
+    /// Whether secrets that no file has may be set for the deployed Worker: a build does not know it.
+    pub may_lack_secrets: bool,
     /// The environment of the wrangler file. Without it, all of them.
     pub environment: Option<String>,
 }
@@ -59,7 +61,7 @@ impl Files {
             wrangler,
             vestibule,
             dev_vars: input.dev_vars.as_ref().map(variables).unwrap_or_default(),
-            knows_secrets: input.dev_vars.is_some() || input.secrets.is_some(),
+            knows_secrets: (input.dev_vars.is_some() || input.secrets.is_some()) && !input.may_lack_secrets,
             secrets: input.secrets.clone().unwrap_or_default(),
             first: names.into_iter().next().unwrap_or_else(|| "wrangler.toml".to_owned()),
         })

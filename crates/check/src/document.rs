@@ -5,6 +5,7 @@ mod jsonc;
 mod toml;
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
@@ -27,25 +28,44 @@ impl File {
         Self { name: name.into(), text: text.into() }
     }
 
-    /// The place of a byte of the text.
-    pub fn at(&self, offset: usize) -> At {
-        let (mut line, mut column) = (1, 1);
-        for (at, character) in self.text.char_indices() {
-            if at >= offset {
-                break;
-            }
-            (line, column) = if character == '\n' { (line + 1, 1) } else { (line, column + 1) };
-        }
-        At { file: self.name.clone(), line, column }
-    }
-
     /// The content as a table, with the place of each of its keys.
     ///
     /// # Errors
     /// Everything that keeps the text from being TOML, or the first thing that keeps it from being JSON.
     pub fn parse(&self) -> Result<Node, Vec<SyntaxError>> {
-        let is_json = self.name.ends_with(".json") || self.name.ends_with(".jsonc");
-        if is_json { jsonc::parse(self) } else { toml::parse(self) }
+        let is_json = Path::new(&self.name).extension().is_some_and(|kind| kind == "json" || kind == "jsonc");
+        let lines = Lines::of(self);
+        if is_json { jsonc::parse(&lines) } else { toml::parse(&lines) }
+    }
+}
+
+/// A file with the beginnings of its lines, to find the places of bytes.
+struct Lines<'a> {
+    file: &'a File,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(file: &'a File) -> Self {
+        let behind = file.text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { file, starts: std::iter::once(0).chain(behind).collect() }
+    }
+
+    fn text(&self) -> &'a str {
+        &self.file.text
+    }
+
+    /// The place of a byte of the text.
+    fn at(&self, offset: usize) -> At {
+        /// In bytes. Behind so many of one line, a column is a byte: to count the characters for each of many keys would take
+        /// long.
+        const MAX_COUNTED: usize = 16 * 1024;
+        let offset = offset.min(self.file.text.len());
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or_default();
+        let before = self.file.text.get(start..offset).unwrap_or_default();
+        let column = if before.len() > MAX_COUNTED { before.len() } else { before.chars().count() };
+        At { file: self.file.name.clone(), line, column: column + 1 }
     }
 }
 
@@ -217,11 +237,29 @@ mod tests {
     #[test]
     fn a_place_counts_lines_and_characters_from_one() {
         let file = File::new("wrangler.toml", "a = \"ä\" # b\r\nb");
-        let at = |offset| file.at(offset).to_string();
+        let lines = Lines::of(&file);
+        let at = |offset| lines.at(offset).to_string();
         assert_eq!(at(0), "wrangler.toml:1:1");
         assert_eq!(at(7), "wrangler.toml:1:7");
         assert_eq!(at(file.text.len() - 1), "wrangler.toml:2:1");
         assert_eq!(at(usize::MAX), "wrangler.toml:2:2");
+    }
+
+    #[test]
+    fn a_file_with_many_keys_or_deep_ones_is_read_in_time() {
+        let keys: Vec<String> = (0..50_000).map(|i| format!("k{i} = [1, 2]\n")).collect();
+        assert_eq!(File::new("f", keys.concat()).parse().unwrap().members().len(), 50_000);
+        let items = "1, ".repeat(100_000);
+        assert_eq!(File::new("f", format!("\"ä\" = [{items}]")).parse().unwrap().members().len(), 1);
+        for deep in [
+            format!("a = {}", "[".repeat(100_000)),
+            format!("a{} = 1", ".a".repeat(100_000)),
+            format!("[a{}]\nb = 1", ".a".repeat(100_000)),
+            format!("a = {}", "{ a = ".repeat(100_000)),
+        ] {
+            assert!(File::new("f", deep).parse().is_err());
+        }
+        assert!(File::new("f.json", "[".repeat(100_000)).parse().is_err());
     }
 
     #[test]

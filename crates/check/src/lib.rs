@@ -19,7 +19,7 @@ mod load;
 mod place;
 mod size;
 #[cfg(target_arch = "wasm32")]
-mod wasm;
+pub mod wasm;
 
 pub use crate::check::{Report, check};
 pub use crate::compile::compile;

@@ -9,6 +9,7 @@ use vestibule_workers::RUNTIME;
 
 use crate::bindings::Bindings;
 use crate::deployment::Deployment;
+use crate::document::Node;
 
 /// A private key that nothing else uses, because a text that is no key is refused.
 const STAND_IN_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -82,7 +83,7 @@ impl Loaded {
 
     /// The configuration once more, for a check that consumes it.
     pub(crate) fn load(&self, deployment: &Deployment<'_>) -> Result<Config, Vec<ConfigError>> {
-        let auth = deployment.auth.as_ref().map_or(Value::Null, |auth| auth.to_json());
+        let auth = deployment.auth.as_ref().map_or(Value::Null, Node::to_json);
         let variable = |name: &str| {
             let elsewhere = || deployment.is_set_elsewhere(name).then(|| stand_in(name));
             let known = deployment.text(name).filter(|text| !text.is_empty());

@@ -1,16 +1,14 @@
 //! Variables: their size, and what must not be one.
 
 use serde_json::Value;
+use vestibule_workers::MAX_VARIABLE_BYTES;
 
 use crate::deployment::{Deployment, is_text};
 use crate::document::{At, Member, Node};
 use crate::finding::Finding;
 
-/// The bytes that a variable may have on Cloudflare ("5 KB"); wrangler sends a table as JSON.
-const MAX_VARIABLE: usize = 5 * 1024;
-
 /// Above this share of the limit, the next rule may be one too many.
-const ALMOST: usize = MAX_VARIABLE / 10 * 9;
+const ALMOST: usize = MAX_VARIABLE_BYTES / 10 * 9;
 
 /// What is wrong with the variables of a deployment.
 pub(crate) fn findings(deployment: &Deployment<'_>) -> Vec<Finding> {
@@ -41,12 +39,13 @@ fn of_size(member: &Member) -> Option<Finding> {
     let place = if member.key == "AUTH" { "AUTH".to_owned() } else { format!("vars.{}", member.key) };
     let fix =
         "move the configuration into vestibule.toml, which is compiled into the Worker and has no such limit";
-    if size > MAX_VARIABLE {
-        let problem = format!("the variable has {size} bytes, and Cloudflare accepts {MAX_VARIABLE}");
+    if size > MAX_VARIABLE_BYTES {
+        let problem = format!("the variable has {size} bytes, and Cloudflare accepts {MAX_VARIABLE_BYTES}");
         return Some(Finding::error(member.at.clone(), place, problem, fix));
     }
     (size > ALMOST).then(|| {
-        let problem = format!("the variable has {size} of the {MAX_VARIABLE} bytes that Cloudflare accepts");
+        let problem =
+            format!("the variable has {size} of the {MAX_VARIABLE_BYTES} bytes that Cloudflare accepts");
         Finding::advice(member.at.clone(), place, problem, fix)
     })
 }

@@ -1,5 +1,7 @@
 //! The checks for the npm package: JSON in, JSON out, so that JavaScript reads the files and Rust judges.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -8,6 +10,7 @@ use crate::check::{Report, check};
 use crate::compile::compile;
 use crate::deployment::Input;
 use crate::explain::{Question, explain, table};
+use crate::live::{Answer, Step, live};
 
 /// What a command is about.
 #[derive(Deserialize)]
@@ -17,12 +20,27 @@ struct Call {
     input: Input,
     #[serde(default)]
     question: Question,
+    /// The addresses of the site, for `check --live`.
+    #[serde(default)]
+    sites: Vec<String>,
+    /// The answers so far, by the ids of their requests.
+    #[serde(default)]
+    answers: BTreeMap<String, Answer>,
 }
 
 /// `check`: `{ "input": … }` in; the report out, as JSON and as a text.
 #[wasm_bindgen(js_name = check)]
 pub fn check_json(call: &str) -> String {
     answer(call, |call| report(&check(&call.input)))
+}
+
+/// A step of `check --live`: the requests to send next out, or the report.
+#[wasm_bindgen(js_name = live)]
+pub fn live_json(call: &str) -> String {
+    answer(call, |call| match live(&call.input, &call.sites, &call.answers) {
+        Step::Ask(probes) => json!({ "probes": probes }),
+        Step::Done(done) => report(&done),
+    })
 }
 
 /// `explain`: `{ "input": …, "question": … }` in; a text or a report out.

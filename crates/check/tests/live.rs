@@ -184,10 +184,10 @@ fn the_authorization_request_asks_for_nothing_and_has_no_secret() {
 
 #[test]
 fn the_client_s_secret_goes_to_its_token_endpoint_only() {
-    let mut network = Network::new();
-    asked(&mut network);
     // `shop:the-secret-of-the-client` in base64.
     const BASIC: &str = "c2hvcDp0aGUtc2VjcmV0LW9mLXRoZS1jbGllbnQ=";
+    let mut network = Network::new();
+    asked(&mut network);
     for probe in &network.seen {
         let text = format!("{probe:?}");
         let has_secret = text.contains(SECRET) || text.contains(BASIC);

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use vestibule_check::document::File;
 use vestibule_check::{Input, Report, check};
 
@@ -39,7 +40,7 @@ fn report(directory: &Path) -> Report {
 #[test]
 fn every_seeded_mistake_is_named_with_file_line_and_column() {
     let bless = std::env::var_os("VESTIBULE_BLESS").is_some();
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for directory in directories() {
         let (text, file) = (report(&directory).to_text(), directory.join("expected.txt"));
         if bless {
@@ -47,10 +48,10 @@ fn every_seeded_mistake_is_named_with_file_line_and_column() {
         }
         let expected = fs::read_to_string(&file).unwrap_or_default();
         if text != expected {
-            wrong += &format!("== {}\n{text}-- expected\n{expected}", name(&directory));
+            wrong.push(format!("== {}\n{text}-- expected\n{expected}", name(&directory)));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 
 /// The files without a mistake, or with something that works.
@@ -76,6 +77,26 @@ fn no_report_quotes_a_secret() {
         let text = report(&directory).to_text();
         for secret in ["hunter2", "the-secret-of-the-client", "0123456789abcdefghijklmnopqrstuvwxyz"] {
             assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_check_panic(text in ".{0,200}", at in 0_usize..900, name in 0_usize..4) {
+        // A good file with something in the middle.
+        let good = fs::read_to_string(Path::new(MISTAKES).join("no_mistake/wrangler.toml")).unwrap();
+        let (before, behind) = good.split_at(at.min(good.len()));
+        let whole = format!("{before}{text}{behind}");
+        let file = |name: &str| Some(File::new(name, whole.clone()));
+        let input = match name {
+            0 => Input { wrangler: file("wrangler.toml"), ..Input::default() },
+            1 => Input { wrangler: file("wrangler.jsonc"), ..Input::default() },
+            2 => Input { vestibule: file("vestibule.toml"), ..Input::default() },
+            _ => Input { dev_vars: file(".dev.vars"), wrangler: Some(File::new("wrangler.toml", good)), ..Input::default() },
+        };
+        for finding in check(&input).findings {
+            prop_assert!(finding.at.line >= 1 && finding.at.column >= 1, "{finding}");
         }
     }
 }

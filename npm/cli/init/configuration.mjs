@@ -96,7 +96,7 @@ function provider(table, { provider: id, issuer }) {
   return table;
 }
 
-/** The provider of an API of one's own: the requests of the example, at the address of the answer. */
+/** The provider for an API: the requests of the example, at the address of the answer. */
 function api(all, { api }) {
   const url = new URL(api);
   const own = all.filter((table) => table.name === "providers" || table.name.startsWith("providers."));

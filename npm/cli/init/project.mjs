@@ -61,6 +61,7 @@ function wranglerToml(answers, { isForDevelopment }) {
     ...of("kv_namespaces"),
     ...of("durable_objects.bindings"),
     ...of("migrations"),
+    ...loginLimits(answers),
     ...bindings(answers),
   ];
   if (isForDevelopment) parts.push(...developmentUpstreams(answers));
@@ -75,6 +76,18 @@ function wranglerToml(answers, { isForDevelopment }) {
 function route(host, { origin }) {
   const isOwn = origin === "origin" || origin.includes("://");
   return isOwn ? text(`${host}/*`) : `{ pattern = ${text(host)}, custom_domain = true }`;
+}
+
+/** Counts attempts to guess a password in a whole location, and not in each process (docs/credentials.md). */
+function loginLimits({ api }) {
+  if (api === undefined) return [];
+  const limits = [["AUTH_LOGIN_LIMIT", "1002", 10], ["AUTH_LOGIN_LIMIT_LOOSE", "1003", 100]];
+  return limits.map(([name, namespace, limit]) =>
+    new Table("ratelimits", true, [])
+      .set("name", text(name))
+      .set("namespace_id", text(namespace), "any number that no other limiter of your account has")
+      .set("simple", `{ limit = ${limit}, period = 60 }`),
+  );
 }
 
 function bindings({ origin }) {

@@ -2,18 +2,18 @@
 // live for seconds, and all data is in memory.
 //
 //   node oidc-provider-strict.mjs '{
-//     "access_token_ttl": SECONDS, "client": { … }, "requires": ["pushed", "signed", "nonce", "fapi2"], "keys": [ … ]
+//     "access_token_ttl": SECONDS, "client": { … }, "requires": ["pushed", "signed", "nonce", "fapi2"]
 //   }'
 //
-// `client` are metadata of the client besides the usual ones, `keys` its public keys for encryption, and `requires` is what
-// the provider demands of every request: that it is pushed, that it is signed, a nonce in each proof, FAPI 2.0.
+// `client` are metadata of the client besides the usual ones, and `requires` is what the provider demands of every request:
+// that it is pushed, that it is signed, a nonce in each proof, FAPI 2.0.
 // It prints `http://localhost:PORT`. Beside the provider's own routes:
 // ANY  /whoami                what it knows of the access token, and what arrived with it
 // GET  /control/counts        how many refresh tokens it has accepted and refused, and how many tokens were revoked
 // GET  /control/logout-tokens the logout tokens that it has sent, by back-channel logout
 // GET  /control/seen          the pushed requests, the authorization requests, and its responses in an address, each with
 //                             the names of its parameters
-// POST /control/client-keys   the client has published these keys for its signatures
+// POST /control/client-keys   the client has published this document
 import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 
@@ -25,7 +25,7 @@ const requires = (what) => options.requires.includes(what);
 const counts = { refreshed: 0, refused: 0, revoked: 0 };
 const logoutTokens = [];
 const seen = [];
-let clientKeys = [];
+let clientKeys = { keys: [] };
 
 /** What a token with details is for. */
 const API = "https://api.example.com";
@@ -150,9 +150,9 @@ async function answer(request, response) {
   if (url.pathname === "/control/counts") return send(response, counts);
   if (url.pathname === "/control/seen") return send(response, seen);
   if (url.pathname === "/control/logout-tokens") return send(response, logoutTokens);
-  if (url.pathname === "/control/client-keys.json") return send(response, { keys: [...clientKeys, ...options.keys] });
+  if (url.pathname === "/control/client-keys.json") return send(response, clientKeys);
   if (url.pathname === "/control/client-keys") {
-    clientKeys = JSON.parse(await body(request)).keys;
+    clientKeys = JSON.parse(await body(request));
     return response.writeHead(204).end();
   }
   if (url.pathname === "/control/logout-token") {

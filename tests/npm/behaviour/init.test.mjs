@@ -133,6 +133,12 @@ test("four answers are enough, and an issuer where the provider needs one", asyn
   assert.ok(read(google, "vestibule.toml").includes('match = "/"'));
 });
 
+test("files beside and below the folder can be assets", async (t) => {
+  for (const origin of ["assets:./public", "assets:../web/dist", "assets:dist"]) {
+    assert.equal((await init(folder(t), [...GIVEN, "--origin", origin])).code, 0, origin);
+  }
+});
+
 test("questions that the options answer are not asked", async (t) => {
   const path = folder(t);
   const { code, out } = await init(path, ["--framework", "hono", "--provider", "google", "--public", "/"], "app.example.com\n");
@@ -157,6 +163,10 @@ test("answers that are wrong are named, and nothing is written", async (t) => {
     [[...GIVEN, "--public", "about"], "", "begin with /"],
     [[...GIVEN, "--origin", "https://backend.example.net/api"], "", "without a path"],
     [[...GIVEN, "--origin", "service:My Worker"], "", "no name of a Worker"],
+    [[...GIVEN, "--origin", "assets:."], "", "would publish .dev.vars"],
+    [[...GIVEN, "--origin", "assets:./public/.."], "", "would publish .dev.vars"],
+    [[...GIVEN, "--origin", "assets:.."], "", "would publish .dev.vars"],
+    [[...GIVEN, "--origin", "assets:/"], "", "would publish .dev.vars"],
     [[...GIVEN, "--framework", "rails"], "", "neither a framework"],
     [[...GIVEN, "--framework", "origin"], "", "--framework is one of"],
     [[...GIVEN, "--name", "My Worker"], "", "--name"],
@@ -188,4 +198,16 @@ test("the help names every option", async (t) => {
   for (const option of ["framework", "origin", "provider", "issuer", "api", "host", "public", "name", "dir", "yes", "force"]) {
     assert.ok(out.includes(`--${option}`), option);
   }
+});
+
+test("docs/init.md has every option and every file", async (t) => {
+  const page = readFileSync(new URL("../../../docs/init.md", import.meta.url), "utf8");
+  const { out } = await init(folder(t), ["--help"]);
+  for (const [option] of out.matchAll(/--[a-z]+/g)) assert.ok(page.includes(`\`${option}\``), option);
+  for (const file of [...WRITTEN, ".gitignore"]) assert.ok(page.includes(`| \`${file}\` |`), file);
+  // The command of the page, as it is.
+  const [, command] = page.match(/^npx @vestibule-auth\/edge init (--yes.*?)\n```/ms);
+  const args = command.replaceAll("\\\n", " ").match(/"[^"]*"|\S+/g).map((word) => word.replaceAll('"', ""));
+  const { code, error } = await init(folder(t), args);
+  assert.equal(code, 0, error);
 });

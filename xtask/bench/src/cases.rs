@@ -40,6 +40,8 @@ enum Worker {
     Vestibule { rules: u32 },
     /// Ours, with `revocation.store = "none"`.
     WithoutRevocation,
+    /// Ours, with a provider that binds tokens to a key of the session (DPoP).
+    Bound,
     /// Ours, with thirty rules of Next.js's usual matcher, none of which matches.
     Expressions,
 }
@@ -49,6 +51,8 @@ enum Cookie {
     None,
     /// A session of about this number of characters.
     Session(usize),
+    /// The same, with a key to which the access token is bound.
+    BoundSession(usize),
     /// The sessions of this number of users, one after the other.
     Users(usize),
 }
@@ -127,7 +131,7 @@ const fn with_rules(name: &'static str, rules: u32) -> Case {
 
 const MANY_USERS: Cookie = Cookie::Users(5000);
 
-const CASES: [Case; 26] = [
+const CASES: [Case; 27] = [
     peer("js-constant", "JavaScript, constant response", "/", Cookie::None, "hello"),
     peer("rust-constant", "Rust (`worker`), constant response", "/", Cookie::None, "hello"),
     peer(
@@ -192,6 +196,17 @@ const CASES: [Case; 26] = [
             "/account",
             TYPICAL_SESSION,
             "with a token",
+            &[],
+        )
+    },
+    Case {
+        worker: Worker::Bound,
+        ..ours(
+            "guard-bound",
+            "Vestibule, forwards with the token and a proof (DPoP)",
+            "/account",
+            Cookie::BoundSession(TYPICAL_SIZE),
+            "with a token and a proof",
             &[],
         )
     },
@@ -274,6 +289,12 @@ impl Case {
                 settings.as_object_mut().and_then(|table| table.insert("revocation".to_owned(), none));
                 configured(builder, settings)
             }
+            Worker::Bound => {
+                let mut settings = settings(0);
+                let provider = settings.pointer_mut("/providers/0").and_then(Value::as_object_mut);
+                provider.and_then(|provider| provider.insert("dpop".to_owned(), json!(true)));
+                configured(builder, settings)
+            }
             Worker::Expressions => configured(builder, settings_with_expressions()),
         }
     }
@@ -283,6 +304,7 @@ impl Case {
         let cookies = match self.cookie {
             Cookie::None => return Ok(vec![self.request(None)]),
             Cookie::Session(size) => vec![sessions::cookie(size, 0)?],
+            Cookie::BoundSession(size) => vec![sessions::bound_cookie(size)?],
             Cookie::Users(users) => (0..users)
                 .map(|user| sessions::cookie(TYPICAL_SIZE, user))
                 .collect::<Result<_>>()

@@ -16,16 +16,32 @@ pub(crate) const SECRET: &str = "a-secret-for-measuring-that-guards-nothing";
 /// The name of the session cookie on `https`.
 const COOKIE: &str = "__Secure-authjs.session-token";
 
+/// A private key on P-256 (`d` of its JSON Web Key), which is no secret.
+const DPOP_KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
+
 /// The size of a session cookie in characters with access and refresh tokens of typical length.
 pub(crate) const TYPICAL_SIZE: usize = 2900;
 
 /// The `Cookie` field of a signed-in user with about `size` characters of session. Each `user` number is another user.
 pub(crate) fn cookie(size: usize, user: usize) -> Result<String> {
+    cookie_with(size, user, None)
+}
+
+/// The same, with a key to which the access token is bound.
+pub(crate) fn bound_cookie(size: usize) -> Result<String> {
+    cookie_with(size, 0, Some(DPOP_KEY))
+}
+
+fn cookie_with(size: usize, user: usize, dpop_key: Option<&str>) -> Result<String> {
     // Base64 has a third more characters than bytes. A session without tokens has about 450 bytes.
     let padding = size.saturating_mul(3) / 4;
     let mut tokens = padding.saturating_sub(450);
     loop {
-        let sealed = seal(&claims(tokens, user))?;
+        let mut claims = claims(tokens, user);
+        if let (Some(key), Some(claims)) = (dpop_key, claims.as_object_mut()) {
+            claims.insert("dpop_key".to_owned(), json!(key));
+        }
+        let sealed = seal(&claims)?;
         // The encryption works in blocks of 16 bytes, so the size cannot be more exact.
         if sealed.len() <= size + 24 || tokens == 0 {
             let chunks = chunk::split(COOKIE, &sealed, Dialect::AuthJsV5);

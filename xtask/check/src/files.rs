@@ -44,6 +44,7 @@ pub(crate) fn read(named: &str, files: &Files) -> Result<Input> {
         dev_vars: dev_vars(&directory, files)?,
         secrets: files.secrets.as_deref().map(secrets).transpose()?,
         environment: files.env.clone(),
+        may_lack_secrets: false,
     })
 }
 

@@ -1,16 +1,19 @@
 //! `cargo xtask check` and `cargo xtask explain`: what the Worker would refuse about a configuration, and how its rules treat
 //! a request. Nothing is sent over the network, except by `check --live`.
 
+mod fetch;
 mod files;
 
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use crate::fetch::Node;
 use anyhow::{Result, bail};
 use clap::Parser;
 use vestibule_check::explain::{Question, explain, table};
 use vestibule_check::finding::Severity;
-use vestibule_check::{Report, check};
+use vestibule_check::live::run;
+use vestibule_check::{Input, Report, check};
 use xtask_arguments::check::Arguments as Check;
 use xtask_arguments::explain::Arguments as Explain;
 
@@ -34,10 +37,8 @@ fn main() -> ExitCode {
 
 fn run_check(arguments: &Check) -> Result<ExitCode> {
     let mut input = files::read(&arguments.file, &arguments.files)?;
-    if arguments.errors_only {
-        input.dev_vars = None;
-    }
-    let report = check(&input);
+    input.may_lack_secrets = arguments.errors_only;
+    let report = if arguments.live { live(&input, &arguments.site)? } else { check(&input) };
     if arguments.errors_only {
         let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
         errors.for_each(|error| eprintln!("{error}"));
@@ -47,6 +48,13 @@ fn run_check(arguments: &Check) -> Result<ExitCode> {
         print!("{}", report.to_text());
     }
     Ok(if report.errors() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The check with the words of the providers.
+fn live(input: &Input, sites: &[String]) -> Result<Report> {
+    let mut node = Node::default();
+    let report = run(input, sites, &mut node);
+    node.failure.map_or(Ok(report), Err)
 }
 
 fn run_explain(arguments: &Explain) -> Result<ExitCode> {

@@ -5,6 +5,7 @@
 //! after cargo are skipped if their input has not changed.
 
 mod bindings;
+mod cli;
 mod compile;
 mod module;
 mod package;
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 
+pub(crate) use self::cli::build_cli;
+pub(crate) use self::package::write_checksums;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;

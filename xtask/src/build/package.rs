@@ -1,7 +1,7 @@
 //! `cargo xtask build --npm`: fills the folder of the npm package and packs it.
 //!
-//! The package is `npm/` with the built Worker. `checksums.txt` has the SHA-256 of every built file; the package's
-//! `worker/verify.mjs` compares them.
+//! The package is `npm/` with the built Worker. `checksums.txt` has the SHA-256 of every module; the package's
+//! command `verify` compares them.
 
 mod manifest;
 
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{MODULE, SCRIPT};
+use super::{MODULE, SCRIPT, build_cli};
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
@@ -27,7 +27,7 @@ const OUTPUT: &str = "build/npm";
 /// tests that start `build/index.js` take every module beside it, except those in `node_modules`.
 const FOLDER: &str = "build/npm/node_modules/@vestibule-auth/edge";
 
-/// The checksums of the package's built files.
+/// The checksums of the package's modules.
 const CHECKSUMS: &str = "checksums.txt";
 
 /// What the package has from the rest of the repository, and its place there.
@@ -40,14 +40,15 @@ const COPIED: [(&str, &str); 3] = [
 /// Packs the Worker in `build/`, and prints the checksums of the tarball and of each WebAssembly module. Gives the tarball.
 pub(crate) fn pack(project: &Project) -> Result<PathBuf> {
     let folder = project.path(FOLDER);
-    step("fill the npm package", || {
-        fill(project, &folder)?;
-        fs::write(folder.join(CHECKSUMS), checksums(&folder)?).context("cannot write the checksums")?;
+    step("fill the npm package", || fill(project, &folder))?;
+    build_cli(project, &folder.join("cli"))?;
+    step("write the checksums", || {
+        write_checksums(&folder)?;
         manifest::check(&folder, version(project)?.as_str())
     })?;
     let tarball = step("npm pack", || npm_pack(project, &folder))?;
     verify(project, &folder)?;
-    for file in built(&folder)?.iter().filter(|file| is_module(file)) {
+    for file in modules(&folder)?.iter().filter(|file| has_extension(file, &["wasm"])) {
         println!("   {}  {file}", sha256(&read(&folder.join(file))?));
     }
     let name = tarball.strip_prefix(project.path("")).unwrap_or(&tarball).display();
@@ -92,28 +93,31 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         .map(drop)
 }
 
-/// A line for each built file, as `sha256sum` writes it.
+/// Writes the checksums of a folder's modules into it.
+pub(crate) fn write_checksums(folder: &Path) -> Result<()> {
+    fs::write(folder.join(CHECKSUMS), checksums(folder)?).context("cannot write the checksums")
+}
+
+/// A line for each module, as `sha256sum` writes it.
 fn checksums(folder: &Path) -> Result<String> {
-    let lines = built(folder)?.into_iter().map(|name| {
+    let lines = modules(folder)?.into_iter().map(|name| {
         let bytes = read(&folder.join(&name))?;
         Ok(format!("{}  {name}\n", sha256(&bytes)))
     });
     lines.collect()
 }
 
-/// The package's built files, in the order of their names: the Worker's script, and every WebAssembly module.
-fn built(folder: &Path) -> Result<Vec<String>> {
+/// The package's modules, in the order of their names: what runs, in JavaScript or WebAssembly.
+fn modules(folder: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
     walk(folder, "", &mut found)?;
-    let script = format!("worker/{SCRIPT}");
-    found.retain(|name| *name == script || is_module(name));
+    found.retain(|name| has_extension(name, &["js", "mjs", "wasm"]));
     found.sort();
     Ok(found)
 }
 
-/// Whether a file is a WebAssembly module.
-fn is_module(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "wasm")
+fn has_extension(name: &str, any: &[&str]) -> bool {
+    Path::new(name).extension().is_some_and(|extension| any.iter().any(|known| extension == *known))
 }
 
 /// Adds every file below `folder`, with slashes in its name.
@@ -131,7 +135,8 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Runs `npm pack`, and checks that the tarball has every file that the package's exports name. Gives its path.
+/// Runs `npm pack`, and checks that the tarball has every module, and every file that the package's exports name. Gives its
+/// path.
 fn npm_pack(project: &Project, folder: &Path) -> Result<PathBuf> {
     let output = project.path(OUTPUT);
     let mut command = project.command(npm());
@@ -140,7 +145,7 @@ fn npm_pack(project: &Project, folder: &Path) -> Result<PathBuf> {
     let report: Value =
         serde_json::from_str(&run_quietly(&mut command)?).context("npm pack wrote no JSON")?;
     let (file, packed) = manifest::packed(&report).context("npm pack names no tarball")?;
-    let wanted = manifest::files(&manifest::read(folder)?).into_iter().chain(built(folder)?);
+    let wanted = manifest::files(&manifest::read(folder)?).into_iter().chain(modules(folder)?);
     for name in wanted.chain([CHECKSUMS.to_owned()]) {
         ensure!(packed.contains(&name), "the tarball has no {name}: add it to `files` in npm/package.json");
     }
@@ -150,7 +155,7 @@ fn npm_pack(project: &Project, folder: &Path) -> Result<PathBuf> {
 /// Runs the package's own check of its checksums.
 fn verify(project: &Project, folder: &Path) -> Result<()> {
     let mut command = project.command(tools::node(project)?);
-    run_quietly(command.arg(folder.join("worker/verify.mjs"))).map(drop)
+    run_quietly(command.arg(folder.join("bin/vestibule.mjs")).arg("verify")).map(drop)
 }
 
 /// The program npm. On Windows it is a script, which only its whole name starts.
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn a_checksum_is_written_as_sha256sum_writes_it() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("worker/index.js", "x"), ("cli/a.wasm", "abc"), ("worker/verify.mjs", "y")] {
+        for (name, text) in [("worker/index.js", "x"), ("cli/a.wasm", "abc"), ("worker/index.d.ts", "y")] {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();

@@ -69,6 +69,25 @@ const CRATES: &[Layers] = &[
         ]),
         rejects_file_cycles: true,
     },
+    Layers {
+        source: "crates/check/src",
+        rooms: Some(&[
+            "document",
+            "finding",
+            "place",
+            "deployment",
+            "bindings",
+            "load",
+            "size",
+            "advice",
+            "check",
+            "compile",
+            "explain",
+            "live",
+            "wasm",
+        ]),
+        rejects_file_cycles: true,
+    },
     Layers { source: "src", rooms: None, rejects_file_cycles: true },
 ];
 

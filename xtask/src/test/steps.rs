@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::apps;
 use crate::browser;
 use crate::build;
+use crate::commands;
 use crate::dev;
 use crate::examples;
 use crate::frameworks;
@@ -52,7 +53,8 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
                 let what = ["clippy", "--package", "vestibule", "--target", TARGET];
                 cargo(project, &[&what[..], features, &["--", "-D", "warnings"]].concat())?;
             }
-            Ok(())
+            let what = ["clippy", "--package", "vestibule-check", "--lib", "--target", TARGET];
+            cargo(project, &[&what[..], &["--", "-D", "warnings"]].concat())
         }),
         Step::new("the core without JavaScript", || {
             cargo(project, &["check", "--package", CORE, "--target", WASI])
@@ -64,6 +66,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
         Step::new("npm helpers", || helpers::run_tests(project)),
+        Step::new("the npm package's commands", || commands::commands(project)),
         Step::new("dev, a site of your own", || dev::walk(project)),
         Step::new("the npm package", || package::package(project)),
         Step::new("interop, oidc-provider", || interop::run_everywhere(project)),

@@ -1,6 +1,6 @@
 //! `.dev.vars`: one `NAME=VALUE` a line, as dotenv reads it.
 
-use super::{At, File};
+use super::{At, File, Lines};
 
 /// A secret or variable of a file.
 #[derive(Clone)]
@@ -15,6 +15,7 @@ pub struct Variable {
 
 /// The variables of a `.dev.vars`. Where one is there twice, the last one counts.
 pub fn variables(file: &File) -> Vec<Variable> {
+    let places = Lines::of(file);
     let mut found: Vec<Variable> = Vec::new();
     let mut offset = 0;
     let mut lines = file.text.split_inclusive('\n');
@@ -33,11 +34,12 @@ pub fn variables(file: &File) -> Vec<Variable> {
             }
             value = unquoted(&value, quote);
         } else {
-            value = value.split(" #").next().unwrap_or_default().trim().to_owned();
+            let end = value.find(" #").unwrap_or(value.len());
+            value.truncate(value.get(..end).unwrap_or_default().trim_end().len());
         }
         found.retain(|known| known.name != name);
         let indent = line.len() - line.trim_start().len();
-        found.push(Variable { name: name.to_owned(), value, at: file.at(start + indent) });
+        found.push(Variable { name: name.to_owned(), value, at: places.at(start + indent) });
     }
     found
 }

@@ -1,11 +1,13 @@
 //! JSON with comments and trailing commas, as wrangler reads it.
 
+use std::collections::BTreeSet;
+
 use jsonc_parser::ast::{ObjectPropName, Value as Ast};
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 
-use super::{File, Member, Node, SyntaxError, Written};
+use super::{Lines, Member, Node, SyntaxError, Written};
 
 /// What wrangler's parser accepts.
 const OPTIONS: ParseOptions = ParseOptions {
@@ -21,9 +23,9 @@ const OPTIONS: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-pub(super) fn parse(file: &File) -> Result<Node, Vec<SyntaxError>> {
+pub(super) fn parse(file: &Lines<'_>) -> Result<Node, Vec<SyntaxError>> {
     let refused = |at, problem| Err(vec![SyntaxError { at: file.at(at), problem }]);
-    match parse_to_ast(&file.text, &CollectOptions::default(), &OPTIONS) {
+    match parse_to_ast(file.text(), &CollectOptions::default(), &OPTIONS) {
         Err(error) => refused(error.range().start, error.kind().to_string().to_lowercase()),
         Ok(parsed) => match &parsed.value {
             None => refused(0, "the file is empty".to_owned()),
@@ -37,7 +39,7 @@ pub(super) fn parse(file: &File) -> Result<Node, Vec<SyntaxError>> {
 }
 
 /// A value. A key that an object has twice is added to `twins`: which of them counts depends on the parser.
-fn node(file: &File, value: &Ast<'_>, twins: &mut Vec<SyntaxError>) -> Node {
+fn node(file: &Lines<'_>, value: &Ast<'_>, twins: &mut Vec<SyntaxError>) -> Node {
     let at = file.at(value.range().start);
     match value {
         Ast::StringLit(text) => Node::scalar(at, text.value.as_ref()),
@@ -49,14 +51,14 @@ fn node(file: &File, value: &Ast<'_>, twins: &mut Vec<SyntaxError>) -> Node {
             Node { at, value: Written::Array(items) }
         }
         Ast::Object(object) => {
-            let mut members: Vec<Member> = Vec::new();
+            let (mut members, mut keys) = (Vec::new(), BTreeSet::new());
             for property in &object.properties {
                 let key = property.name.as_str().to_owned();
                 let at = match &property.name {
                     ObjectPropName::String(name) => file.at(name.range.start),
                     ObjectPropName::Word(name) => file.at(name.range.start),
                 };
-                if members.iter().any(|known| known.key == key) {
+                if !keys.insert(key.clone()) {
                     twins.push(SyntaxError {
                         at: at.clone(),
                         problem: format!("the key {key:?} is there twice"),
@@ -71,7 +73,7 @@ fn node(file: &File, value: &Ast<'_>, twins: &mut Vec<SyntaxError>) -> Node {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::File;
 
     #[test]
     fn keys_and_items_have_their_places() {

@@ -4,10 +4,10 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::{File, Member, Node, SyntaxError, Written, float};
+use super::{Lines, Member, Node, SyntaxError, Written, float};
 
-pub(super) fn parse(file: &File) -> Result<Node, Vec<SyntaxError>> {
-    let (table, errors) = DeTable::parse_recoverable(&file.text);
+pub(super) fn parse(file: &Lines<'_>) -> Result<Node, Vec<SyntaxError>> {
+    let (table, errors) = DeTable::parse_recoverable(file.text());
     if errors.is_empty() {
         return Ok(Node { at: file.at(0), value: self::table(file, table.get_ref()) });
     }
@@ -22,7 +22,7 @@ pub(super) fn parse(file: &File) -> Result<Node, Vec<SyntaxError>> {
     Err(errors)
 }
 
-fn table(file: &File, table: &DeTable<'_>) -> Written {
+fn table(file: &Lines<'_>, table: &DeTable<'_>) -> Written {
     let member = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let key: &Spanned<std::borrow::Cow<'_, str>> = key;
         Member { key: key.get_ref().to_string(), at: file.at(key.span().start), value: node(file, value) }
@@ -32,7 +32,7 @@ fn table(file: &File, table: &DeTable<'_>) -> Written {
     Written::Table(members)
 }
 
-fn node(file: &File, value: &Spanned<DeValue<'_>>) -> Node {
+fn node(file: &Lines<'_>, value: &Spanned<DeValue<'_>>) -> Node {
     let at = file.at(value.span().start);
     match value.get_ref() {
         DeValue::String(text) => Node::scalar(at, text.as_ref()),
@@ -54,18 +54,18 @@ fn integer(number: &DeInteger<'_>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::File;
 
     fn at(text: &str, path: &[&str]) -> String {
         let node = File::new("f", text).parse().unwrap();
         let mut found = (&node, node.at.clone());
         for step in path {
-            found = match step.parse::<usize>() {
-                Ok(index) => (&found.0.items()[index], found.0.items()[index].at.clone()),
-                Err(_) => {
-                    let member = found.0.member(step).unwrap();
-                    (&member.value, member.at.clone())
-                }
+            found = if let Ok(index) = step.parse::<usize>() {
+                let item = &found.0.items()[index];
+                (item, item.at.clone())
+            } else {
+                let member = found.0.member(step).unwrap();
+                (&member.value, member.at.clone())
             };
         }
         found.1.to_string()

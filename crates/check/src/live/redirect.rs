@@ -103,7 +103,7 @@ impl Asked<'_, '_> {
         match verdict(received, &redirect_uri) {
             Verdict::Accepted => {}
             Verdict::NotRegistered => {
-                self.refuse("", "the redirect URI is not registered at the provider", register)
+                self.refuse("", "the redirect URI is not registered at the provider", register);
             }
             Verdict::UnknownClient => {
                 let problem = "the provider does not know the client";

@@ -36,9 +36,8 @@ impl Sources {
     pub fn merged(&self) -> Value {
         match (&self.file.auth, &self.overrides.auth) {
             (file, Value::Null) => file.clone(),
-            (Value::Null, overrides) => overrides.clone(),
             (Value::Object(file), Value::Object(overrides)) => Value::Object(merge(file.clone(), overrides)),
-            (Value::Object(_), overrides) => overrides.clone(),
+            (Value::Null | Value::Object(_), overrides) => overrides.clone(),
             (file, _) => file.clone(),
         }
     }

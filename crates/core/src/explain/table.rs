@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::guard::rules::{Access, Deny, Rule};
 use crate::upstream::{Target, Upstream};
+use vestibule_oidc::http::request::Method;
 use vestibule_oidc::time::Timestamp;
 
 /// The rules in their order, and what applies where none matches. The first row that matches a request decides.
@@ -57,7 +58,7 @@ fn row(config: &Config, rule: &Rule) -> AccessRow {
     let mut only = Vec::new();
     only.extend(rule.host.as_ref().map(|host| format!("host {host}")));
     if let Some(methods) = &rule.methods {
-        only.push(methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", "));
+        only.push(methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", "));
     }
     only.extend(rule.has.iter().map(|condition| format!("has {condition}")));
     only.extend(rule.missing.iter().map(|condition| format!("lacks {condition}")));
@@ -133,9 +134,8 @@ impl fmt::Display for AccessTable {
             }
         }
         for row in &rows {
-            let line: String =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
-            writeln!(f, "{}", line.trim_end())?;
+            let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+            writeln!(f, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
     }

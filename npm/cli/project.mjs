@@ -1,0 +1,124 @@
+// Reads the files of a configuration, and runs the checks, which are WebAssembly.
+
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { basename, dirname, join, normalize } from "node:path";
+
+/** In bytes. No configuration is larger; a file that is was named by mistake. */
+const MAX_FILE = 1024 * 1024;
+
+/** The names of a wrangler file, in the order in which wrangler looks for them. */
+const WRANGLER = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+
+/** The configuration in its own file. */
+const OWN = "vestibule.toml";
+
+/** A mistake on the command line, or a file that cannot be read. */
+export class UsageError extends Error {}
+
+/** The options of every command that reads a configuration, for `parseArgs`. */
+export const OPTIONS = {
+  env: { type: "string" },
+  "dev-vars": { type: "string" },
+  secrets: { type: "string" },
+  help: { type: "boolean", short: "h" },
+};
+
+/** What these options do, for `--help`. */
+export const HELP = `  --env NAME         the environment of the wrangler file
+  --dev-vars FILE    this machine's secrets; .dev.vars beside the configuration without this
+  --secrets FILE     the names of the deployed Worker's secrets: the output of \`wrangler secret list\``;
+
+/** The files of a configuration: the one that was named and those beside it; of a directory, those in it. */
+export function read(named, options) {
+  const { directory, wrangler, own } = find(named);
+  if (wrangler === undefined && own === undefined) {
+    throw new UsageError(`${directory} has neither a wrangler.toml nor a ${OWN}`);
+  }
+  const input = {};
+  if (wrangler !== undefined) input.wrangler = file(wrangler);
+  if (own !== undefined) input.vestibule = file(own);
+  const secrets = options["dev-vars"] ?? devVars(directory, options.env);
+  if (secrets !== undefined) input.dev_vars = file(secrets);
+  if (options.secrets !== undefined) input.secrets = names(options.secrets);
+  if (options.env !== undefined) input.environment = options.env;
+  return input;
+}
+
+/** The answer of one of the checks. */
+export async function ask(name, call) {
+  const core = await import("./core.js");
+  const answer = JSON.parse(core[name](JSON.stringify(call)));
+  if (answer.failure !== undefined) throw new Error(answer.failure);
+  return answer;
+}
+
+/** Runs a command, and gives its exit code. A mistake on the command line is a message. */
+export async function guarded(name, command) {
+  try {
+    return await command();
+  } catch (error) {
+    const isUsage = error instanceof UsageError || String(error.code).startsWith("ERR_PARSE_ARGS");
+    if (!isUsage && error.code === undefined) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    return 2;
+  }
+}
+
+function find(named) {
+  const inside = (directory, name) => {
+    const path = join(directory, name);
+    return existsSync(path) && statSync(path).isFile() ? path : undefined;
+  };
+  const wranglerOf = (directory) => WRANGLER.map((name) => inside(directory, name)).find(Boolean);
+  if (existsSync(named) && statSync(named).isDirectory()) {
+    return { directory: named, wrangler: wranglerOf(named), own: inside(named, OWN) };
+  }
+  const directory = dirname(named);
+  if (basename(named) === OWN) return { directory, wrangler: wranglerOf(directory), own: named };
+  return { directory, wrangler: named, own: inside(directory, OWN) };
+}
+
+/** `.dev.vars.ENV` or `.dev.vars`, as wrangler chooses. */
+function devVars(directory, environment) {
+  const wanted = environment === undefined ? [] : [`.dev.vars.${environment}`];
+  return [...wanted, ".dev.vars"].map((name) => join(directory, name)).find((path) => existsSync(path));
+}
+
+function file(path) {
+  const name = normalize(path);
+  const bytes = bounded(path, name);
+  try {
+    return { name, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
+  } catch {
+    throw new UsageError(`${name} is not UTF-8, so it is no configuration`);
+  }
+}
+
+function bounded(path, name) {
+  const buffer = Buffer.alloc(MAX_FILE + 1);
+  let length = 0;
+  let opened;
+  try {
+    opened = openSync(path, "r");
+    for (let read = 1; read > 0 && length < buffer.length; length += read) {
+      read = readSync(opened, buffer, length, buffer.length - length, null);
+    }
+  } catch (error) {
+    throw new UsageError(`cannot read ${name}: ${error.message}`);
+  } finally {
+    if (opened !== undefined) closeSync(opened);
+  }
+  if (length > MAX_FILE) throw new UsageError(`${name} is larger than 1 MiB, so it is no configuration`);
+  return buffer.subarray(0, length);
+}
+
+function names(path) {
+  const { text } = file(path);
+  let list;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    throw new UsageError(`${path} is not the JSON that \`wrangler secret list\` prints`);
+  }
+  return Array.isArray(list) ? list.map((item) => item?.name).filter((name) => typeof name === "string") : [];
+}
