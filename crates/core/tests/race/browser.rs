@@ -50,6 +50,8 @@ struct Browser {
     lost: Cell<bool>,
     turned_away: Cell<u32>,
     added: RefCell<Vec<u32>>,
+    /// How many calls to locks there were when each round began.
+    calls_before: RefCell<Vec<usize>>,
 }
 
 /// Runs the race with this seed.
@@ -63,6 +65,7 @@ pub fn race(setting: Setting, seed: u64) -> BrowserReport {
         lost: Cell::new(false),
         turned_away: Cell::new(0),
         added: RefCell::default(),
+        calls_before: RefCell::default(),
     });
     let scene = &browser.scene;
     let FakePlatform { clock, store, crypto, .. } = &scene.platform;
@@ -80,7 +83,7 @@ pub fn race(setting: Setting, seed: u64) -> BrowserReport {
         reads: store.reads.get(),
         writes: store.writes.get(),
         calls: store.calls.get(),
-        has_many_calls: has_many_calls(&store.call_texts.borrow()),
+        has_many_calls: has_many_calls(&store.call_texts.borrow(), &browser.calls_before.borrow()),
     }
 }
 
@@ -95,6 +98,7 @@ impl Browser {
                 scene.platform.random.between(60, 4000)
             };
             scene.platform.clock.sleep(Duration::from_secs(3600 - 60 + since_end)).await;
+            self.calls_before.borrow_mut().push(scene.platform.store.call_texts.borrow().len());
             let burst: Vec<_> = (0..setting.parallel)
                 .map(|_| {
                     let is_given_up = scene.platform.random.between(0, GIVEN_UP) == 0;
@@ -167,10 +171,14 @@ impl Browser {
 }
 
 /// Whether a refresh took more calls to its lock than promised. One of the processes that ask refreshes, which takes a call
-/// more. A process asks once without waiting, while its access token is valid, and once to wait when that has ended.
-fn has_many_calls(calls: &[String]) -> bool {
+/// more. A process asks once without waiting, while its access token is valid, and once to wait when that has ended. For a
+/// browser that comes with an old cookie an hour later it asks again: it remembers for two minutes what the lock said.
+fn has_many_calls(calls: &[String], calls_before: &[usize]) -> bool {
     // A late response also asks whether the user has signed out, which is no part of a refresh.
-    let of_refresh = calls.iter().filter_map(|call| RefreshCall::parse(call)).collect::<Vec<_>>();
+    let round = |index: usize| calls_before.partition_point(|before| *before <= index);
+    let numbered = calls.iter().enumerate();
+    let of_refresh: Vec<_> =
+        numbered.filter_map(|(index, call)| RefreshCall::parse(call, round(index))).collect();
     let generations: BTreeSet<u64> = of_refresh.iter().map(|call| call.generation).collect();
     generations.into_iter().any(|generation| {
         let calls = of_refresh.iter().filter(|call| call.generation == generation);
@@ -182,18 +190,18 @@ fn has_many_calls(calls: &[String]) -> bool {
 /// A call to a lock that belongs to the refresh of the tokens of `generation`.
 struct RefreshCall {
     generation: u64,
-    /// The process that asks for the lease, and whether it waits.
-    asks: Option<(String, bool)>,
+    /// The process that asks for the lease, whether it waits, and the round.
+    asks: Option<(String, bool, usize)>,
 }
 
 impl RefreshCall {
-    fn parse(call: &str) -> Option<RefreshCall> {
+    fn parse(call: &str, round: usize) -> Option<RefreshCall> {
         let call: Value = serde_json::from_str(call).unwrap();
         let generation = || call["generation"].as_u64().unwrap();
         match call["call"].as_str()? {
             "acquire" => {
                 let process = call["owner"].as_str()?.to_owned();
-                let asks = Some((process, call["wait_for"] != 0));
+                let asks = Some((process, call["wait_for"] != 0, round));
                 Some(RefreshCall { generation: generation(), asks })
             }
             "publish" => Some(RefreshCall { generation: generation() - 1, asks: None }),
