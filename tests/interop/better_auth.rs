@@ -29,7 +29,7 @@ pub const PROGRAM: Program = Program {
         Walk { name: "the reuse of a refresh token ends the user's sessions", run: Checks(reuse) },
         Walk { name: "a removed person's session ends", run: Checks(removed) },
         Walk { name: "a ban at the provider ends every copy", run: Checks(banned) },
-        Walk { name: "a refused consent signs nobody in", run: Checks(refused_consent) },
+        Walk { name: "who refuses consent is not signed in", run: Checks(refused_consent) },
         Walk { name: "a client that is refused ends no session", run: Checks(refused_client) },
         Walk {
             name: "a sign-out reaches the provider and every copy, Durable Object",
@@ -146,7 +146,7 @@ fn banned() {
 fn refused_consent() {
     let (env, _) = start(0, &stores("durable-object"), &["FRA"]);
     env.control("forget");
-    refusals::a_refused_consent_signs_nobody_in(&env, ("allow", "no"));
+    refusals::who_refuses_consent_is_not_signed_in(&env, ("allow", "no"));
 }
 
 fn refused_client() {

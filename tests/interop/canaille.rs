@@ -35,7 +35,7 @@ pub const PROGRAM: Program = Program {
             run: Checks(signed_out_at_the_provider),
         },
         Walk { name: "a sign-out at the provider", run: Counts(no_logout_token) },
-        Walk { name: "a refused consent signs nobody in", run: Checks(refused_consent) },
+        Walk { name: "who refuses consent is not signed in", run: Checks(refused_consent) },
         Walk { name: "a disabled person cannot sign in", run: Checks(disabled_before) },
         Walk { name: "a client that is refused ends no session", run: Checks(refused_client) },
     ],
@@ -159,7 +159,7 @@ fn no_logout_token() -> String {
 }
 
 fn refused_consent() {
-    refusals::a_refused_consent_signs_nobody_in(&start("durable-object", &["FRA"]), ("answer", "deny"));
+    refusals::who_refuses_consent_is_not_signed_in(&start("durable-object", &["FRA"]), ("answer", "deny"));
 }
 
 fn disabled_before() {
