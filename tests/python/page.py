@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-PAGE = pathlib.Path(__file__).parents[2] / "docs/python.md"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/python.md"
 
 
 def key_pair(kid):

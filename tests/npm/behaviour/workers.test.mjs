@@ -13,7 +13,7 @@ import { AUDIENCE, ISSUER, assertion, keyPair, keyServer, withKeys } from "./pro
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 const { default: workerd } = createRequire(join(repository, "package.json"))("workerd");
-const TIMEOUT = 1000;
+const TIMEOUT = 5000;
 
 const WORKER = `
 import { user } from "./server/index.js";

@@ -1,6 +1,6 @@
 //! The rules as a table: what each lets through, and for whom.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -134,11 +134,8 @@ impl fmt::Display for AccessTable {
             }
         }
         for row in &rows {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(widths) {
-                write!(line, "{cell:<width$}  ")?;
-            }
-            writeln!(f, "{}", line.trim_end())?;
+            let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+            writeln!(f, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
     }

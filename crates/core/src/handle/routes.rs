@@ -224,9 +224,9 @@ const ROUTES: &[Entry] = routes! {
     /// Publishes the keys that `X-Vestibule-Assertion` is checked with.
     Get "/jwks.json" => Keys, Everywhere,
         answers = "200, a JWK Set; 404 where no upstream receives assertions", authjs = "none";
-    /// Publishes the public half of the keys with which Vestibule authenticates at providers and signs requests to them.
+    /// Publishes the public half of the keys with which Vestibule authenticates at providers, signs requests to them and decrypts their tokens.
     Get "/client-keys.json" => ClientKeys, Everywhere,
-        answers = "200, a JWK Set; 404 where no provider has `AUTH_<ID>_PRIVATE_KEY`", authjs = "none";
+        answers = "200, a JWK Set; 404 where no provider has `AUTH_<ID>_PRIVATE_KEY` or `AUTH_<ID>_DECRYPTION_KEY`", authjs = "none";
     /// Logs an error that next-auth 4's client reports.
     Post "/_log" => ClientLog, NextAuthV4,
         answers = "200", authjs = "the same in next-auth 4";
