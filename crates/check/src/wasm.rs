@@ -66,9 +66,7 @@ pub fn table_json(call: &str) -> String {
 pub fn compile_json(call: &str) -> String {
     answer(call, |call| match compile(&call.input) {
         Ok((module, advice)) => {
-            let mut answer = report(&advice);
-            answer["module"] = Value::from(module);
-            answer
+            json!({ "report": advice.to_json(), "text": advice.to_text(), "module": module })
         }
         Err(failed) => report(&failed),
     })

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser};
 
-/// Check a configuration before it is deployed: everything that the Worker would refuse, with file, line and column
+/// Check a configuration before it is deployed: each mistake with file, line and column
 ///
 /// Ends with an error if there is a mistake; advice alone is none. Without --live nothing is sent over the network.
 #[derive(Debug, Parser)]
