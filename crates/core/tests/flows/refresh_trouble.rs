@@ -56,6 +56,34 @@ fn with_a_valid_token_no_request_waits_long_for_a_slow_provider() {
 }
 
 #[test]
+fn a_request_whose_token_ends_while_it_waits_for_an_early_refresh_gets_the_new_one() {
+    for lease in LEASES {
+        // It is valid for two seconds more.
+        let (world, browser) = signed_in(lease, EXPIRED - SECOND * 7);
+        let cookies = browser.cookie_header();
+        world.http.token_time.set(SECOND * 9);
+        let at = |millis: u64| sent(&world, &cookies, Duration::from_millis(millis));
+        let answers = world.all([at(0), at(500), at(1500), at(3000)]);
+        let tokens: Vec<_> = answers.iter().map(|answer| (answer.status, bearer(answer))).collect();
+        let (old, new) = ((200, Some("access-bob")), (200, Some("access-bob~1")));
+        assert_eq!(tokens, [new, old, old, new], "{lease}");
+        assert_eq!(grants(&world), (1, 0), "{lease}");
+    }
+}
+
+#[test]
+fn a_request_whose_token_ends_while_the_provider_fails_is_not_forwarded_without_one() {
+    for lease in LEASES {
+        let (world, browser) = signed_in(lease, EXPIRED - SECOND * 7);
+        let cookies = browser.cookie_header();
+        world.http.token_time.set(SECOND * 9);
+        world.provider.goes_down("token");
+        let answers = world.all([sent(&world, &cookies, Duration::ZERO)]);
+        assert_eq!((answers[0].status, answers[0].forwarded.is_none()), (503, true), "{lease}");
+    }
+}
+
+#[test]
 fn a_leader_that_waits_for_another_processes_lease_keeps_its_slot() {
     for lease in ["kv", "durable-object"] {
         let (world, browser) = signed_in_at_strict(lease, EXPIRED);

@@ -99,7 +99,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 self.wait_for_requests_in_flight(due.provider, &session).await;
             }
             let deadline = begun.plus(due.reason.max_wait());
-            match self.refresh_outcome(&session, &due, deadline).await {
+            let outcome = self.refresh_outcome(&session, &due, deadline).await;
+            // The access token may have ended meanwhile. Then the request cannot go on with it.
+            let reason =
+                self.needs_refresh(&session, need).map_or(due.reason, |now| now.reason.max(due.reason));
+            match outcome {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
@@ -119,23 +123,26 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
                 RefreshOutcome::TokensLost => {
                     // As where the provider does not answer: the session is renewed for a while.
-                    if cookie_update == CookieUpdate::Skip && due.reason.is_revalidation() {
+                    if cookie_update == CookieUpdate::Skip && reason.is_revalidation() {
                         cookie_update = CookieUpdate::IfStale;
                     }
-                    return without_refresh_token(
-                        FreshSession { session, cookie_update, id_token },
-                        due.reason,
-                    );
+                    return without_refresh_token(FreshSession { session, cookie_update, id_token }, reason);
+                }
+                RefreshOutcome::HeldElsewhere { .. }
+                    if due.reason.goes_on_meanwhile() && !reason.goes_on_meanwhile() =>
+                {
+                    due.reason = reason;
+                    continue;
                 }
                 outcome @ (RefreshOutcome::Unavailable { until }
                 | RefreshOutcome::HeldElsewhere { until }) => {
                     let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
                     // A provider that does not answer keeps no session from being renewed for a while.
                     let is_held = matches!(outcome, RefreshOutcome::HeldElsewhere { .. });
-                    if !is_held && cookie_update == CookieUpdate::Skip && due.reason.is_revalidation() {
+                    if !is_held && cookie_update == CookieUpdate::Skip && reason.is_revalidation() {
                         cookie_update = CookieUpdate::IfStale;
                     }
-                    return without_refresh(session, due.reason, cookie_update, retry);
+                    return without_refresh(session, reason, cookie_update, retry);
                 }
             }
             let Some(next) = self.needs_refresh(&session, need) else {
