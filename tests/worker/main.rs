@@ -30,6 +30,7 @@ mod cookies;
 mod cors;
 mod cross_origin;
 mod forwarding;
+mod health;
 mod hostile_provider;
 mod login_limit;
 #[cfg(target_os = "linux")]

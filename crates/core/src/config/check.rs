@@ -4,6 +4,7 @@
 mod bearer;
 mod cookies;
 mod dpop;
+mod health;
 pub(super) mod names;
 mod origins;
 mod pages;
@@ -84,6 +85,9 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
+    let of_operator = revocation.operator.one.iter().chain(&revocation.operator.everything);
+    let health_others: Vec<Secret> = others.iter().chain(of_operator).cloned().collect();
+    let health_secrets = health::health_secrets(auth, &health_others);
     let event_transmitters = transmitters::transmitters(auth, &providers, &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
@@ -109,6 +113,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         session,
         refresh,
         revocation,
+        health_secrets,
         event_transmitters,
         claims,
         providers,

@@ -22,6 +22,7 @@ use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::oauth::provider::OAuthProvider;
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
 use vestibule_oidc::presets::Brand;
+use vestibule_oidc::secret::Secret;
 
 /// The whole configuration, checked. [`Config::load`] makes it, and only where it finds no mistake, so code that has a
 /// `Config` need not check its values again.
@@ -60,6 +61,8 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// How sessions are revoked.
     pub revocation: RevocationConfig,
+    /// `AUTH_HEALTH_SECRET`, `AUTH_HEALTH_SECRET_1`: one of them shows its holder how each part of the deployment is.
+    pub health_secrets: Vec<Secret>,
     /// Who may send security events, which end sessions.
     pub event_transmitters: Vec<EventTransmitter>,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that

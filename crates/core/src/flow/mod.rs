@@ -9,6 +9,7 @@ pub(crate) mod cors;
 pub(crate) mod dpop;
 pub(crate) mod form_context;
 pub(crate) mod guard;
+pub(crate) mod health;
 pub(crate) mod host_role;
 pub(crate) mod hosts;
 pub(crate) mod https;

@@ -65,6 +65,15 @@ events! {
         action: "Change the setting as the message says, or write the value that it names, to confirm that it is \
             wanted.",
     }
+    HealthCheckRejected {
+        name: "health_check_rejected",
+        cases: [Client => Warn],
+        fields: [Request],
+        meaning: "A request to `/health/details` was rejected: without the right secret (401), or after too many wrong ones from \
+            its address (429).",
+        action: "If it is your own monitor, let it send `Authorization: Bearer` with `AUTH_HEALTH_SECRET`. Otherwise somebody \
+            is trying: the route tells them nothing.",
+    }
 
     [SignIn]
     AuthError {

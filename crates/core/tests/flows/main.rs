@@ -35,6 +35,7 @@ mod forwarding_loop;
 mod frontchannel_logout;
 mod global_revocation;
 mod groups;
+mod health;
 mod hooks;
 mod https;
 mod identity;

@@ -225,7 +225,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The secret in `Authorization: Bearer`, if the request has exactly one such field.
-    pub(super) fn bearer_secret(&self) -> Option<&str> {
+    pub(crate) fn bearer_secret(&self) -> Option<&str> {
         let mut fields = self.request.headers.get_all("authorization");
         let (field, None) = (fields.next()?, fields.next()) else { return None };
         let (scheme, secret) = field.split_once(' ')?;
@@ -233,7 +233,8 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-fn contains(secrets: &[Secret], sent: &str) -> bool {
+/// Whether it is one of the secrets. All of them are compared, so that the time does not say which.
+pub(crate) fn contains(secrets: &[Secret], sent: &str) -> bool {
     secrets.iter().fold(false, |found, secret| secret.matches(sent) | found)
 }
 
