@@ -22,6 +22,7 @@ mod signer;
 mod test_env;
 
 mod assertion;
+mod audit;
 mod bad_input;
 mod bearer;
 mod concurrency;

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model,
-    providers, race, test,
+    providers, race, test, who,
 };
 
 /// The commands for developers and CI in this repository.
@@ -90,6 +90,8 @@ pub(crate) enum Command {
 
     Explain(explain::Arguments),
 
+    Who(who::Arguments),
+
     /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
     Layers(layers::Options),
 
@@ -125,7 +127,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Measure", &["bench", "race", "model"]),
-    ("Inspect", &["explain", "layers", "vocabulary", "size"]),
+    ("Inspect", &["explain", "who", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
 ];
 

@@ -27,6 +27,7 @@ mod time;
 mod tools;
 
 mod vocabulary;
+mod who;
 mod workspace;
 
 use std::ffi::OsString;
@@ -76,5 +77,6 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Suffixes => public_suffixes::renew(&project),
         Command::Icons => icons::renew(&project),
         Command::Explain(_) => explain::explain(&project, rest),
+        Command::Who(_) => who::who(&project, rest),
     }
 }

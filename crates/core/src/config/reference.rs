@@ -178,6 +178,11 @@ pub fn variables() -> Vec<Described> {
                 least 16 visible ASCII characters, and no other secret. The second one is for its change.",
     });
     all.push(Described {
+        name: secrets::AUDIT_SECRET.to_owned(),
+        about: "What the HTTP endpoint of `audit.sinks` gets as `Authorization: Bearer`, where it is set. At least 16 visible ASCII \
+                characters, and no other secret.",
+    });
+    all.push(Described {
         name: format!("{}<NAME>", secrets::TEMPLATE_SECRET),
         about: "A secret that a template names as `{secret.NAME}`: in capitals, digits and `_`. Required where one does; \
                 visible ASCII, without white space around it.",

@@ -3,6 +3,7 @@
 
 pub(crate) mod answer;
 mod attempts;
+mod audit;
 pub(crate) mod client_log;
 pub(crate) mod context;
 pub(crate) mod cors;

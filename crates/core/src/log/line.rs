@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{ErrorSource, Level, LogEvent};
+use super::{AuditKind, ErrorSource, Level, LogEvent};
 use crate::guard::headers::EdgeFields;
 use vestibule_oidc::http::request::Request;
+use vestibule_oidc::time::Timestamp;
 
 /// How many characters of a message are logged. The longest ones name a place of the configuration and how to fix it.
 const MESSAGE: usize = 1000;
@@ -24,6 +25,9 @@ pub struct Record {
     message: String,
     provider: Option<String>,
     code: Option<String>,
+    rule: Option<String>,
+    reason: Option<&'static str>,
+    subject: Option<String>,
 }
 
 /// One line of the operator's log. It is written as a JSON object: no value has a control character, each is of
@@ -35,9 +39,15 @@ pub struct Line {
     message: String,
     error_source: ErrorSource,
     #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     #[serde(flatten)]
     request: Option<RequestDetails>,
 }
@@ -50,6 +60,10 @@ pub struct RequestDetails {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
 }
 
 impl Record {
@@ -61,6 +75,9 @@ impl Record {
             message: message.to_string(),
             provider: None,
             code: None,
+            rule: None,
+            reason: None,
+            subject: None,
         }
     }
 
@@ -79,9 +96,21 @@ impl Record {
         Self { code: Some(code.to_owned()), ..self }
     }
 
+    /// Which rule refused, by its place in the configuration, and how.
+    pub fn refused_by(self, rule: &str, reason: &'static str) -> Self {
+        Self { rule: Some(rule.to_owned()), reason: Some(reason), ..self }
+    }
+
+    /// Whose it is, by the [hash](super::subject_hash) of the user, where it is not the user whose session the request has.
+    pub fn subject(self, hash: Option<String>) -> Self {
+        Self { subject: hash, ..self }
+    }
+
     /// The line where it happened in a request.
-    pub fn in_request(self, request: &RequestDetails) -> Line {
-        self.line(Some(request.clone()))
+    pub fn in_request(mut self, request: &RequestDetails) -> Line {
+        let mut request = request.clone();
+        request.subject = self.subject.take().or(request.subject);
+        self.line(Some(request))
     }
 
     /// The line where it happened before or after all requests.
@@ -90,14 +119,17 @@ impl Record {
     }
 
     fn line(self, request: Option<RequestDetails>) -> Line {
-        let Self { event, error_source, message, provider, code } = self;
+        let Self { event, error_source, message, provider, code, rule, reason, subject: _ } = self;
         Line {
             event,
             level: event.level(error_source),
             message: bounded(&message, MESSAGE),
             error_source,
+            audit: event.entry().audit.map(AuditKind::name),
             provider: provider.map(|id| bounded(&id, VALUE)),
             code: code.map(|code| bounded(&code, VALUE)),
+            rule: rule.map(|rule| bounded(&rule, VALUE)),
+            reason,
             request,
         }
     }
@@ -139,7 +171,21 @@ impl RequestDetails {
             host: bounded(request.url.host(), VALUE),
             path: bounded(&request.url.path, VALUE),
             request_id: edge.request_id(&request.headers).map(str::to_owned),
+            time: None,
+            subject: None,
         }
+    }
+
+    /// With the time.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { time: Some(now.to_rfc3339()), ..self }
+    }
+
+    /// With the user whom it is about, by the [hash](super::subject_hash).
+    #[must_use]
+    pub fn about(self, subject: Option<String>) -> Self {
+        Self { subject, ..self }
     }
 }
 
@@ -195,11 +241,11 @@ mod tests {
             .code("Configuration");
         assert_eq!(
             record.in_request(&request).to_string(),
-            r#"{"event":"auth_error","level":"warn","message":"provider acme: \"no\"","error_source":"provider","provider":"acme","code":"Configuration","host":"app.example","path":"/a%20b","request_id":"8f-1_x.y"}"#
+            r#"{"event":"auth_error","level":"warn","message":"provider acme: \"no\"","error_source":"provider","audit":"refusal","provider":"acme","code":"Configuration","host":"app.example","path":"/a%20b","request_id":"8f-1_x.y"}"#
         );
         assert_eq!(
             Record::new(LogEvent::ConfigurationInvalid, "AUTH: no").outside_requests().to_string(),
-            r#"{"event":"configuration_invalid","level":"error","message":"AUTH: no","error_source":"configuration"}"#
+            r#"{"event":"configuration_invalid","level":"error","message":"AUTH: no","error_source":"configuration","audit":"configuration"}"#
         );
     }
 

@@ -4,10 +4,14 @@
 //! added on the way to the log, so that no call site can forget it ([`Line`]). `docs/events.md` is generated from the
 //! table.
 
+mod audit;
 mod event;
 mod line;
 mod table;
 
+pub use self::audit::{
+    AuditConfig, AuditKind, COLUMNS, DataPoint, Named, Sink, SinkKind, point, subject_hash, who,
+};
 pub use self::event::{Case, Entry, ErrorSource, Field, Group, Level};
 pub use self::line::{Line, Record, RequestDetails};
 pub use self::table::LogEvent;

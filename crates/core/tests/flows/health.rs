@@ -169,6 +169,21 @@ fn who_guesses_the_secret_has_thirty_attempts_a_minute() {
 }
 
 #[test]
+fn the_client_secret_of_a_provider_named_health_opens_nothing() {
+    let mut settings = site("kv");
+    settings["providers"][0]["id"] = json!("health");
+    let env = |name: &str| match name {
+        "AUTH_HEALTH_ID" => environment("AUTH_ACME_ID"),
+        "AUTH_HEALTH_SECRET" => Some(MONITOR.to_owned()),
+        "AUTH_HEALTH_SECRET_1" => Some("the-monitors-own-secret-of-these-tests".to_owned()),
+        name => environment(name),
+    };
+    let world = TestEnv::in_environment(settings, &env);
+    assert_eq!(details(&world, MONITOR).status, 401);
+    assert_eq!(details(&world, "the-monitors-own-secret-of-these-tests").status, 200);
+}
+
+#[test]
 fn the_secret_is_no_other_secret() {
     for (other, value) in [
         ("AUTH_SECRET", vestibule_testing::SECRET),

@@ -14,6 +14,7 @@ mod answers;
 mod api_refresh;
 mod api_refusals;
 mod assertion;
+mod audit;
 mod authorization_details;
 mod backchannel_logout;
 mod bearer;

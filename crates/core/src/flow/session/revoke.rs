@@ -206,10 +206,11 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         // The log and the answer have the same name for it, and neither is personal data.
         let id = self.fact_id(&subject);
+        let named = self.subject_revoked(&subject, user.as_ref());
         let is_stored = self.revoke(&[subject], user, at).await;
         let outcome = if is_stored { "and it was stored" } else { "but it could not be stored" };
         let message = format_args!("an operator revoked {kind} ({id}), {outcome}");
-        self.log(Record::new(LogEvent::SessionsRevokedByOperator, message));
+        self.log(Record::new(LogEvent::SessionsRevokedByOperator, message).subject(named));
         if is_stored {
             return Response::json(200, &json!({ "revoked": true, "id": id }));
         }
