@@ -1,5 +1,5 @@
 //! The audit log in the real runtime: its lines in the console, and at an HTTP endpoint that works, or does not. The harness
-//! has neither Queues nor Analytics Engine: a sink without its binding is tested here, one with it by the flows.
+//! has neither Queues nor Analytics Engine of the platform; its own stand-ins have their methods.
 
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,31 @@ fn an_endpoint_and_the_console_get_the_same_lines_and_no_request_waits() {
         lines.iter().filter_map(|line| line.json()).find(|line| line["event"] == "access_refused").map(|_| ())
     });
     assert!(console.is_some(), "{}", env.logs().text());
+}
+
+#[test]
+fn a_queue_gets_each_line_as_a_message_and_a_dataset_as_a_row() {
+    let mut settings = settings();
+    settings["audit"] = json!({ "sinks": ["queue", "analytics"] });
+    let env = TestEnv::with(settings, |builder| {
+        builder.service("APP", echo).sink("AUTH_AUDIT").sink("AUTH_ANALYTICS")
+    });
+    is_refused(&env.signed_in("bob"));
+    let found = env.logs().wait_until(MAX_WAIT, |lines| {
+        let lines: Vec<Value> = lines.iter().filter_map(|line| line.json()).collect();
+        let sent = |name: &'static str| lines.iter().filter_map(move |line| line.get(name));
+        let messages = sent("queue").filter_map(Value::as_array).flatten();
+        let message =
+            messages.into_iter().find(|message| message["body"]["event"] == "access_refused")?.clone();
+        let row = sent("dataset").find(|row| row["indexes"] == json!(["access_refused"]))?.clone();
+        Some((message, row))
+    });
+    let (message, row) = found.unwrap_or_else(|| panic!("{}", env.logs().text()));
+    assert_eq!(message["contentType"], "json");
+    assert_eq!(message["body"]["rule"], "AUTH.rules[1]");
+    assert_eq!((&row["blobs"][0], &row["blobs"][6]), (&json!("refusal"), &json!("AUTH.rules[1]")));
+    assert_eq!((row["blobs"].as_array().unwrap().len(), &row["doubles"]), (13, &json!([1])));
+    assert!(!env.logs().contains("could not be sent"), "{}", env.logs().text());
 }
 
 #[test]

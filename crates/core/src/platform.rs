@@ -93,7 +93,7 @@ pub trait Log {
 /// Where lines of the audit log go besides the log. The operator chooses which of them there are.
 #[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Sinks {
-    /// Sends messages to the queue, each a JSON object: at most 100, of 128 kB together. [`StoreError::Missing`] if there is no
+    /// Sends messages to the queue, each a JSON object: at most 100, of 256 kB together. [`StoreError::Missing`] if there is no
     /// queue.
     ///
     /// If the future is dropped, they may have been sent or not.
