@@ -23,6 +23,7 @@ Vestibule logs one JSON object for each event. Its fields:
 | `code` | the error code that the client gets, as in Auth.js |
 | `host`, `path` | which request it happened in, without its query |
 | `request_id` | the request's id, if the network in front of the runtime gives one: on Cloudflare the value of `CF-Ray` |
+| `trace` | the id of the trace that the request belongs to, if its `traceparent` is valid (W3C Trace Context) |
 | `time` | when, in UTC |
 | `audit` | which kind of line of the [audit log](operating.md#the-audit-log) it is |
 | `subject` | the user: a keyed hash, which only the holder of the session secret can tell ([who it is](operating.md#who-a-hash-is)). It is who is signed in, or whom the event is about |
@@ -107,7 +108,7 @@ fn section(entry: &Entry, text: &mut String) {
         Field::Provider => "`provider`",
         Field::Code => "`code`",
         Field::Rule => "`rule`, `reason`",
-        Field::Request => "`host`, `path`, `request_id`, `time`, `subject`",
+        Field::Request => "`host`, `path`, `request_id`, `trace`, `time`, `subject`",
     });
     let fields = fields.collect::<Vec<_>>().join(", ");
     writeln!(text, "\n### `{}`\n", entry.name).unwrap();

@@ -51,7 +51,7 @@ fn check(line: &Line) {
         let field = match name.as_str() {
             "provider" => Some(Field::Provider),
             "code" => Some(Field::Code),
-            "host" | "path" | "request_id" | "time" | "subject" => Some(Field::Request),
+            "host" | "path" | "request_id" | "trace" | "time" | "subject" => Some(Field::Request),
             "rule" | "reason" => Some(Field::Rule),
             "audit" => {
                 assert_eq!(

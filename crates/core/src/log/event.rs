@@ -71,7 +71,7 @@ pub enum Field {
     Code,
     /// `rule` and `reason`: which rule of the configuration refused, and how.
     Rule,
-    /// `host`, `path` and `request_id`: which request it happened in; `time`: when; `subject`: whose it is, where that is known.
+    /// `host`, `path` and `request_id`: which request it happened in; `trace`: of which trace it is; `time`: when; `subject`: whose it is, where that is known.
     Request,
 }
 

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{AuditKind, ErrorSource, Level, LogEvent};
 use crate::guard::headers::EdgeFields;
+use crate::guard::trace;
 use vestibule_oidc::http::request::Request;
 use vestibule_oidc::time::Timestamp;
 
@@ -60,6 +61,8 @@ pub struct RequestDetails {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,6 +174,7 @@ impl RequestDetails {
             host: bounded(request.url.host(), VALUE),
             path: bounded(&request.url.path, VALUE),
             request_id: edge.request_id(&request.headers).map(str::to_owned),
+            trace: trace::id(&request.headers).map(str::to_owned),
             time: None,
             subject: None,
         }

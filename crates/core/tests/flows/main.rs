@@ -74,5 +74,6 @@ mod switch_account;
 mod theme;
 mod token_revocation;
 mod token_storage;
+mod trace;
 mod upstream_cookies;
 mod upstreams;
