@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model,
-    providers, race, test, who,
+    apps, bench, browser, conformance, dev, examples, explain, frameworks, hashed_user, interop, layers,
+    migrate, model, providers, race, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -90,7 +90,8 @@ pub(crate) enum Command {
 
     Explain(explain::Arguments),
 
-    Who(who::Arguments),
+    #[command(name = "who")]
+    HashedUser(hashed_user::Arguments),
 
     /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
     Layers(layers::Options),

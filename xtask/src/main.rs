@@ -10,6 +10,7 @@ mod dev;
 mod examples;
 mod explain;
 mod frameworks;
+mod hashed_user;
 mod icons;
 mod interop;
 mod layers;
@@ -27,7 +28,6 @@ mod time;
 mod tools;
 
 mod vocabulary;
-mod who;
 mod workspace;
 
 use std::ffi::OsString;
@@ -77,6 +77,6 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Suffixes => public_suffixes::renew(&project),
         Command::Icons => icons::renew(&project),
         Command::Explain(_) => explain::explain(&project, rest),
-        Command::Who(_) => who::who(&project, rest),
+        Command::HashedUser(_) => hashed_user::print(&project, rest),
     }
 }

@@ -3,4 +3,4 @@
 
 pub mod bench;
 pub mod explain;
-pub mod who;
+pub mod hashed_user;

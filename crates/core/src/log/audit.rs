@@ -7,8 +7,6 @@ use vestibule_oidc::http::url::Url;
 use vestibule_oidc::jose::kdf::derive_id;
 use vestibule_oidc::secret::Secret;
 
-use super::Line;
-
 /// What the hashes of subjects are derived for.
 const PURPOSE: &str = "Vestibule audit subject";
 
@@ -18,7 +16,7 @@ pub enum AuditKind {
     /// A user signed in.
     SignIn,
     /// Someone was refused: at a sign-in, by a rule, or because what they sent is not valid.
-    Refusal,
+    Denial,
     /// A rule did not let a request without a session pass.
     Anonymous,
     /// A user signed out.
@@ -39,7 +37,7 @@ impl AuditKind {
     /// All of them, with their names in the configuration and in lines.
     pub const NAMES: [(&str, Self); 9] = [
         ("sign-in", Self::SignIn),
-        ("refusal", Self::Refusal),
+        ("refusal", Self::Denial),
         ("anonymous", Self::Anonymous),
         ("sign-out", Self::SignOut),
         ("refresh", Self::Refresh),
@@ -112,46 +110,6 @@ impl AuditConfig {
     }
 }
 
-/// A row of a dataset.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DataPoint {
-    /// By which the runtime groups points when it keeps only some of many.
-    pub index: String,
-    /// Texts, in the order of their columns.
-    pub texts: Vec<String>,
-    /// Numbers, in the order of their columns.
-    pub numbers: Vec<f64>,
-}
-
-/// The columns of texts of a line in a dataset, in order. A line that lacks a field has an empty text there.
-pub const COLUMNS: [&str; 13] = [
-    "audit",
-    "event",
-    "level",
-    "error_source",
-    "provider",
-    "code",
-    "rule",
-    "reason",
-    "subject",
-    "host",
-    "path",
-    "request_id",
-    "message",
-];
-
-/// A line as a row of a dataset.
-pub fn point(line: &Line) -> DataPoint {
-    let fields = serde_json::to_value(line).unwrap_or_default();
-    let text =
-        |name: &&str| fields.get(*name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    DataPoint {
-        index: line.event().name().to_owned(),
-        texts: COLUMNS.iter().map(text).collect(),
-        numbers: vec![1.0],
-    }
-}
-
 /// The name of a user in the log: only a holder of `secret` can tell whose it is. `provider` is its id in the configuration,
 /// `sub` the user's in sessions.
 pub fn subject_hash(secret: &Secret, provider: &str, sub: &str) -> String {
@@ -174,7 +132,11 @@ pub struct Named<'a> {
 
 /// Who has these names in the log: the users of `subjects` whose hash, by any of the secrets, is `hash`; without one, all of
 /// them. A line of `subjects` is `PROVIDER:SUB`; the error is the first line that is not.
-pub fn who<'a>(secrets: &[Secret], hash: Option<&str>, subjects: &'a str) -> Result<Vec<Named<'a>>, &'a str> {
+pub fn find_subjects<'a>(
+    secrets: &[Secret],
+    hash: Option<&str>,
+    subjects: &'a str,
+) -> Result<Vec<Named<'a>>, &'a str> {
     let mut found = Vec::new();
     for line in subjects.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty()) {
         // No provider's id has a colon.
@@ -220,15 +182,15 @@ mod tests {
         for secret in &secrets {
             for (provider, sub) in [("okta", "alice"), ("okta", "bob"), ("auth0", "auth0|7:x")] {
                 let hash = subject_hash(secret, provider, sub);
-                let found = who(&secrets, Some(&hash), list).unwrap();
+                let found = find_subjects(&secrets, Some(&hash), list).unwrap();
                 let subject = format!("{provider}:{sub}");
                 assert_eq!(found, [Named { subject: &subject, hash }]);
             }
         }
         let unknown = subject_hash(&Secret::new("a-secret-of-somebody-else"), "okta", "bob");
-        assert_eq!(who(&secrets, Some(&unknown), list), Ok(Vec::new()));
-        assert_eq!(who(&secrets, None, list).unwrap().len(), 6);
-        assert_eq!(who(&secrets, Some(&unknown), "okta:alice\nbob"), Err("bob"));
+        assert_eq!(find_subjects(&secrets, Some(&unknown), list), Ok(Vec::new()));
+        assert_eq!(find_subjects(&secrets, None, list).unwrap().len(), 6);
+        assert_eq!(find_subjects(&secrets, Some(&unknown), "okta:alice\nbob"), Err("bob"));
     }
 
     #[test]

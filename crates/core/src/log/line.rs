@@ -26,6 +26,13 @@ pub struct Record {
     message: String,
     provider: Option<String>,
     code: Option<String>,
+    /// Boxed: errors hold records, and few have it.
+    details: Option<Box<Details>>,
+}
+
+/// What few records say.
+#[derive(Clone, Debug, Default)]
+struct Details {
     rule: Option<String>,
     reason: Option<&'static str>,
     subject: Option<String>,
@@ -78,9 +85,7 @@ impl Record {
             message: message.to_string(),
             provider: None,
             code: None,
-            rule: None,
-            reason: None,
-            subject: None,
+            details: None,
         }
     }
 
@@ -101,18 +106,25 @@ impl Record {
 
     /// Which rule refused, by its place in the configuration, and how.
     pub fn refused_by(self, rule: &str, reason: &'static str) -> Self {
-        Self { rule: Some(rule.to_owned()), reason: Some(reason), ..self }
+        let details = self.details.unwrap_or_default();
+        let details = Details { rule: Some(rule.to_owned()), reason: Some(reason), ..*details };
+        Self { details: Some(Box::new(details)), ..self }
     }
 
     /// Whose it is, by the [hash](super::subject_hash) of the user, where it is not the user whose session the request has.
     pub fn subject(self, hash: Option<String>) -> Self {
-        Self { subject: hash, ..self }
+        if hash.is_none() {
+            return self;
+        }
+        let details = Details { subject: hash, ..*self.details.unwrap_or_default() };
+        Self { details: Some(Box::new(details)), ..self }
     }
 
     /// The line where it happened in a request.
     pub fn in_request(mut self, request: &RequestDetails) -> Line {
         let mut request = request.clone();
-        request.subject = self.subject.take().or(request.subject);
+        let named = self.details.as_mut().and_then(|details| details.subject.take());
+        request.subject = named.or(request.subject);
         self.line(Some(request))
     }
 
@@ -122,7 +134,8 @@ impl Record {
     }
 
     fn line(self, request: Option<RequestDetails>) -> Line {
-        let Self { event, error_source, message, provider, code, rule, reason, subject: _ } = self;
+        let Self { event, error_source, message, provider, code, details } = self;
+        let Details { rule, reason, subject: _ } = details.map(|details| *details).unwrap_or_default();
         Line {
             event,
             level: event.level(error_source),

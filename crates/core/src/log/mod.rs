@@ -7,11 +7,11 @@
 mod audit;
 mod event;
 mod line;
+mod point;
 mod table;
 
-pub use self::audit::{
-    AuditConfig, AuditKind, COLUMNS, DataPoint, Named, Sink, SinkKind, point, subject_hash, who,
-};
+pub use self::audit::{AuditConfig, AuditKind, Named, Sink, SinkKind, find_subjects, subject_hash};
 pub use self::event::{Case, Entry, ErrorSource, Field, Group, Level};
 pub use self::line::{Line, Record, RequestDetails};
+pub use self::point::{COLUMNS, DataPoint, point};
 pub use self::table::LogEvent;

@@ -89,7 +89,7 @@ events! {
         name: "health_check_rejected",
         cases: [Client => Warn],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A request to `/health/details` was rejected: without the right secret (401), or after too many wrong ones from \
             its address (429).",
         action: "If it is your own monitor, let it send `Authorization: Bearer` with `AUTH_HEALTH_SECRET`. Otherwise somebody \
@@ -126,7 +126,7 @@ events! {
         name: "auth_error",
         cases: [Client => Info, Provider => Warn, Configuration => Error],
         fields: [Provider, Code, Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "An auth route could not do what was requested. The client got the error `code`, as in Auth.js. With \
             error source `client` somebody sent something invalid, entered wrong credentials, or took too long. With \
             `provider` a request to the provider failed, or its response is invalid. With `configuration` no sign-in \
@@ -139,7 +139,7 @@ events! {
         name: "authorization_error_response",
         cases: [Provider => Info],
         fields: [Provider, Code, Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "The provider sent the browser back with an error response (RFC 6749 section 4.1.2.1). Most often the \
             user cancelled the sign-in: `access_denied`.",
         action: "Nothing for `access_denied`. For `invalid_scope`, `unauthorized_client` or `invalid_request` correct \
@@ -231,7 +231,7 @@ events! {
         name: "sign_in_handoff_failed",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A browser came from another host of the site to sign in at the login host, without a valid ticket. \
             It got the sign-in page instead.",
         action: "Nothing if it is rare: somebody opened an old link, or waited too long. If it happens with every \
@@ -253,7 +253,7 @@ events! {
         name: "initiated_login_invalid",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "Another site sent a browser to `initiate-login`, and not as OpenID Connect says: for an issuer that no \
             provider with `initiate_login = true` has (answered with 400), in a frame (403), or to an address that is not \
             of this site: then the person signs in, and comes to the start page.",
@@ -264,7 +264,7 @@ events! {
         name: "preview_host_rejected",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A browser came to the login host for a session of another domain, and the address is not one of \
             `preview_hosts`, or was not sent by a preview host. It got a page with 403 and no code.",
         action: "If the host is one of your previews, add it to `preview_hosts` of the login host, as `https`.",
@@ -273,7 +273,7 @@ events! {
         name: "preview_code_rejected",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A browser came to a preview host with a code that is not valid there: it is another browser's or another \
             host's, or was used before, or has expired. No one was signed in by it.",
         action: "Nothing if it is rare: somebody went back in their history, or waited too long. If it happens with every \
@@ -337,7 +337,7 @@ events! {
         name: "host_outside_site",
         cases: [Configuration => Warn],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A request that needs a session came to a host outside of `cookies.domain`. Browsers do not send the \
             session there, so it is answered with 403.",
         action: "Let only hosts of the domain reach this deployment, give the other host a deployment of its own, or \
@@ -349,7 +349,7 @@ events! {
         name: "access_refused",
         cases: [Client => Info],
         fields: [Provider, Rule, Request],
-        only_audit: Refusal,
+        only_audit: Denial,
         meaning: "A rule did not let a user pass who is signed in. `rule` is its place in the configuration (`AUTH.rules[1]`, \
             `AUTH.default_access`, or `hook` for an app's own), `reason` what the client got: `forbidden` or `not_found`. The message \
             says which requirement the user does not meet.",
@@ -377,7 +377,7 @@ events! {
         name: "path_rejected",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "The path of a request can be read in more than one way, for example because of an encoded slash or \
             a dot segment, so that it is unknown which rule holds. It is answered with 400; or with 414, if it is so long that \
             the rules would cost too much work.",
@@ -388,7 +388,7 @@ events! {
         name: "cross_origin_rejected",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A page of another origin made a browser send a request that may change something, with the session of \
             a user. The request was not forwarded with that session.",
         action: "Nothing, if the page is not yours. If its requests are wanted, add its origin to `trusted_origins`, or \
@@ -398,7 +398,7 @@ events! {
         name: "bearer_token_rejected",
         cases: [Client => Info, Provider => Warn, Configuration => Error],
         fields: [Provider, Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A client sent an access token that is not accepted: it is invalid, expired, for another audience, or \
             its user is not allowed. With error source `provider` the token could not be checked, because the \
             provider's metadata or keys are unavailable; the client got 503.",
@@ -409,7 +409,7 @@ events! {
         name: "forward_auth_rejected",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A request to `/verify` was rejected with 403: it does not come from a proxy that has \
             `AUTH_VERIFY_SECRET`, or does not say unambiguously which request the proxy asks about.",
         action: "If the proxy is yours, configure it as the message and docs/proxies.md say.",
@@ -480,7 +480,7 @@ events! {
         name: "session_cookie_invalid",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A browser sent a session cookie that is not valid: it has expired, or was sealed with another \
             secret. The user is not signed in.",
         action: "Nothing if it is rare. If it happens to everyone, the secret was changed: keep the old one \
@@ -490,7 +490,7 @@ events! {
         name: "session_cookies_conflict",
         cases: [Client => Warn],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A browser sent valid sessions of different users, and nothing in the request says which of them is \
             its user's. No one is signed in, and all of them are removed.",
         action: "Nothing if it happens for a while after `cookies.domain` was changed. Otherwise another host of the \
@@ -500,7 +500,7 @@ events! {
         name: "session_revoked",
         cases: [Client => Info],
         fields: [Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "A browser sent a session that was ended before it expired: by a sign-out, by \"sign out everywhere\", or \
             by an operator. The user is not signed in.",
         action: "Nothing: this is what a sign-out is for.",
@@ -747,7 +747,7 @@ events! {
         name: "session_no_longer_allowed",
         cases: [Provider => Info],
         fields: [Provider, Request],
-        audit: Refusal,
+        audit: Denial,
         meaning: "After a refresh, `allow` or a hook no longer lets the user in, or the provider says that it is another \
             user. The session has ended.",
         action: "Nothing, if the user was meant to lose access. Otherwise compare what the provider says with `allow`.",

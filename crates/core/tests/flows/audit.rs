@@ -6,7 +6,7 @@ mod sinks;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vestibule_core::log::{AuditKind, subject_hash, who};
+use vestibule_core::log::{AuditKind, find_subjects, subject_hash};
 use vestibule_core::secret::Secret;
 use vestibule_testing::credentials_api::EMAIL;
 use vestibule_testing::{APP, Browser, RUNTIME, SECRET, TestEnv, environment, settings};
@@ -84,7 +84,7 @@ fn a_stranger_learns_from_the_log_alone_who_was_refused_yesterday_and_by_which_r
         if line["audit"] == "refusal" && is_of_yesterday {
             let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
             let users = "acme:alice-1\nacme:bob-1\nacme:mallory-1\n";
-            let named = who(&[Secret::new(SECRET)], Some(&text("subject")), users).unwrap();
+            let named = find_subjects(&[Secret::new(SECRET)], Some(&text("subject")), users).unwrap();
             answer.push((named[0].subject, text("rule"), text("reason"), text("path"), text("message")));
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn audit(audit: &Table<'_>, providers: &[Provider], other_secrets: &[
             secret,
             &audit.place.variable(AUDIT_SECRET),
             other_secrets,
-            "this secret has another purpose too, so whoever runs the endpoint of audit.sinks could use it for that",
+            "this secret has another purpose too, so anyone who runs the endpoint of audit.sinks could use it for that",
         );
     }
     AuditConfig { sinks, kinds: kinds(audit), secret: secret.map(Secret::new) }

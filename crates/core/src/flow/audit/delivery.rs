@@ -4,7 +4,6 @@
 //! A line may come twice: where a sink took it and the answer was lost, it is sent again. Lines that wait are lost with their
 //! process.
 
-use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,20 +26,6 @@ const MAX_ANSWER: usize = 64 * 1024;
 /// How many batches one job sends, and how long it begins another one: its runtime may end it half a minute after the response.
 const MAX_BATCHES: usize = 20;
 const MAX_TIME: Duration = Duration::from_secs(20);
-
-/// What waits for each sink, in the order of the configuration.
-#[derive(Default)]
-pub(crate) struct Delivery(RefCell<Vec<Waiting>>);
-
-impl Delivery {
-    fn with<T>(&self, sink: usize, act: impl FnOnce(&mut Waiting) -> T) -> Option<T> {
-        let mut all = self.0.borrow_mut();
-        if all.len() <= sink {
-            all.resize_with(sink + 1, Waiting::default);
-        }
-        all.get_mut(sink).map(act)
-    }
-}
 
 impl Vestibule {
     /// Writes a line into the operator's log, and sends it to the sinks of the audit log if it is one of that.

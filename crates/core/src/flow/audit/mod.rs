@@ -5,7 +5,7 @@ mod waiting;
 
 use std::fmt::Display;
 
-pub(crate) use self::delivery::Delivery;
+pub(crate) use self::waiting::Delivery;
 use crate::flow::RequestContext;
 use crate::flow::signin::identity::Identity;
 use crate::log::{LogEvent, Record, subject_hash};

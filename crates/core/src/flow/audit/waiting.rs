@@ -1,5 +1,6 @@
-//! The lines that wait for one sink: how many, how long, and when the sink is asked again. Plain data.
+//! The lines that wait for the sinks: how many, how long, and when a sink is asked again. Plain data.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,6 +23,20 @@ const MAX_PAUSE: Duration = Duration::from_mins(1);
 
 /// How often the log says that a sink fails.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What waits for each sink, in the order of the configuration.
+#[derive(Default)]
+pub(crate) struct Delivery(RefCell<Vec<Waiting>>);
+
+impl Delivery {
+    pub(super) fn with<T>(&self, sink: usize, act: impl FnOnce(&mut Waiting) -> T) -> Option<T> {
+        let mut all = self.0.borrow_mut();
+        if all.len() <= sink {
+            all.resize_with(sink + 1, Waiting::default);
+        }
+        all.get_mut(sink).map(act)
+    }
+}
 
 /// The lines for one sink.
 #[derive(Default)]

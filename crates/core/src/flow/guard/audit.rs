@@ -56,14 +56,13 @@ impl DenialReason {
     fn name(&self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden | Self::Token(_) => "forbidden",
             Self::NotFound => "not_found",
             Self::CrossOrigin => "cross_origin",
             Self::ServerFunction => "server_function",
             Self::PathTooLong => "path_too_long",
             Self::RefreshAtLoginHost(_) | Self::TokenExpired => "token_expired",
             Self::AskProvider(_) => "confirm",
-            Self::Token(_) => "forbidden",
             Self::StepUp(_) => "step_up",
         }
     }

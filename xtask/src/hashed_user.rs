@@ -4,13 +4,13 @@ use std::ffi::OsString;
 
 use anyhow::{Result, bail};
 
-pub(crate) use xtask_arguments::who::Arguments;
+pub(crate) use xtask_arguments::hashed_user::Arguments;
 
 use crate::project::Project;
 
 /// Starts the program in xtask/explain with `arguments`, for the reason in [`explain`](crate::explain). It reads the users
 /// from this program's standard input.
-pub(crate) fn who(project: &Project, arguments: &[OsString]) -> Result<()> {
+pub(crate) fn print(project: &Project, arguments: &[OsString]) -> Result<()> {
     let mut command = project.cargo();
     let program = ["run", "--quiet", "--package", "vestibule-explain", "--bin", "vestibule-who", "--"];
     command.args(program).args(arguments);

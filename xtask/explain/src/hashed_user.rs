@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use vestibule_core::log::who;
+use vestibule_core::log::find_subjects;
 use vestibule_core::secret::Secret;
-use xtask_arguments::who::Arguments;
+use xtask_arguments::hashed_user::Arguments;
 
 /// The session secrets. A line is named by the one that was the newest when it was written.
 const SECRETS: [&str; 4] = ["AUTH_SECRET_3", "AUTH_SECRET_2", "AUTH_SECRET_1", "AUTH_SECRET"];
@@ -38,14 +38,15 @@ fn answer(hash: Option<&str>, env: &dyn Fn(&str) -> Option<String>, users: &str)
     if secrets.is_empty() {
         bail!("no secret is set: set AUTH_SECRET in the environment, as the Worker has it");
     }
-    let found = match who(&secrets, hash, users) {
+    let found = match find_subjects(&secrets, hash, users) {
         Ok(found) => found,
         Err(line) => bail!("{line:?} is not PROVIDER:SUB"),
     };
     if found.is_empty() {
         bail!("none of these users has this hash, by any of the {} secrets that are set", secrets.len());
     }
-    Ok(found.iter().map(|named| format!("{}\t{}\n", named.hash, named.subject)).collect())
+    let lines: Vec<String> = found.iter().map(|named| format!("{}\t{}", named.hash, named.subject)).collect();
+    Ok(lines.join("\n") + "\n")
 }
 
 #[cfg(test)]
