@@ -80,6 +80,21 @@ export function orElse(promise, failed, request) {
   return promise.then(undefined, (error) => failed(error, request));
 }
 
+// Sends messages to a queue: JSON objects, one in a line. Returns a promise, or `undefined` if there is no such queue.
+export function sendToQueue(env, name, messages) {
+  const queue = env[name];
+  if (typeof queue?.sendBatch !== "function") return undefined;
+  return queue.sendBatch(messages.split("\n").map((line) => ({ body: JSON.parse(line), contentType: "json" })));
+}
+
+// Writes rows, a JSON array, into a dataset of Analytics Engine. Returns whether there is such a dataset.
+export function writePoints(env, name, rows) {
+  const dataset = env[name];
+  if (typeof dataset?.writeDataPoint !== "function") return false;
+  for (const row of JSON.parse(rows)) dataset.writeDataPoint(row);
+  return true;
+}
+
 // Calls `goOn` with the value or the error of the promise, and whether it was fulfilled. Returns a promise of what `goOn`
 // returns.
 export function settled(promise, goOn) {

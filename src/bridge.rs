@@ -43,6 +43,18 @@ extern "C" {
         request: &web_sys::Request,
     ) -> JsValue;
 
+    /// Sends messages to the queue of that name: JSON objects, one in a line. Gives a promise, or `None` if there is no such queue.
+    #[wasm_bindgen(js_name = sendToQueue, catch)]
+    pub(crate) fn send_to_queue(
+        env: &JsValue,
+        name: &str,
+        messages: &str,
+    ) -> Result<Option<Promise>, JsValue>;
+
+    /// Writes rows into the dataset of that name: a JSON array. `false` if there is no such dataset.
+    #[wasm_bindgen(js_name = writePoints, catch)]
+    pub(crate) fn write_points(env: &JsValue, name: &str, rows: &str) -> Result<bool, JsValue>;
+
     /// Calls `go_on` with the value or the error of the promise, and whether it was fulfilled. Gives a promise of what
     /// `go_on` returns.
     pub(crate) fn settled(promise: &Promise, go_on: JsValue) -> JsValue;

@@ -7,7 +7,7 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::web_sys;
 
 use crate::runtime::RUNTIME;
-use crate::{bridge, console};
+use crate::{bridge, clock, console};
 use vestibule_core::http::cookie::SetCookie;
 use vestibule_core::http::header_wire;
 use vestibule_core::http::headers::Headers;
@@ -59,7 +59,7 @@ pub(crate) fn to_js_headers(headers: &Headers) -> Result<web_sys::Headers, JsVal
 /// The log line of something that happened in `request`. The request's details are read only now.
 pub(crate) fn line(record: Record, request: &web_sys::Request) -> Line {
     match head(request) {
-        Some(head) => record.in_request(&RequestDetails::of(&head, RUNTIME.edge)),
+        Some(head) => record.in_request(&RequestDetails::of(&head, RUNTIME.edge).at(clock::now())),
         None => record.outside_requests(),
     }
 }

@@ -24,7 +24,9 @@ use crate::convert;
 use crate::executor;
 use crate::isolate;
 use crate::platform::{Incoming, Workers};
-use crate::runtime::{FILE, LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, VARIABLE, binding, revocation_binding};
+use crate::runtime::{
+    FILE, LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, VARIABLE, binding, revocation_binding, sink_binding,
+};
 
 /// The Worker's `fetch` handler without hooks: the configuration determines everything.
 ///
@@ -122,7 +124,8 @@ fn load(env: &Env, sources: &Sources) -> Result<Config, ConfigErrors> {
         .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
     let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
     let advice = config.advice(&RUNTIME).into_iter();
-    for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)) {
+    let sinks = config.sink_advice(&RUNTIME, &|kind| is_bound(sink_binding(kind)));
+    for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)).chain(sinks) {
         console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
     }
     Ok(config)

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use worker::js_sys::{JsString, Promise, Reflect, Uint8Array};
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -16,11 +17,11 @@ use crate::{bridge, clock, console, convert, executor, isolate, lease, runtime};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::header_wire;
 use vestibule_core::http::response::Response;
-use vestibule_core::log::Line;
+use vestibule_core::log::{DataPoint, Line};
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
-    RateLimit, Store, StoreError, Unicode,
+    RateLimit, Sinks, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
@@ -144,6 +145,27 @@ impl RateLimit for Workers {
         };
         let outcome = limiter.limit(key.to_owned()).await;
         outcome.map(|outcome| outcome.success).map_err(store_error)
+    }
+}
+
+impl Sinks for Workers {
+    async fn send_to_queue(&self, messages: &[String]) -> Result<(), StoreError> {
+        let failed = |error: JsValue| StoreError::Failed(convert::error_message(&error));
+        let sent =
+            bridge::send_to_queue(&self.env, runtime::AUDIT_QUEUE, &messages.join("\n")).map_err(failed)?;
+        let sent = sent.ok_or(StoreError::Missing("Queue binding named AUTH_AUDIT"))?;
+        JsFuture::from(sent).await.map(drop).map_err(failed)
+    }
+
+    fn write_points(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        let row = |point: &DataPoint| json!({ "indexes": [point.index], "blobs": point.texts, "doubles": point.numbers });
+        let rows: Vec<Value> = points.iter().map(row).collect();
+        let written = bridge::write_points(&self.env, runtime::ANALYTICS, &Value::from(rows).to_string());
+        match written {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(StoreError::Missing("Analytics Engine binding named AUTH_ANALYTICS")),
+            Err(error) => Err(StoreError::Failed(convert::error_message(&error))),
+        }
     }
 }
 

@@ -80,6 +80,7 @@ fn load(auth: Value) -> Result<Config, ConfigErrors> {
             "AUTH_OKTA_ISSUER" | "AUTH_OKTA_STAFF_ISSUER" => "https://okta.example/oauth2/default",
             name if name.starts_with("AUTH_TEMPLATE_") => "the-secret-of-a-template",
             name if name.starts_with("AUTH_SECRET_") || name.starts_with("AUTH_REVOKE_") => return None,
+            "AUTH_HEALTH_SECRET" | "AUTH_AUDIT_SECRET" => return None,
             name if name.ends_with("_ID") && !name.ends_with("_KEY_ID") && !name.ends_with("_TEAM_ID") => {
                 "the-client"
             }

@@ -22,6 +22,7 @@ mod signer;
 mod test_env;
 
 mod assertion;
+mod audit;
 mod bad_input;
 mod bearer;
 mod concurrency;
@@ -30,6 +31,7 @@ mod cookies;
 mod cors;
 mod cross_origin;
 mod forwarding;
+mod health;
 mod hostile_provider;
 mod login_limit;
 #[cfg(target_os = "linux")]

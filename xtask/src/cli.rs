@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, check, conformance, dev, examples, frameworks, interop, layers, migrate,
-    model, providers, race, release, test,
+    apps, bench, browser, build, check, conformance, dev, examples, frameworks, hashed_user, interop, layers,
+    migrate, model, providers, race, release, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -108,6 +108,9 @@ pub(crate) enum Command {
 
     Explain(check::Explain),
 
+    #[command(name = "who")]
+    HashedUser(hashed_user::Arguments),
+
     /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
     Layers(layers::Options),
 
@@ -145,7 +148,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Measure", &["bench", "race", "model"]),
-    ("Inspect", &["check", "explain", "layers", "vocabulary", "size"]),
+    ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
 ];
 

@@ -11,6 +11,7 @@ mod conformance;
 mod dev;
 mod examples;
 mod frameworks;
+mod hashed_user;
 mod helpers;
 mod host;
 mod icons;
@@ -85,6 +86,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Icons => icons::renew(&project),
         Command::Check(_) => check::run(&project, "check", rest),
         Command::Explain(_) => check::run(&project, "explain", rest),
+        Command::HashedUser(_) => hashed_user::print(&project, rest),
     }
 }
 

@@ -3,7 +3,7 @@
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::upstream::Target;
-use vestibule_workers::{KV, LEASE_OBJECTS, RUNTIME, binding, revocation_binding};
+use vestibule_workers::{ANALYTICS, AUDIT_QUEUE, KV, LEASE_OBJECTS, RUNTIME, binding, revocation_binding};
 
 use crate::deployment::Deployment;
 use crate::document::{At, Node};
@@ -36,6 +36,8 @@ enum Kind {
     RateLimit,
     Service,
     Assets,
+    Queue,
+    Dataset,
     Other,
 }
 
@@ -46,7 +48,7 @@ const TABLES: [(&str, &str, Kind); 7] = [
     ("services", "binding", Kind::Service),
     ("r2_buckets", "binding", Kind::Other),
     ("d1_databases", "binding", Kind::Other),
-    ("analytics_engine_datasets", "binding", Kind::Other),
+    ("analytics_engine_datasets", "binding", Kind::Dataset),
     ("dispatch_namespaces", "binding", Kind::Other),
 ];
 
@@ -64,6 +66,9 @@ impl Bindings {
             let class = item.get("class_name").and_then(Node::text).filter(|_| is_own);
             Some(Bound { class: class.map(str::to_owned), ..Bound::new(Kind::DurableObject, item, "name")? })
         }));
+        let producers = deployment.own("queues").and_then(|table| table.get("producers"));
+        let producers = producers.map_or(&[][..], Node::items).iter();
+        bound.extend(producers.filter_map(|item| Bound::new(Kind::Queue, item, "binding")));
         bound.extend(
             deployment.inherited("assets").and_then(|item| Bound::new(Kind::Assets, item, "binding")),
         );
@@ -116,6 +121,10 @@ impl Bindings {
                 KV => Some((Kind::Kv, "a KV namespace", "[[kv_namespaces]]")),
                 LEASE_OBJECTS => {
                     Some((Kind::DurableObject, "a Durable Object", "[[durable_objects.bindings]]"))
+                }
+                AUDIT_QUEUE => Some((Kind::Queue, "a Queue", "[[queues.producers]]")),
+                ANALYTICS => {
+                    Some((Kind::Dataset, "an Analytics Engine dataset", "[[analytics_engine_datasets]]"))
                 }
                 _ => None,
             };

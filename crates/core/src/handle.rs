@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::error::{ClientError, Error};
 use crate::flow::cors::ReadableRoute;
+use crate::flow::health::health;
 use crate::flow::host_role::HostRole;
 use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
@@ -59,6 +60,11 @@ impl Vestibule {
             Some(Route::Verify) => return Outcome::Response(context.forward_auth().await),
             // An operator's request is no browser's: it has neither a host of the site nor an origin.
             Some(Route::Revoke) => return Outcome::Response(context.revoke_for_operator(body).await),
+            // A load balancer may ask by any name or address.
+            Some(Route::Health) => return Outcome::Response(health()),
+            Some(Route::HealthDetails) => {
+                return Outcome::Response(Box::pin(context.health_details()).await);
+            }
             // Nor is a provider's. Boxed: the future of every other request would have the size of these.
             Some(Route::BackchannelLogout) => {
                 return Outcome::Response(Box::pin(context.backchannel_logout(body)).await);
@@ -200,7 +206,9 @@ impl<P: Platform> RequestContext<'_, P> {
                 | Route::Revoke
                 | Route::BackchannelLogout
                 | Route::SecurityEvents
-                | Route::GlobalTokenRevocation,
+                | Route::GlobalTokenRevocation
+                | Route::Health
+                | Route::HealthDetails,
             )
             | None => Err(unsupported(self.request, path).into()),
         }
@@ -234,6 +242,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Only::Frontchannel => self.config().frontchannel_providers().next().is_some(),
             Only::Transmitter => self.config().transmitters().next().is_some(),
             Only::GlobalRevocation => self.config().transmitters().any(|transmitter| transmitter.may_revoke),
+            Only::Monitor => !self.config().health_secrets.is_empty(),
             Only::InitiatedLogin => self.config().has_initiated_login(),
         })
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use thiserror::Error;
 
 use crate::guard::headers::EdgeFields;
-use crate::log::{ErrorSource, Line, LogEvent, Record, RequestDetails};
+use crate::log::{DataPoint, ErrorSource, Line, LogEvent, Record, RequestDetails};
 use crate::outcome::Outcome;
 pub use crate::platform::waiting::join_all;
 pub(crate) use crate::platform::waiting::{answered_within, within};
@@ -40,6 +40,7 @@ pub trait Platform:
     + Store
     + Lock
     + RateLimit
+    + Sinks
     + Unicode
     + Forwarder
     + Background
@@ -57,6 +58,7 @@ impl<T> Platform for T where
         + Store
         + Lock
         + RateLimit
+        + Sinks
         + Unicode
         + Forwarder
         + Background
@@ -86,6 +88,20 @@ pub trait Random {
 pub trait Log {
     /// Writes one line, with its level where the runtime's log has levels. A line that cannot be written is lost.
     fn log(&self, line: &Line);
+}
+
+/// Where lines of the audit log go besides the log. The operator chooses which of them there are.
+#[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
+pub trait Sinks {
+    /// Sends messages to the queue, each a JSON object: at most 100, of 256 kB together. [`StoreError::Missing`] if there is no
+    /// queue.
+    ///
+    /// If the future is dropped, they may have been sent or not.
+    async fn send_to_queue(&self, messages: &[String]) -> Result<(), StoreError>;
+
+    /// Adds rows to the dataset, at most 25 in one request. It does not wait until they are stored. [`StoreError::Missing`] if
+    /// there is no dataset.
+    fn write_points(&self, points: &[DataPoint]) -> Result<(), StoreError>;
 }
 
 /// The HTTP client for Vestibule's own requests, to providers.

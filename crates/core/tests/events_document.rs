@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use vestibule_core::log::{Entry, Field, Group, LogEvent};
+use vestibule_core::log::{COLUMNS, Entry, Field, Group, LogEvent};
 
 const HEAD: &str = "\
 # Log events
@@ -23,10 +23,17 @@ Vestibule logs one JSON object for each event. Its fields:
 | `code` | the error code that the client gets, as in Auth.js |
 | `host`, `path` | which request it happened in, without its query |
 | `request_id` | the request's id, if the network in front of the runtime gives one: on Cloudflare the value of `CF-Ray` |
+| `trace` | the id of the trace that the request belongs to, if its `traceparent` is valid (W3C Trace Context) |
+| `time` | when, in UTC |
+| `audit` | which kind of line of the [audit log](operating.md#the-audit-log) it is |
+| `subject` | the user: a keyed hash, which only the holder of the session secret can tell ([who it is](operating.md#who-a-hash-is)). It is who is signed in, or whom the event is about |
+| `rule`, `reason` | which rule of the configuration refused, by its place, and how |
 
 Every line has `event`, `level`, `message` and `error_source`; each of the others only where it is known. No line has a
 token, an authorization code, a password, a cookie or a secret. Every value is at most 1000 characters long and has no
 control characters, so that a client cannot forge a line.
+
+A row of a dataset (`audit.sinks = \"analytics\"`) has the event's name as its index, 1 as `double1`, and these texts: COLUMNS.
 
 This page is generated from the table in `crates/core/src/log/table.rs`.
 ";
@@ -69,7 +76,9 @@ fn read(folder: &Path, source: &mut String) {
 }
 
 fn document() -> String {
-    let mut text = HEAD.to_owned();
+    let columns: Vec<String> =
+        COLUMNS.iter().enumerate().map(|(n, name)| format!("`blob{}` is `{name}`", n + 1)).collect();
+    let mut text = HEAD.replace("COLUMNS", &columns.join(", "));
     let mut group = None;
     for event in LogEvent::ALL {
         let entry = event.entry();
@@ -98,13 +107,18 @@ fn section(entry: &Entry, text: &mut String) {
     let fields = entry.fields.iter().map(|field| match field {
         Field::Provider => "`provider`",
         Field::Code => "`code`",
-        Field::Request => "`host`, `path`, `request_id`",
+        Field::Rule => "`rule`, `reason`",
+        Field::Request => "`host`, `path`, `request_id`, `trace`, `time`, `subject`",
     });
     let fields = fields.collect::<Vec<_>>().join(", ");
     writeln!(text, "\n### `{}`\n", entry.name).unwrap();
     writeln!(text, "- Level (error source): {cases}").unwrap();
     if !fields.is_empty() {
         writeln!(text, "- Fields: {fields}").unwrap();
+    }
+    if let Some(kind) = entry.audit {
+        let only = if entry.is_audit_only { ", and nowhere else" } else { "" };
+        writeln!(text, "- Audit log: `{}`{only}", kind.name()).unwrap();
     }
     writeln!(text, "- Meaning: {}", escaped(entry.meaning)).unwrap();
     writeln!(text, "- What to do: {}", escaped(entry.action)).unwrap();

@@ -12,10 +12,10 @@ use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::log::Line;
+use vestibule_core::log::{DataPoint, Line};
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
-    RateLimit, Store, StoreError, Unicode,
+    RateLimit, Sinks, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
 use vestibule_testing::FakePlatform;
@@ -268,6 +268,16 @@ impl Log for IsolatePlatform {
 impl RateLimit for IsolatePlatform {
     async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
         self.inner.is_within_limit(limit, key).await
+    }
+}
+
+impl Sinks for IsolatePlatform {
+    async fn send_to_queue(&self, messages: &[String]) -> Result<(), StoreError> {
+        self.inner.send_to_queue(messages).await
+    }
+
+    fn write_points(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        self.inner.write_points(points)
     }
 }
 

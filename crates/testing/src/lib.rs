@@ -32,6 +32,7 @@ pub mod random;
 pub mod requests;
 pub mod rotation;
 mod settings;
+pub mod sinks;
 pub mod store;
 mod test_env;
 
@@ -49,5 +50,6 @@ pub use self::random::FakeRandom;
 pub use vestibule::runtime::RUNTIME;
 
 pub use self::settings::{APP, SECRET, environment, settings};
+pub use self::sinks::FakeSinks;
 pub use self::store::FakeStore;
 pub use self::test_env::{Answer, TestEnv};

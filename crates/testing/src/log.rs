@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use serde_json::Value;
-use vestibule_core::log::{Entry, Field, Line, LogEvent};
+use vestibule_core::log::{AuditKind, Entry, Field, Line, LogEvent};
 
 /// What every line has.
 const ALWAYS: [&str; 4] = ["event", "level", "error_source", "message"];
@@ -51,7 +51,16 @@ fn check(line: &Line) {
         let field = match name.as_str() {
             "provider" => Some(Field::Provider),
             "code" => Some(Field::Code),
-            "host" | "path" | "request_id" => Some(Field::Request),
+            "host" | "path" | "request_id" | "trace" | "time" | "subject" => Some(Field::Request),
+            "rule" | "reason" => Some(Field::Rule),
+            "audit" => {
+                assert_eq!(
+                    Some(value.as_str().unwrap_or_default()),
+                    entry.audit.map(AuditKind::name),
+                    "{text}"
+                );
+                None
+            }
             name => {
                 assert!(ALWAYS.contains(&name), "{name} is not a field of the log: {text}");
                 None

@@ -10,10 +10,10 @@ use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::log::Line;
+use vestibule_core::log::{DataPoint, Line};
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
-    RateLimit, Store, StoreError, Unicode,
+    RateLimit, Sinks, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
 
@@ -24,6 +24,7 @@ use crate::http::FakeHttp;
 use crate::jobs::FakeJobs;
 use crate::log::FakeLog;
 use crate::random::FakeRandom;
+use crate::sinks::FakeSinks;
 use crate::store::FakeStore;
 
 /// The time at which every fake clock starts.
@@ -50,6 +51,8 @@ pub struct FakePlatform {
     pub jobs: Rc<FakeJobs>,
     /// The operator's log.
     pub log: Rc<FakeLog>,
+    /// The sinks of the audit log.
+    pub sinks: Rc<FakeSinks>,
     location: Rc<str>,
     /// How far this location's clock is ahead.
     ahead: Duration,
@@ -67,6 +70,7 @@ impl FakePlatform {
             store: Rc::new(FakeStore::new(Rc::clone(&clock), FakeRandom::new(seed ^ STORE_SEED))),
             jobs: Rc::new(FakeJobs::new(Rc::clone(&clock))),
             log: Rc::default(),
+            sinks: Rc::default(),
             location: "here".into(),
             ahead: Duration::ZERO,
             clock,
@@ -182,6 +186,16 @@ impl Lock for FakePlatform {
 impl RateLimit for FakePlatform {
     async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
         self.store.is_within_limit(limit, key)
+    }
+}
+
+impl Sinks for FakePlatform {
+    async fn send_to_queue(&self, messages: &[String]) -> Result<(), StoreError> {
+        self.sinks.send(messages).await
+    }
+
+    fn write_points(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        self.sinks.write(points)
     }
 }
 

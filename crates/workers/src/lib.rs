@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use vestibule_core::config::{Lease, Revocation, Runtime};
+use vestibule_core::config::{Lease, Revocation, Runtime, RuntimeSink};
 use vestibule_core::guard::headers::EdgeFields;
 use vestibule_core::lease::kind::LeaseKind;
+use vestibule_core::log::SinkKind;
 use vestibule_core::revocation::kind::RevocationStore;
 
 /// The name of the KV namespace binding of the shared store.
@@ -31,6 +32,12 @@ pub const VARIABLE: &str = "[vars.AUTH]";
 /// The maximum size of a variable in bytes: a deployment whose `AUTH` is longer, as JSON without spaces, is refused. The
 /// platform's documents say 5 KB for each variable, on every plan.
 pub const MAX_VARIABLE_BYTES: usize = 5 * 1024;
+
+/// The name of the Queue binding that gets the lines of the audit log.
+pub const AUDIT_QUEUE: &str = "AUTH_AUDIT";
+
+/// The name of the Analytics Engine binding of the lines of the audit log.
+pub const ANALYTICS: &str = "AUTH_ANALYTICS";
 
 /// The values that the configuration accepts on Workers, and the messages about them.
 pub const RUNTIME: Runtime = Runtime {
@@ -77,6 +84,20 @@ pub const RUNTIME: Runtime = Runtime {
             advice: "write store = \"durable-object\" (docs/sessions.md)",
         },
     ],
+    sinks: &[
+        RuntimeSink {
+            value: "queue",
+            kind: SinkKind::Queue,
+            missing: "needs a Queue bound as AUTH_AUDIT, which is missing",
+            add: "add to wrangler.toml: `[[queues.producers]]`, `binding = \"AUTH_AUDIT\"`, `queue = \"vestibule-audit\"`",
+        },
+        RuntimeSink {
+            value: "analytics",
+            kind: SinkKind::Dataset,
+            missing: "needs a dataset of Analytics Engine bound as AUTH_ANALYTICS, which is missing",
+            add: "add to wrangler.toml: `[[analytics_engine_datasets]]`, `binding = \"AUTH_ANALYTICS\"`",
+        },
+    ],
     login_limits: "bind two rate limiters as AUTH_LOGIN_LIMIT and AUTH_LOGIN_LIMIT_LOOSE (docs/credentials.md)",
     services: &["service:", "assets:"],
     targets: "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"",
@@ -119,5 +140,13 @@ pub fn revocation_binding(kind: RevocationStore) -> Option<&'static str> {
         RevocationStore::None => None,
         RevocationStore::Store => Some(KV),
         RevocationStore::Lock => Some(LEASE_OBJECTS),
+    }
+}
+
+/// The name of the binding that a sink of this kind needs.
+pub fn sink_binding(kind: SinkKind) -> &'static str {
+    match kind {
+        SinkKind::Queue => AUDIT_QUEUE,
+        SinkKind::Dataset => ANALYTICS,
     }
 }

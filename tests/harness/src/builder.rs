@@ -138,6 +138,15 @@ impl HarnessBuilder {
         })
     }
 
+    /// Adds a queue and dataset that the configuration does not have. The log has what is sent to it: a line with `queue`, the
+    /// messages, or with `dataset`, a point. It is the harness's own, not the runtime's.
+    pub fn sink(self, binding: &str) -> Self {
+        let binding = binding.to_owned();
+        self.edit(move |spec| {
+            spec.sinks.insert(binding);
+        })
+    }
+
     /// Removes a binding of any kind, as if an operator had forgotten it.
     pub fn without_binding(self, name: &str) -> Self {
         let name = name.to_owned();
@@ -148,6 +157,7 @@ impl HarnessBuilder {
             spec.services.remove(&name);
             spec.durable_objects.remove(&name);
             spec.rate_limits.remove(&name);
+            spec.sinks.remove(&name);
         })
     }
 

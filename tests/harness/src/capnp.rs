@@ -22,6 +22,9 @@ pub(crate) const CF_HEADER: &str = "x-harness-cf";
 /// The implementation of rate limits, which workerd does not have: a fixed window for each key.
 const RATE_LIMIT: &str = include_str!("rate_limit.js");
 
+/// A queue and a dataset that write into the log.
+const SINK: &str = include_str!("sink.js");
+
 /// Writes `config.capnp` and the module files that it embeds into `folder`. `isolates` are the locations of the Worker's
 /// isolates; `others` are the Workers that answer for service bindings.
 pub(crate) fn write(
@@ -63,9 +66,10 @@ pub(crate) fn write(
     let config = format!(
         "using Workerd = import \"/workerd/workerd.capnp\";\n\
          const config :Workerd.Config = (\n  structuredLogging = true,\n  \
-         extensions = [(modules = [(name = \"harness:rate-limit\", internal = true, esModule = {})])],\n  services = [\n    {}\n  ],\n  \
+         extensions = [(modules = [(name = \"harness:rate-limit\", internal = true, esModule = {}), (name = \"harness:sink\", internal = true, esModule = {})])],\n  services = [\n    {}\n  ],\n  \
          sockets = [{}]\n);\n",
         text(RATE_LIMIT),
+        text(SINK),
         services.join(",\n    "),
         sockets.join(", ")
     );
@@ -155,6 +159,9 @@ fn bindings(spec: &WorkerSpec, isolate: Isolate<'_>, others: &BTreeMap<String, W
         let inner =
             format!("(name = \"limit\", json = \"{limit}\"), (name = \"period\", json = \"{period}\")");
         bind(name, "wrapped", format!("(moduleName = \"harness:rate-limit\", innerBindings = [{inner}])"));
+    }
+    for name in &spec.sinks {
+        bind(name, "wrapped", "(moduleName = \"harness:sink\")".to_owned());
     }
     for (name, class) in &spec.durable_objects {
         let namespace = match isolate.number {

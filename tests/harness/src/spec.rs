@@ -47,6 +47,8 @@ pub(crate) struct WorkerSpec {
     pub(crate) durable_objects: BTreeMap<String, String>,
     /// The limit by binding: number of calls, and seconds.
     pub(crate) rate_limits: BTreeMap<String, (u64, u64)>,
+    /// Bindings that are a queue and a dataset.
+    pub(crate) sinks: BTreeSet<String>,
     /// Whether a Durable Object class uses SQLite storage, by its name.
     pub(crate) classes: BTreeMap<String, bool>,
 }

@@ -1,9 +1,11 @@
 //! Makes a [`Config`] of a configuration that fits the schema. Every check runs, also after one that found a mistake, so
 //! that the operator sees all mistakes at once.
 
+mod audit;
 mod bearer;
 mod cookies;
 mod dpop;
+mod health;
 pub(super) mod names;
 mod origins;
 mod pages;
@@ -84,6 +86,11 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
+    let of_operator = revocation.operator.one.iter().chain(&revocation.operator.everything);
+    let health_others: Vec<Secret> = others.iter().chain(of_operator).cloned().collect();
+    let health_secrets = health::health_secrets(auth, &providers, &health_others);
+    let audit_others: Vec<Secret> = health_others.iter().chain(&health_secrets).cloned().collect();
+    let audit = audit::audit(&auth.table("audit"), &providers, &audit_others);
     let event_transmitters = transmitters::transmitters(auth, &providers, &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
@@ -109,6 +116,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         session,
         refresh,
         revocation,
+        health_secrets,
+        audit,
         event_transmitters,
         claims,
         providers,

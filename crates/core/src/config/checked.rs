@@ -8,6 +8,7 @@ use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::EdgeFields;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
+use crate::log::AuditConfig;
 use crate::revocation::policy::RevocationConfig;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
@@ -22,6 +23,7 @@ use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::oauth::provider::OAuthProvider;
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
 use vestibule_oidc::presets::Brand;
+use vestibule_oidc::secret::Secret;
 
 /// The whole configuration, checked. [`Config::load`] makes it, and only where it finds no mistake, so code that has a
 /// `Config` need not check its values again.
@@ -60,6 +62,10 @@ pub struct Config {
     pub refresh: RefreshConfig,
     /// How sessions are revoked.
     pub revocation: RevocationConfig,
+    /// `AUTH_HEALTH_SECRET`, `AUTH_HEALTH_SECRET_1`: one of them shows its holder how each part of the deployment is.
+    pub health_secrets: Vec<Secret>,
+    /// Which lines the audit log has, and where they go.
+    pub audit: AuditConfig,
     /// Who may send security events, which end sessions.
     pub event_transmitters: Vec<EventTransmitter>,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that

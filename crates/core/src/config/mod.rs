@@ -2,6 +2,7 @@
 //! `table` and makes a [`Config`] of it. A flow only sees the checked `Config`, so no flow checks a value again.
 
 mod advice;
+mod audit;
 mod check;
 mod checked;
 mod client_keys;
@@ -31,7 +32,7 @@ use serde_json::{Map, Value};
 
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
 pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
-pub use self::runtime::{Lease, Revocation, Runtime};
+pub use self::runtime::{Lease, Revocation, Runtime, RuntimeSink};
 pub use self::sources::{Source, Sources};
 use crate::config::error::{ConfigErrors, Problems};
 use crate::config::place::{Loading, Place, refuse};

@@ -147,6 +147,7 @@ mod tests {
     const RUNTIME: Runtime = Runtime {
         revocations: &[],
         leases: &[],
+        sinks: &[],
         login_limits: "",
         services: &[],
         targets: "",

@@ -173,6 +173,16 @@ pub fn variables() -> Vec<Described> {
                 `verify.headers` is written; at least 16 visible ASCII characters, and not a session secret.",
     });
     all.push(Described {
+        name: secrets::HEALTH_SECRETS.join("`, `"),
+        about: "Shows who sends it as `Authorization: Bearer` how each part of the deployment is (`GET BASE_PATH/health/details`). At \
+                least 16 visible ASCII characters, and no other secret. The second one is for its change.",
+    });
+    all.push(Described {
+        name: secrets::AUDIT_SECRET.to_owned(),
+        about: "What the HTTP endpoint of `audit.sinks` gets as `Authorization: Bearer`, where it is set. At least 16 visible ASCII \
+                characters, and no other secret.",
+    });
+    all.push(Described {
         name: format!("{}<NAME>", secrets::TEMPLATE_SECRET),
         about: "A secret that a template names as `{secret.NAME}`: in capitals, digits and `_`. Required where one does; \
                 visible ASCII, without white space around it.",

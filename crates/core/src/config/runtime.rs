@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::guard::headers::EdgeFields;
 use crate::lease::kind::LeaseKind;
+use crate::log::SinkKind;
 use crate::revocation::kind::RevocationStore;
 
 /// The part of the configuration that depends on the runtime: values that name a feature of the runtime, and the texts
@@ -18,6 +19,8 @@ pub struct Runtime {
     /// The values of `AUTH.revocation.store` in addition to `none`. The first one is the default, where what it needs is
     /// available.
     pub revocations: &'static [Revocation],
+    /// The values of `AUTH.audit.sinks` in addition to `log` and URLs.
+    pub sinks: &'static [RuntimeSink],
     /// The advice where the runtime does not count attempts to sign in.
     pub login_limits: &'static str,
     /// The prefixes of an upstream's `to` that select a service of the runtime, for example `service:`. What follows the
@@ -72,6 +75,19 @@ pub struct Revocation {
     pub add: &'static str,
     /// The advice where it would be the better choice.
     pub advice: &'static str,
+}
+
+/// Where lines of the audit log can go.
+#[derive(Debug)]
+pub struct RuntimeSink {
+    /// The value of `AUTH.audit.sinks` that selects it.
+    pub value: &'static str,
+    /// What it is.
+    pub kind: SinkKind,
+    /// What is missing where it is not available.
+    pub missing: &'static str,
+    /// How to make it available.
+    pub add: &'static str,
 }
 
 impl Runtime {

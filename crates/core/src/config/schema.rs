@@ -4,6 +4,7 @@
 //! Each table of the configuration has its own file here, with the same name as its check file. The allowed words of a key
 //! (`"public"`, `"signed-in"`) are next to that key, so that the check and the reference cannot differ.
 
+mod audit;
 mod pages;
 mod read;
 mod refresh;
@@ -18,6 +19,7 @@ mod verify;
 pub(super) mod providers;
 pub(super) mod rules;
 
+pub(super) use audit::AUDIT;
 pub(super) use pages::PAGES;
 pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;

@@ -38,6 +38,8 @@ pub(crate) struct RequestContext<'a, P: Platform> {
     pub(crate) now: Timestamp,
     /// The session in the cookies, once it was read.
     reading: OnceCell<SessionReading>,
+    /// The name in the log of a user who may not sign in.
+    pub(super) refused_subject: OnceCell<String>,
     /// Whether that session was revoked, once it was looked up.
     pub(super) revocation_status: Cell<Option<RevocationStatus>>,
 }
@@ -64,6 +66,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
             reading: OnceCell::new(),
+            refused_subject: OnceCell::new(),
             revocation_status: Cell::new(None),
         })
     }
@@ -222,11 +225,24 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// Writes it into the operator's log, with the request that it happened in.
     pub(crate) fn log(&self, record: Record) {
-        self.platform.log(&record.in_request(&self.details()));
+        self.vestibule.write(self.platform, record.in_request(&self.details()));
     }
 
     /// What the log says of this request.
     pub(crate) fn details(&self) -> RequestDetails {
-        RequestDetails::of(self.request, self.config().edge)
+        let details = RequestDetails::of(self.request, self.config().edge).at(self.platform.now());
+        details.about(self.known_subject())
+    }
+
+    /// Whose request it is, by the name in the log: the user who was refused a sign-in, or whose session the request has, if it
+    /// was read.
+    fn known_subject(&self) -> Option<String> {
+        if let Some(refused) = self.refused_subject.get() {
+            return Some(refused.clone());
+        }
+        match &self.reading.get()?.session {
+            SessionCookie::Valid(session) => self.subject_of(session),
+            _ => None,
+        }
     }
 }

@@ -3,12 +3,14 @@
 
 pub(crate) mod answer;
 mod attempts;
+mod audit;
 pub(crate) mod client_log;
 pub(crate) mod context;
 pub(crate) mod cors;
 pub(crate) mod dpop;
 pub(crate) mod form_context;
 pub(crate) mod guard;
+pub(crate) mod health;
 pub(crate) mod host_role;
 pub(crate) mod hosts;
 pub(crate) mod https;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::config::Config;
 use crate::flow::attempts::{Attempts, LoginAttempts};
+use crate::flow::audit::Delivery;
 use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::provider::cache::ProviderCache;
@@ -48,6 +49,8 @@ pub struct Vestibule {
     pub(crate) encryption_keys: Rc<EncryptionKeys>,
     /// The nonces that servers demand in proofs.
     pub(crate) dpop: Rc<DpopMemory>,
+    /// The lines of the audit log that are on their way.
+    pub(crate) audit: Rc<Delivery>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -82,6 +85,7 @@ impl Vestibule {
             site_cache: Rc::default(),
             encryption_keys: Rc::default(),
             dpop: Rc::default(),
+            audit: Rc::default(),
             hooks,
         }
     }

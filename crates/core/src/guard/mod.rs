@@ -21,3 +21,4 @@ pub mod route;
 pub mod rules;
 pub mod server_function;
 mod step_up;
+pub mod trace;

@@ -36,6 +36,8 @@ pub(super) enum Route {
     Keys,
     ClientKeys,
     ClientLog,
+    Health,
+    HealthDetails,
 }
 
 /// Where a route exists.
@@ -61,6 +63,8 @@ pub(super) enum Only {
     GlobalRevocation,
     /// Where a provider has `initiate_login = true`.
     InitiatedLogin,
+    /// Where a monitor has a secret.
+    Monitor,
 }
 
 /// The methods of a route.
@@ -76,8 +80,8 @@ enum Methods {
 
 use Methods::{Any, Get, GetWithoutHead, Post};
 use Only::{
-    Backchannel, Everywhere, Frontchannel, GlobalRevocation, InitiatedLogin, LoginHost, NextAuthV4, Operator,
-    PreviewHost, Transmitter,
+    Backchannel, Everywhere, Frontchannel, GlobalRevocation, InitiatedLogin, LoginHost, Monitor, NextAuthV4,
+    Operator, PreviewHost, Transmitter,
 };
 
 /// A row of the table.
@@ -221,6 +225,14 @@ const ROUTES: &[Entry] = routes! {
     /// Revokes everything that a user has here, for a caller who sends a JWT of its own (docs/logout.md). JSON: `sub_id`.
     Post "/global-token-revocation" => GlobalTokenRevocation, GlobalRevocation,
         answers = "204; 400, 401, 404, 429; 503 if it could not be stored", authjs = "none";
+    /// Says to a load balancer, on any host, that the configuration loads; where it does not, every path answers 500. It asks nobody
+    /// (docs/operating.md).
+    Get "/health" => Health, Everywhere,
+        answers = "200, `{\"status\":\"ok\"}`", authjs = "none";
+    /// Says to a monitor that sends `Authorization: Bearer` with `AUTH_HEALTH_SECRET` how the store, the lock, and each provider's metadata
+    /// are (docs/operating.md).
+    Get "/health/details" => HealthDetails, Monitor,
+        answers = "200, or 503 where one of them fails, with JSON; 401, 429", authjs = "none";
     /// Publishes the keys that `X-Vestibule-Assertion` is checked with.
     Get "/jwks.json" => Keys, Everywhere,
         answers = "200, a JWK Set; 404 where no upstream receives assertions", authjs = "none";
@@ -311,6 +323,7 @@ pub fn reference() -> Vec<RouteReference> {
                 GlobalRevocation => {
                     Some("with `global_token_revocation` of a transmitter and a store of revocations")
                 }
+                Monitor => Some("with the secret `AUTH_HEALTH_SECRET`"),
                 InitiatedLogin => Some("where a provider has `initiate_login = true`"),
             },
         }

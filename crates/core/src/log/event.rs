@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::AuditKind;
+
 /// What is the same for all log lines of an event.
 #[derive(Debug)]
 pub struct Entry {
@@ -15,6 +17,10 @@ pub struct Entry {
     pub other_cases: &'static [Case],
     /// The fields that a line can have in addition to those that every line has.
     pub fields: &'static [Field],
+    /// What it is to the audit log; `None` if that has no line of it.
+    pub audit: Option<AuditKind>,
+    /// Whether it is in the audit log only.
+    pub is_audit_only: bool,
     /// What happened, in sentences.
     pub meaning: &'static str,
     /// What the operator should do, in sentences.
@@ -63,7 +69,9 @@ pub enum Field {
     Provider,
     /// The error code that the client gets.
     Code,
-    /// `host`, `path` and `request_id`: which request it happened in.
+    /// `rule` and `reason`: which rule of the configuration refused, and how.
+    Rule,
+    /// `host`, `path` and `request_id`: which request it happened in; `trace`: of which trace it is; `time`: when; `subject`: whose it is, where that is known.
     Request,
 }
 

@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::{ErrorSource, Level, LogEvent};
+use super::{AuditKind, ErrorSource, Level, LogEvent};
 use crate::guard::headers::EdgeFields;
+use crate::guard::trace;
 use vestibule_oidc::http::request::Request;
+use vestibule_oidc::time::Timestamp;
 
 /// How many characters of a message are logged. The longest ones name a place of the configuration and how to fix it.
 const MESSAGE: usize = 1000;
@@ -24,6 +26,16 @@ pub struct Record {
     message: String,
     provider: Option<String>,
     code: Option<String>,
+    /// Boxed: errors hold records, and few have it.
+    details: Option<Box<Details>>,
+}
+
+/// What few records say.
+#[derive(Clone, Debug, Default)]
+struct Details {
+    rule: Option<String>,
+    reason: Option<&'static str>,
+    subject: Option<String>,
 }
 
 /// One line of the operator's log. It is written as a JSON object: no value has a control character, each is of
@@ -35,9 +47,15 @@ pub struct Line {
     message: String,
     error_source: ErrorSource,
     #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     #[serde(flatten)]
     request: Option<RequestDetails>,
 }
@@ -50,6 +68,12 @@ pub struct RequestDetails {
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
 }
 
 impl Record {
@@ -61,6 +85,7 @@ impl Record {
             message: message.to_string(),
             provider: None,
             code: None,
+            details: None,
         }
     }
 
@@ -79,9 +104,28 @@ impl Record {
         Self { code: Some(code.to_owned()), ..self }
     }
 
+    /// Which rule refused, by its place in the configuration, and how.
+    pub fn refused_by(self, rule: &str, reason: &'static str) -> Self {
+        let details = self.details.unwrap_or_default();
+        let details = Details { rule: Some(rule.to_owned()), reason: Some(reason), ..*details };
+        Self { details: Some(Box::new(details)), ..self }
+    }
+
+    /// Whose it is, by the [hash](super::subject_hash) of the user, where it is not the user whose session the request has.
+    pub fn subject(self, hash: Option<String>) -> Self {
+        if hash.is_none() {
+            return self;
+        }
+        let details = Details { subject: hash, ..*self.details.unwrap_or_default() };
+        Self { details: Some(Box::new(details)), ..self }
+    }
+
     /// The line where it happened in a request.
-    pub fn in_request(self, request: &RequestDetails) -> Line {
-        self.line(Some(request.clone()))
+    pub fn in_request(mut self, request: &RequestDetails) -> Line {
+        let mut request = request.clone();
+        let named = self.details.as_mut().and_then(|details| details.subject.take());
+        request.subject = named.or(request.subject);
+        self.line(Some(request))
     }
 
     /// The line where it happened before or after all requests.
@@ -90,14 +134,18 @@ impl Record {
     }
 
     fn line(self, request: Option<RequestDetails>) -> Line {
-        let Self { event, error_source, message, provider, code } = self;
+        let Self { event, error_source, message, provider, code, details } = self;
+        let Details { rule, reason, subject: _ } = details.map(|details| *details).unwrap_or_default();
         Line {
             event,
             level: event.level(error_source),
             message: bounded(&message, MESSAGE),
             error_source,
+            audit: event.entry().audit.map(AuditKind::name),
             provider: provider.map(|id| bounded(&id, VALUE)),
             code: code.map(|code| bounded(&code, VALUE)),
+            rule: rule.map(|rule| bounded(&rule, VALUE)),
+            reason,
             request,
         }
     }
@@ -139,7 +187,22 @@ impl RequestDetails {
             host: bounded(request.url.host(), VALUE),
             path: bounded(&request.url.path, VALUE),
             request_id: edge.request_id(&request.headers).map(str::to_owned),
+            trace: trace::id(&request.headers).map(str::to_owned),
+            time: None,
+            subject: None,
         }
+    }
+
+    /// With the time.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Self {
+        Self { time: Some(now.to_rfc3339()), ..self }
+    }
+
+    /// With the user whom it is about, by the [hash](super::subject_hash).
+    #[must_use]
+    pub fn about(self, subject: Option<String>) -> Self {
+        Self { subject, ..self }
     }
 }
 
@@ -195,11 +258,11 @@ mod tests {
             .code("Configuration");
         assert_eq!(
             record.in_request(&request).to_string(),
-            r#"{"event":"auth_error","level":"warn","message":"provider acme: \"no\"","error_source":"provider","provider":"acme","code":"Configuration","host":"app.example","path":"/a%20b","request_id":"8f-1_x.y"}"#
+            r#"{"event":"auth_error","level":"warn","message":"provider acme: \"no\"","error_source":"provider","audit":"refusal","provider":"acme","code":"Configuration","host":"app.example","path":"/a%20b","request_id":"8f-1_x.y"}"#
         );
         assert_eq!(
             Record::new(LogEvent::ConfigurationInvalid, "AUTH: no").outside_requests().to_string(),
-            r#"{"event":"configuration_invalid","level":"error","message":"AUTH: no","error_source":"configuration"}"#
+            r#"{"event":"configuration_invalid","level":"error","message":"AUTH: no","error_source":"configuration","audit":"configuration"}"#
         );
     }
 

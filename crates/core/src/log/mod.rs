@@ -4,10 +4,14 @@
 //! added on the way to the log, so that no call site can forget it ([`Line`]). `docs/events.md` is generated from the
 //! table.
 
+mod audit;
 mod event;
 mod line;
+mod point;
 mod table;
 
+pub use self::audit::{AuditConfig, AuditKind, Named, Sink, SinkKind, find_subjects, subject_hash};
 pub use self::event::{Case, Entry, ErrorSource, Field, Group, Level};
 pub use self::line::{Line, Record, RequestDetails};
+pub use self::point::{COLUMNS, DataPoint, point};
 pub use self::table::LogEvent;

@@ -1,6 +1,7 @@
 //! The table of all events. A new one goes here, with its own text, and into the code where it happens; then
 //! `UPDATE=1 cargo test -p vestibule-core --test events_document` writes `docs/events.md`.
 
+use super::AuditKind;
 use super::event::{
     Case, Entry,
     ErrorSource::{self, Client, Configuration, Platform, Provider},
@@ -10,10 +11,16 @@ use super::event::{
 
 /// Makes the enum, and its entries, from one list.
 macro_rules! events {
+    (@audit) => { None };
+    (@audit $kind:ident) => { Some(AuditKind::$kind) };
+    (@is_only) => { false };
+    (@is_only $kind:ident) => { true };
     ($([$group:ident] $($variant:ident {
         name: $name:literal,
         cases: [$source:ident => $level:ident $(, $other_source:ident => $other_level:ident)*],
         fields: [$($field:ident),*],
+        $(audit: $audit:ident,)?
+        $(only_audit: $only:ident,)?
         meaning: $meaning:literal,
         action: $action:literal,
     })+)+) => {
@@ -36,6 +43,8 @@ macro_rules! events {
                         usual_case: Case { error_source: $source, level: $level },
                         other_cases: &[$(Case { error_source: $other_source, level: $other_level }),*],
                         fields: &[$(Field::$field),*],
+                        audit: events!(@audit $($audit)? $($only)?),
+                        is_audit_only: events!(@is_only $($only)?),
                         meaning: $meaning,
                         action: $action,
                     },)+)+
@@ -51,6 +60,7 @@ events! {
         name: "configuration_invalid",
         cases: [Configuration => Error],
         fields: [Request],
+        audit: Configuration,
         meaning: "The configuration has an error, or a secret or a binding is missing. Every request is answered with \
             500 until it is fixed. There is one line for each error.",
         action: "Do what the message says: it begins with the key or the name of the secret, and says what is wrong \
@@ -60,17 +70,63 @@ events! {
         name: "configuration_advice",
         cases: [Configuration => Warn],
         fields: [],
+        audit: Configuration,
         meaning: "The configuration is valid, but one of its settings can lead to errors later. Logged once, when an \
             instance of the runtime loads the configuration.",
         action: "Change the setting as the message says, or write the value that it names, to confirm that it is \
             wanted.",
     }
+    AuditNotDelivered {
+        name: "audit_not_delivered",
+        cases: [Platform => Error],
+        fields: [],
+        meaning: "A sink of the audit log (`audit.sinks`) does not take its lines: it does not answer, answers with an error, or is \
+            not bound. They wait, 500 at most in each process, and are sent again; older ones are dropped. No request waits for \
+            it. Logged once a minute in each process.",
+        action: "Do what the message says. The lines that were dropped are in the log, if `audit.sinks` has `log`.",
+    }
+    HealthCheckRejected {
+        name: "health_check_rejected",
+        cases: [Client => Warn],
+        fields: [Request],
+        audit: Denial,
+        meaning: "A request to `/health/details` was rejected: without the right secret (401), or after too many wrong ones from \
+            its address (429).",
+        action: "If it is your own monitor, let it send `Authorization: Bearer` with `AUTH_HEALTH_SECRET`. Otherwise somebody \
+            is trying: the route tells them nothing.",
+    }
 
     [SignIn]
+    SignedIn {
+        name: "signed_in",
+        cases: [Client => Info],
+        fields: [Provider, Request],
+        only_audit: SignIn,
+        meaning: "A user signed in, or the provider confirmed the user without a question; or a preview host got a session of the \
+            login host.",
+        action: "Nothing.",
+    }
+    SignedOut {
+        name: "signed_out",
+        cases: [Client => Info],
+        fields: [Provider, Request],
+        only_audit: SignOut,
+        meaning: "A user signed out. The message says whether everywhere, and whether every process will learn of it.",
+        action: "Nothing.",
+    }
+    SteppedUp {
+        name: "stepped_up",
+        cases: [Client => Info],
+        fields: [Provider, Request],
+        only_audit: StepUp,
+        meaning: "A user proved what a rule asks for (`acr`, `amr`, `max_age`).",
+        action: "Nothing.",
+    }
     AuthError {
         name: "auth_error",
         cases: [Client => Info, Provider => Warn, Configuration => Error],
         fields: [Provider, Code, Request],
+        audit: Denial,
         meaning: "An auth route could not do what was requested. The client got the error `code`, as in Auth.js. With \
             error source `client` somebody sent something invalid, entered wrong credentials, or took too long. With \
             `provider` a request to the provider failed, or its response is invalid. With `configuration` no sign-in \
@@ -83,6 +139,7 @@ events! {
         name: "authorization_error_response",
         cases: [Provider => Info],
         fields: [Provider, Code, Request],
+        audit: Denial,
         meaning: "The provider sent the browser back with an error response (RFC 6749 section 4.1.2.1). Most often the \
             user cancelled the sign-in: `access_denied`.",
         action: "Nothing for `access_denied`. For `invalid_scope`, `unauthorized_client` or `invalid_request` correct \
@@ -92,6 +149,7 @@ events! {
         name: "tls_ends_in_front",
         cases: [Configuration => Warn],
         fields: [Request],
+        audit: Configuration,
         meaning: "A sign-in begins over plain http, although the browser uses https: a proxy in front of this deployment \
             ends TLS. The redirect URI of the sign-in and the names of the cookies are those of http.",
         action: "Write `origin = \"https://HOST\"` with the host that browsers see (docs/proxies.md).",
@@ -154,6 +212,7 @@ events! {
         name: "login_limited",
         cases: [Client => Warn],
         fields: [Provider, Code, Request],
+        audit: RateLimit,
         meaning: "There were too many attempts to sign in with a form: for one account from one address, from one address, \
             or for one account from many addresses; the message says which. The form was not sent to the API, and the \
             answer is 429.",
@@ -172,6 +231,7 @@ events! {
         name: "sign_in_handoff_failed",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "A browser came from another host of the site to sign in at the login host, without a valid ticket. \
             It got the sign-in page instead.",
         action: "Nothing if it is rare: somebody opened an old link, or waited too long. If it happens with every \
@@ -181,6 +241,7 @@ events! {
         name: "step_up_failed",
         cases: [Provider => Info, Client => Info],
         fields: [Provider, Request],
+        audit: StepUp,
         meaning: "A rule asked a user who is signed in for a stronger or a more recent authentication (`acr`, `amr`, \
             `max_age`), and the provider did not confirm it: the user cancelled, or signed in there as somebody else, or \
             the ID token has less than was asked. The user got a page with 403, and the session stays as it was. With \
@@ -192,6 +253,7 @@ events! {
         name: "initiated_login_invalid",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "Another site sent a browser to `initiate-login`, and not as OpenID Connect says: for an issuer that no \
             provider with `initiate_login = true` has (answered with 400), in a frame (403), or to an address that is not \
             of this site: then the person signs in, and comes to the start page.",
@@ -202,6 +264,7 @@ events! {
         name: "preview_host_rejected",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "A browser came to the login host for a session of another domain, and the address is not one of \
             `preview_hosts`, or was not sent by a preview host. It got a page with 403 and no code.",
         action: "If the host is one of your previews, add it to `preview_hosts` of the login host, as `https`.",
@@ -210,6 +273,7 @@ events! {
         name: "preview_code_rejected",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "A browser came to a preview host with a code that is not valid there: it is another browser's or another \
             host's, or was used before, or has expired. No one was signed in by it.",
         action: "Nothing if it is rare: somebody went back in their history, or waited too long. If it happens with every \
@@ -245,6 +309,7 @@ events! {
         name: "token_revocation_failed",
         cases: [Provider => Warn, Configuration => Warn],
         fields: [Provider, Request],
+        audit: Revocation,
         meaning: "A user signed out, and the provider did not revoke the refresh token (RFC 7009), also at the second \
             attempt where one could help. The user is signed out here; the refresh token is valid until the provider \
             ends it.",
@@ -272,6 +337,7 @@ events! {
         name: "host_outside_site",
         cases: [Configuration => Warn],
         fields: [Request],
+        audit: Denial,
         meaning: "A request that needs a session came to a host outside of `cookies.domain`. Browsers do not send the \
             session there, so it is answered with 403.",
         action: "Let only hosts of the domain reach this deployment, give the other host a deployment of its own, or \
@@ -279,12 +345,42 @@ events! {
     }
 
     [Guard]
+    AccessRefused {
+        name: "access_refused",
+        cases: [Client => Info],
+        fields: [Provider, Rule, Request],
+        only_audit: Denial,
+        meaning: "A rule did not let a user pass who is signed in. `rule` is its place in the configuration (`AUTH.rules[1]`, \
+            `AUTH.default_access`, or `hook` for an app's own), `reason` what the client got: `forbidden` or `not_found`. The message \
+            says which requirement the user does not meet.",
+        action: "Nothing, if the user is not meant to pass. Otherwise compare the requirement with the claims in \
+            `GET /session`; `cargo xtask explain` says what the rules decide.",
+    }
+    SignInRequired {
+        name: "sign_in_required",
+        cases: [Client => Info],
+        fields: [Rule, Request],
+        only_audit: Anonymous,
+        meaning: "A rule did not let a request without a session pass. The client was sent to sign in, or refused. Only where \
+            `audit.kinds` names `anonymous`.",
+        action: "Nothing.",
+    }
+    StepUpRequired {
+        name: "step_up_required",
+        cases: [Client => Info],
+        fields: [Provider, Rule, Request],
+        only_audit: StepUp,
+        meaning: "A rule asked a user who is signed in for a stronger or a more recent authentication.",
+        action: "Nothing.",
+    }
     PathRejected {
         name: "path_rejected",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "The path of a request can be read in more than one way, for example because of an encoded slash or \
-            a dot segment, so that it is unknown which rule holds. It is answered with 400.",
+            a dot segment, so that it is unknown which rule holds. It is answered with 400; or with 414, if it is so long that \
+            the rules would cost too much work.",
         action: "Nothing: such requests come from scanners. If an application needs such paths, encode them in another \
             way.",
     }
@@ -292,6 +388,7 @@ events! {
         name: "cross_origin_rejected",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "A page of another origin made a browser send a request that may change something, with the session of \
             a user. The request was not forwarded with that session.",
         action: "Nothing, if the page is not yours. If its requests are wanted, add its origin to `trusted_origins`, or \
@@ -301,6 +398,7 @@ events! {
         name: "bearer_token_rejected",
         cases: [Client => Info, Provider => Warn, Configuration => Error],
         fields: [Provider, Request],
+        audit: Denial,
         meaning: "A client sent an access token that is not accepted: it is invalid, expired, for another audience, or \
             its user is not allowed. With error source `provider` the token could not be checked, because the \
             provider's metadata or keys are unavailable; the client got 503.",
@@ -311,6 +409,7 @@ events! {
         name: "forward_auth_rejected",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "A request to `/verify` was rejected with 403: it does not come from a proxy that has \
             `AUTH_VERIFY_SECRET`, or does not say unambiguously which request the proxy asks about.",
         action: "If the proxy is yours, configure it as the message and docs/proxies.md say.",
@@ -381,6 +480,7 @@ events! {
         name: "session_cookie_invalid",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "A browser sent a session cookie that is not valid: it has expired, or was sealed with another \
             secret. The user is not signed in.",
         action: "Nothing if it is rare. If it happens to everyone, the secret was changed: keep the old one \
@@ -390,6 +490,7 @@ events! {
         name: "session_cookies_conflict",
         cases: [Client => Warn],
         fields: [Request],
+        audit: Denial,
         meaning: "A browser sent valid sessions of different users, and nothing in the request says which of them is \
             its user's. No one is signed in, and all of them are removed.",
         action: "Nothing if it happens for a while after `cookies.domain` was changed. Otherwise another host of the \
@@ -399,6 +500,7 @@ events! {
         name: "session_revoked",
         cases: [Client => Info],
         fields: [Request],
+        audit: Denial,
         meaning: "A browser sent a session that was ended before it expired: by a sign-out, by \"sign out everywhere\", or \
             by an operator. The user is not signed in.",
         action: "Nothing: this is what a sign-out is for.",
@@ -424,6 +526,7 @@ events! {
         name: "sessions_revoked_by_operator",
         cases: [Client => Warn],
         fields: [Request],
+        audit: Revocation,
         meaning: "An operator revoked a session, the sessions of a user or of a provider's session, or everything \
             (`POST /revoke`). The message says which kind, and whether it was stored: the audit line.",
         action: "If it was not you, replace `AUTH_REVOKE_SECRET`, and find out who has it.",
@@ -432,6 +535,7 @@ events! {
         name: "sessions_ended_by_provider",
         cases: [Provider => Info],
         fields: [Provider, Request],
+        audit: Revocation,
         meaning: "A provider ended sessions: by a logout token, by a frame of its logout page, by a security event, or by a \
             global token revocation. The message says which, with the name of the fact in the store.",
         action: "Nothing, unless the message says that it could not be stored: the provider got 503 and may try again.",
@@ -440,6 +544,7 @@ events! {
         name: "logout_token_rejected",
         cases: [Client => Warn, Provider => Warn],
         fields: [Provider, Request],
+        audit: Revocation,
         meaning: "A request to `/backchannel-logout` was rejected: its logout token has a flaw or is not the provider's, or the \
             provider's keys were unavailable (error source `provider`). It ended nothing.",
         action: "If the provider sent it, compare what the message names with the registration of this client there \
@@ -449,6 +554,7 @@ events! {
         name: "frontchannel_logout_rejected",
         cases: [Client => Warn],
         fields: [Provider, Request],
+        audit: Revocation,
         meaning: "A request to `/frontchannel-logout` was rejected: not from a frame, without `iss` and `sid` of a provider, or \
             too often. It ended nothing.",
         action: "If the provider's logout page sent it, let it send `iss` and `sid` (docs/logout.md).",
@@ -466,6 +572,7 @@ events! {
         name: "security_event_not_applied",
         cases: [Provider => Warn],
         fields: [Provider, Request],
+        audit: Revocation,
         meaning: "A transmitter says that a session was revoked or a credential changed, and names someone in a way that finds \
             no session here, for example by an e-mail address. It was acknowledged and ended nothing.",
         action: "Let the transmitter name users by `iss_sub`, with the provider's `sub` (docs/logout.md).",
@@ -474,6 +581,7 @@ events! {
         name: "security_event_rejected",
         cases: [Client => Warn, Provider => Warn],
         fields: [Provider, Code, Request],
+        audit: Revocation,
         meaning: "A request to `/security-events` was rejected: the token has a flaw or is not a transmitter's, or the \
             transmitter's keys were unavailable (error source `provider`). It ended nothing. `code` is what the sender got.",
         action: "If the transmitter sent it, compare what the message names with `event_transmitters` (docs/logout.md).",
@@ -482,6 +590,7 @@ events! {
         name: "global_revocation_rejected",
         cases: [Client => Warn, Provider => Warn],
         fields: [Provider, Request],
+        audit: Revocation,
         meaning: "A request to `/global-token-revocation` was rejected: the caller did not prove itself, the body names nobody \
             clearly, or the caller's keys were unavailable (error source `provider`). It ended nothing.",
         action: "If the provider sent it, compare what the message names with `event_transmitters` (docs/logout.md).",
@@ -490,6 +599,7 @@ events! {
         name: "revoke_rejected",
         cases: [Client => Warn],
         fields: [Request],
+        audit: Revocation,
         meaning: "A request to `/revoke` was rejected: without the right secret, with a body that says nothing clear, or \
             too often.",
         action: "If it is your own tool, do what the message says. Otherwise somebody is trying: consider a firewall \
@@ -499,6 +609,7 @@ events! {
         name: "revocation_not_stored",
         cases: [Platform => Error],
         fields: [Request],
+        audit: Revocation,
         meaning: "A sign-out, or an operator's revocation, could not be stored, also not when it was tried again. This \
             process lets the session not pass; other processes may. The write is repeated a few times after the \
             response.",
@@ -565,10 +676,20 @@ events! {
     }
 
     [Refresh]
+    TokenRefreshed {
+        name: "token_refreshed",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        only_audit: Refresh,
+        meaning: "The provider gave new tokens for a session. There is one line for each refresh, not for each request that waited \
+            for it.",
+        action: "Nothing.",
+    }
     RefreshFailed {
         name: "refresh_failed",
         cases: [Provider => Warn],
         fields: [Provider, Request],
+        audit: Refresh,
         meaning: "The provider did not answer a refresh request with tokens, for a reason that may pass. The session \
             stays; once its access token has expired, requests that need it get 503.",
         action: "See whether the provider works. If it never succeeds, the message says what of its response is not \
@@ -578,6 +699,7 @@ events! {
         name: "refresh_misconfigured",
         cases: [Configuration => Error],
         fields: [Provider, Request],
+        audit: Refresh,
         meaning: "The provider does not accept this client (`invalid_client`, `unauthorized_client`), or no refresh \
             is configured. The session stays; it is tried again after a minute.",
         action: "Check the client's id and secret, its authentication method, and whether the provider allows it the \
@@ -587,6 +709,7 @@ events! {
         name: "upstream_refreshed",
         cases: [Platform => Info],
         fields: [Provider, Request],
+        audit: Refresh,
         meaning: "An upstream that gets `cookies` from the session answered with new tokens of the same user, and the \
             session has them now.",
         action: "Nothing.",
@@ -595,6 +718,7 @@ events! {
         name: "upstream_signed_out",
         cases: [Platform => Info],
         fields: [Provider, Request],
+        audit: SignOut,
         meaning: "An upstream that gets `cookies` from the session removed the cookie with the access token. The session \
             has ended.",
         action: "Nothing, if the user signed out in the app. Otherwise see why the upstream removes the cookie.",
@@ -603,6 +727,7 @@ events! {
         name: "refresh_token_invalid",
         cases: [Provider => Info],
         fields: [Provider, Request],
+        audit: Refresh,
         meaning: "The refresh token is expired, revoked or used (`invalid_grant`). The user has to sign in again.",
         action: "Nothing if it matches the provider's lifetimes. If it happens soon after signing in, two requests \
             used one refresh token: choose another lease (docs/refresh.md).",
@@ -611,6 +736,7 @@ events! {
         name: "claims_not_refreshed",
         cases: [Provider => Warn],
         fields: [Provider, Request],
+        audit: Refresh,
         meaning: "A refresh brought new tokens, but not what the provider or the API now says about the user: userinfo \
             or the profile failed, took longer than two seconds, or cannot be read. The claims of the session stay as \
             they are until the next refresh.",
@@ -621,6 +747,7 @@ events! {
         name: "session_no_longer_allowed",
         cases: [Provider => Info],
         fields: [Provider, Request],
+        audit: Denial,
         meaning: "After a refresh, `allow` or a hook no longer lets the user in, or the provider says that it is another \
             user. The session has ended.",
         action: "Nothing, if the user was meant to lose access. Otherwise compare what the provider says with `allow`.",

@@ -19,6 +19,12 @@ pub(in crate::config) const REVOKE_SECRETS: [&str; 2] = ["AUTH_REVOKE_SECRET", "
 pub(in crate::config) const REVOKE_ALL_SECRETS: [&str; 2] =
     ["AUTH_REVOKE_ALL_SECRET", "AUTH_REVOKE_ALL_SECRET_1"];
 
+/// The secrets with which an operator reads `GET BASE_PATH/health/details`.
+pub(in crate::config) const HEALTH_SECRETS: [&str; 2] = ["AUTH_HEALTH_SECRET", "AUTH_HEALTH_SECRET_1"];
+
+/// The secret that the HTTP endpoint of `audit.sinks` gets.
+pub(in crate::config) const AUDIT_SECRET: &str = "AUTH_AUDIT_SECRET";
+
 /// What the names of the secrets begin with that templates can name: `{secret.API_KEY}` is `AUTH_TEMPLATE_API_KEY`. No
 /// template reads any other variable.
 pub(in crate::config) const TEMPLATE_SECRET: &str = "AUTH_TEMPLATE_";

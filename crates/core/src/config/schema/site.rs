@@ -3,7 +3,7 @@
 use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, Texts, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
-use super::{Keys, PAGES, REFRESH, REVOCATION, SESSION, THEME, TRANSMITTER, UPSTREAM, VERIFY, keys};
+use super::{AUDIT, Keys, PAGES, REFRESH, REVOCATION, SESSION, THEME, TRANSMITTER, UPSTREAM, VERIFY, keys};
 use crate::session::dialect::Dialect;
 
 /// Auth.js 5 and next-auth 4.
@@ -86,6 +86,8 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// Who may send security events, which end sessions: at `BASE_PATH/security-events`, and with `global_token_revocation` at
     /// `BASE_PATH/global-token-revocation` (docs/logout.md).
     event_transmitters: TopLevelTables(TRANSMITTER), needs = "`revocation.store`";
+    /// Who signed in, who was refused and by which rule, who signed out: for whom it may concern later.
+    audit: Table(AUDIT);
     /// Never written here: `AUTH_SECRET` is a secret of the environment.
     secret: Hidden;
 }];

@@ -31,7 +31,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let config = self.config();
         let upstream = Upstream::of_host(&config.upstreams, &self.request.url.authority);
         let readings = PathReadings::of_upstream(upstream);
-        let decided = config.rules.decide(self.request, path, &readings)?;
+        let decided = config.rules.decide(self.request, path, &readings).inspect_err(|error| {
+            self.log(Record::new(LogEvent::PathRejected, error));
+        })?;
         let route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
         // The server knows no other path than those below its prefix. Without this, its own `/admin` would have two names.
         if route.strip_prefix.is_some_and(|prefix| prefix.strip(&self.request.url.path).is_none()) {
@@ -185,6 +187,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             (Decision::Forbidden, _) => DenialReason::Forbidden,
             (Decision::NotFound, _) => DenialReason::NotFound,
         };
+        self.audit_denial(access, &principal, &reason);
         let cookies = match &principal {
             Principal::SignedIn(fresh) | Principal::Ended(fresh) if fresh.has_changed() => {
                 fresh.cookies(self)
@@ -349,7 +352,7 @@ pub(super) enum Principal {
 }
 
 impl Principal {
-    fn session(&self) -> Option<&Session> {
+    pub(super) fn session(&self) -> Option<&Session> {
         match self {
             Self::SignedIn(fresh) => Some(&fresh.session),
             Self::Bearer(session) => Some(session),

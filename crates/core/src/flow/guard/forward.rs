@@ -5,8 +5,8 @@ use crate::flow::guard::access::Admitted;
 use crate::flow::refresh::UpstreamChange;
 use crate::flow::responses::with_cookies;
 use crate::guard::headers::SessionCookies;
-use crate::guard::hops;
 use crate::guard::route::{IdentityHeaders, Route};
+use crate::guard::{hops, trace};
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
 use crate::platform::{Forward, Platform};
@@ -47,6 +47,7 @@ impl<P: Platform> RequestContext<'_, P> {
             SessionCookies { positions: &positions, renewed: replaced.as_deref().unwrap_or(&renewed) };
         let mut changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
         changes.set(hops::HEADER, hops);
+        trace::remove_invalid(&self.request.headers, &mut changes);
         let forward = Forward {
             target: route.target,
             strip_prefix: route.strip_prefix,
@@ -149,6 +150,7 @@ impl<P: Platform> RequestContext<'_, P> {
         changes.remove("cookie");
         changes.remove("authorization");
         changes.set(hops::HEADER, hops);
+        trace::remove_invalid(&self.request.headers, &mut changes);
         let forward = Forward {
             target: route.target,
             strip_prefix: route.strip_prefix,

@@ -5,6 +5,7 @@ mod access;
 pub(crate) mod admission;
 pub(crate) mod assertion;
 pub(crate) mod assertion_keys;
+mod audit;
 pub(crate) mod bearer;
 mod bound_token;
 pub(crate) mod denied;

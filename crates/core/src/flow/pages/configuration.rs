@@ -107,6 +107,7 @@ mod tests {
             client_address: Some("cf-connecting-ip"),
             request_id: Some("cf-ray"),
         },
+        sinks: &[],
         login_limits: "",
         decrypts_rsa: false,
         set_secret: "set",

@@ -1,6 +1,7 @@
 //! The documents that providers publish, metadata and key sets, cached for the lifetime of the process.
 
 pub(crate) mod cache;
+mod checked;
 mod client;
 mod client_key_set;
 pub(crate) mod client_keys;
@@ -66,13 +67,14 @@ impl<P: Platform> RequestContext<'_, P> {
         provider: &Provider,
         oauth: &OAuthProvider,
     ) -> Result<Rc<ProviderMetadata>, Error> {
-        self.metadata_for(provider, oauth, Requester::User).await
+        self.metadata_for(provider, oauth, Wanted::Current, Requester::User).await
     }
 
     async fn metadata_for(
         &self,
         provider: &Provider,
         oauth: &OAuthProvider,
+        wanted: Wanted,
         requester: Requester,
     ) -> Result<Rc<ProviderMetadata>, Error> {
         let openid = match (ProviderMetadata::configured(oauth), &oauth.openid) {
@@ -90,7 +92,7 @@ impl<P: Platform> RequestContext<'_, P> {
             request: discovery::request(&issuer(openid)),
             slot: |cached| &mut cached.metadata,
         };
-        self.current_document(&provider.id, Wanted::Current, requester, document).await
+        self.current_document(&provider.id, wanted, requester, document).await
     }
 
     /// A document: the cached copy if it is young enough, otherwise the fetched document. While the provider does not

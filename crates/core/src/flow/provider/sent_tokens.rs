@@ -29,7 +29,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return verified.map_err(rejected);
         }
         let jws = UnverifiedJws::parse(token).map_err(rejected)?;
-        let metadata = self.metadata_for(provider, oauth, Requester::Anyone).await?;
+        let metadata = self.metadata_for(provider, oauth, Wanted::Current, Requester::Anyone).await?;
         let accepted = id_token_algorithms(oauth, &metadata);
         let keys = PublishedKeys::of(provider, &metadata);
         self.verify_by_keys(keys, &jws, &accepted, Requester::Anyone).await

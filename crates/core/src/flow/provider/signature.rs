@@ -42,7 +42,7 @@ impl<P: Platform> RequestContext<'_, P> {
         oauth: &OAuthProvider,
         jws: &UnverifiedJws<'_>,
     ) -> Result<VerifiedPayload, Error> {
-        let metadata = self.metadata_for(provider, oauth, Requester::Anyone).await?;
+        let metadata = self.metadata_for(provider, oauth, Wanted::Current, Requester::Anyone).await?;
         let keys = PublishedKeys::of(provider, &metadata);
         self.verify_by_keys(keys, jws, &Algorithm::ALL, Requester::Anyone).await
     }

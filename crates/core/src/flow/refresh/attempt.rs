@@ -94,7 +94,10 @@ impl<P: Platform> RefreshAttempt<P> {
             }
         };
         match granted {
-            Ok(granted) => self.publish(&context, &lease, granted, slot).await,
+            Ok(granted) => {
+                context.audit(LogEvent::TokenRefreshed, &self.session, "the provider gave new tokens");
+                self.publish(&context, &lease, granted, slot).await
+            }
             Err(error) => self.fail(&context, &lease, error, slot).await,
         }
     }
@@ -355,6 +358,7 @@ impl<P: Platform> RefreshAttempt<P> {
 
     fn log(&self, context: &RequestContext<'_, P>, event: LogEvent, message: impl Display) {
         let message = format_args!("provider {}: {message}", self.provider);
-        context.log(Record::new(event, message).provider(&self.provider));
+        let subject = context.subject_of(&self.session);
+        context.log(Record::new(event, message).provider(&self.provider).subject(subject));
     }
 }

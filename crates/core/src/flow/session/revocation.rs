@@ -239,10 +239,11 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> bool {
         // The log has the same name for it as a fact in the store, and that is not personal data.
         let id = self.fact_id(&subject);
+        let named = self.subject_revoked(&subject, None);
         let is_stored = self.revoke(&[subject], None, at).await;
         let outcome = if is_stored { "and it was stored" } else { "but it could not be stored" };
         let message = format_args!("the provider ended {what} ({id}), {outcome}");
-        self.log(Record::new(LogEvent::SessionsEndedByProvider, message).provider(provider));
+        self.log(Record::new(LogEvent::SessionsEndedByProvider, message).provider(provider).subject(named));
         is_stored
     }
 

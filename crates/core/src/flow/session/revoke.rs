@@ -206,10 +206,11 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         // The log and the answer have the same name for it, and neither is personal data.
         let id = self.fact_id(&subject);
+        let named = self.subject_revoked(&subject, user.as_ref());
         let is_stored = self.revoke(&[subject], user, at).await;
         let outcome = if is_stored { "and it was stored" } else { "but it could not be stored" };
         let message = format_args!("an operator revoked {kind} ({id}), {outcome}");
-        self.log(Record::new(LogEvent::SessionsRevokedByOperator, message));
+        self.log(Record::new(LogEvent::SessionsRevokedByOperator, message).subject(named));
         if is_stored {
             return Response::json(200, &json!({ "revoked": true, "id": id }));
         }
@@ -225,7 +226,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The secret in `Authorization: Bearer`, if the request has exactly one such field.
-    pub(super) fn bearer_secret(&self) -> Option<&str> {
+    pub(crate) fn bearer_secret(&self) -> Option<&str> {
         let mut fields = self.request.headers.get_all("authorization");
         let (field, None) = (fields.next()?, fields.next()) else { return None };
         let (scheme, secret) = field.split_once(' ')?;
@@ -233,7 +234,8 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 }
 
-fn contains(secrets: &[Secret], sent: &str) -> bool {
+/// Whether it is one of the secrets. All of them are compared, so that the time does not say which.
+pub(crate) fn contains(secrets: &[Secret], sent: &str) -> bool {
     secrets.iter().fold(false, |found, secret| secret.matches(sent) | found)
 }
 

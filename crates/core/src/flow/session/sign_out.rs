@@ -5,6 +5,7 @@ use crate::error::ClientError;
 use crate::flow::RequestContext;
 use crate::flow::responses::with_cookies;
 use crate::hooks::Event;
+use crate::log::LogEvent;
 use crate::platform::Platform;
 use crate::revocation::status::RevocationStatus;
 use crate::session::claims::Session;
@@ -36,6 +37,14 @@ impl<P: Platform> RequestContext<'_, P> {
             let everywhere = body.one("everywhere")? == Some("true");
             is_complete = self.end_session(&session, everywhere).await;
             self.revoke_refresh_token_of(&session);
+            let message = match (everywhere, is_complete) {
+                (false, true) => "a user signed out",
+                (true, true) => "a user signed out everywhere",
+                (_, false) => {
+                    "a user signed out, and it could not be stored, so copies of the session may pass"
+                }
+            };
+            self.audit(LogEvent::SignedOut, &session, message);
             self.vestibule.hooks.event(&Event::SignedOut { session: &session });
         }
         let answer = if is_complete {

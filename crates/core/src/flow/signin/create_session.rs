@@ -25,7 +25,7 @@ use vestibule_oidc::time::Timestamp;
 impl<P: Platform> RequestContext<'_, P> {
     /// Creates the session of a user who may sign in. An error if `allow` or a hook denies it.
     pub(crate) async fn create_session(&self, identity: Identity<'_>) -> Result<CreatedSession, Error> {
-        self.session_of(identity, None).await
+        self.session_of(identity, None, LogEvent::SignedIn).await
     }
 
     /// The same session with new claims and tokens, after a silent sign-in confirmed its user. It stays the session that it
@@ -35,7 +35,7 @@ impl<P: Platform> RequestContext<'_, P> {
         identity: Identity<'_>,
         session: &Session,
     ) -> Result<CreatedSession, Error> {
-        self.session_of(identity, Some(session)).await
+        self.session_of(identity, Some(session), LogEvent::SignedIn).await
     }
 
     /// The same session after its user proved more. What its tokens are for stays: a provider may give no new refresh token.
@@ -47,13 +47,14 @@ impl<P: Platform> RequestContext<'_, P> {
         if identity.refresh_token.is_none() {
             identity.refresh_token = session.refresh_token();
         }
-        self.session_of(identity, Some(session)).await
+        self.session_of(identity, Some(session), LogEvent::SteppedUp).await
     }
 
     async fn session_of(
         &self,
         mut identity: Identity<'_>,
         confirmed: Option<&Session>,
+        event: LogEvent,
     ) -> Result<CreatedSession, Error> {
         let provider = identity.provider;
         let id_token = identity.id_token.take();
@@ -75,6 +76,12 @@ impl<P: Platform> RequestContext<'_, P> {
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
         self.vestibule.hooks.event(&Event::SignedIn { provider: &provider.id, session: &session });
+        let message = match (event, confirmed) {
+            (LogEvent::SteppedUp, _) => "the user proved what a rule asks for",
+            (_, Some(_)) => "the provider confirmed the user, without a question",
+            (_, None) => "a user signed in",
+        };
+        self.audit(event, &session, message);
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
         all.extend(hint);
@@ -146,6 +153,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let provider = identity.provider;
         let known = self.identity_claims(&identity, kind);
         if !self.is_allowed(provider, &known, kind) {
+            self.note_refused(&identity);
             return Err(ClientError::AccessDenied.into());
         }
         let IdentityClaims { roots, configured, email_verification } = known;
@@ -161,7 +169,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let profile_error = |cause| provider::provider_error(provider, ProviderError::Profile(cause));
         match hooks.sign_in(attempt()).await.map_err(profile_error)? {
             SignInAnswer::Granted => {}
-            SignInAnswer::Denied => return Err(ClientError::AccessDenied.into()),
+            SignInAnswer::Denied => {
+                self.note_refused(&identity);
+                return Err(ClientError::AccessDenied.into());
+            }
             SignInAnswer::Redirect(to) => return Ok(SignInDecision::Redirect(to)),
         }
 

@@ -242,6 +242,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let cookies = self
             .session_cookies(&session)
             .map_err(|too_large| Error::Configuration(too_large.to_string()))?;
+        self.audit(LogEvent::SignedIn, &session, "this preview host got a session of the login host");
         let mut all = self.erased_conflict(&cookies);
         all.extend(cookies);
         all.push(SetCookie::expired(nonce));

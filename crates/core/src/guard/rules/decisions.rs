@@ -5,6 +5,10 @@ use crate::guard::requirements::Access;
 use crate::guard::rules::rule::{Caching, Deny, Rule};
 use crate::session::proven::ProvenClaims;
 use crate::upstream::ServerReading;
+use vestibule_oidc::time::Timestamp;
+
+/// Where it is written what holds without a rule.
+const DEFAULT: &str = "AUTH.default_access";
 
 /// The decisions about one request.
 #[derive(Clone, Debug)]
@@ -32,6 +36,30 @@ impl<'a> RuleDecisions<'a> {
         };
         let decisions = self.readings().map(|reading| reading.decision(claims));
         decisions.max_by_key(strictness).unwrap_or(Decision::Forbidden)
+    }
+
+    /// Which rule does not let a session with these claims pass, by its place in the configuration, and the requirement that the
+    /// claims do not meet. `None` if every rule lets it pass.
+    pub fn refusing(
+        &self,
+        claims: Option<&ProvenClaims<'_>>,
+        now: Timestamp,
+    ) -> Option<(&'a str, Option<String>)> {
+        let decision = self.decision(claims);
+        if decision != Decision::Pass {
+            let reading = self.readings().find(|reading| reading.decision(claims) == decision)?;
+            let unmet = |claims: &ProvenClaims<'_>| {
+                let requirements = reading.access.requirements().iter();
+                requirements.filter(|asked| !asked.is_met(claims)).map(ToString::to_string).next()
+            };
+            return Some((reading.place(), claims.and_then(unmet)));
+        }
+        let claims = claims?;
+        self.readings().find_map(|reading| {
+            let checks = reading.matched?.rule.step_up.checks(|name| claims.get(name), now);
+            let unmet = checks.into_iter().find(|check| !check.is_met)?;
+            Some((reading.place(), Some(unmet.requirement)))
+        })
     }
 
     /// Whether a rule that decides about some reading of the path forbids every cache to store the response.
@@ -91,6 +119,13 @@ pub struct ReadingDecision<'a> {
     pub matched: Option<Matched<'a>>,
     /// Who may pass.
     pub access: &'a Access,
+}
+
+impl<'a> ReadingDecision<'a> {
+    /// The place in the configuration of what decides.
+    fn place(&self) -> &'a str {
+        self.matched.map_or(DEFAULT, |matched| matched.rule.place.as_str())
+    }
 }
 
 impl ReadingDecision<'_> {
