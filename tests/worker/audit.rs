@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use miniflare_test_harness::{Client, Harness, Response};
+use miniflare_test_harness::{Client, Harness, LogLine, Request, Response};
 use serde_json::{Value, json};
 
 use crate::test_env::{APP, TestEnv, echo, settings};
@@ -31,8 +31,7 @@ fn is_refused(browser: &Client) {
 fn lines_with(harness: &Harness, event: &str) -> Vec<Value> {
     let deadline = Instant::now() + MAX_WAIT;
     loop {
-        let texts: Vec<String> =
-            harness.requests_to(COLLECTOR).iter().map(|request| request.text()).collect();
+        let texts: Vec<String> = harness.requests_to(COLLECTOR).iter().map(Request::text).collect();
         let lines = texts.iter().flat_map(|text| text.lines());
         let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
         if lines.iter().any(|line| line["event"] == event) {
@@ -62,7 +61,7 @@ fn an_endpoint_and_the_console_get_the_same_lines_and_no_request_waits() {
         assert_eq!(authorization, Some("Bearer the-secret-of-the-collector-of-these-tests"));
     }
     let console = env.logs().wait_until(MAX_WAIT, |lines| {
-        lines.iter().filter_map(|line| line.json()).find(|line| line["event"] == "access_refused").map(|_| ())
+        lines.iter().filter_map(LogLine::json).find(|line| line["event"] == "access_refused").map(|_| ())
     });
     assert!(console.is_some(), "{}", env.logs().text());
 }
@@ -76,7 +75,7 @@ fn a_queue_gets_each_line_as_a_message_and_a_dataset_as_a_row() {
     });
     is_refused(&env.signed_in("bob"));
     let found = env.logs().wait_until(MAX_WAIT, |lines| {
-        let lines: Vec<Value> = lines.iter().filter_map(|line| line.json()).collect();
+        let lines: Vec<Value> = lines.iter().filter_map(LogLine::json).collect();
         let sent = |name: &'static str| lines.iter().filter_map(move |line| line.get(name));
         let messages = sent("queue").filter_map(Value::as_array).flatten();
         let message =

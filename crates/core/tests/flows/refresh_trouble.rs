@@ -13,6 +13,9 @@ use crate::refresh::{
     with_strict,
 };
 
+/// How long after the sign-in the access token is valid for two seconds more.
+const TWO_SECONDS_BEFORE_THE_END: Duration = Duration::from_secs(3598);
+
 /// Sends a request whose process is killed after so long.
 pub fn cut_off(world: &TestEnv, cookies: &str, after: Duration) {
     world.jobs.dies_after.set(Some(after));
@@ -58,8 +61,7 @@ fn with_a_valid_token_no_request_waits_long_for_a_slow_provider() {
 #[test]
 fn a_request_whose_token_ends_while_it_waits_for_an_early_refresh_gets_the_new_one() {
     for lease in LEASES {
-        // It is valid for two seconds more.
-        let (world, browser) = signed_in(lease, EXPIRED - SECOND * 7);
+        let (world, browser) = signed_in(lease, TWO_SECONDS_BEFORE_THE_END);
         let cookies = browser.cookie_header();
         world.http.token_time.set(SECOND * 9);
         let at = |millis: u64| sent(&world, &cookies, Duration::from_millis(millis));
@@ -74,7 +76,7 @@ fn a_request_whose_token_ends_while_it_waits_for_an_early_refresh_gets_the_new_o
 #[test]
 fn a_request_whose_token_ends_while_the_provider_fails_is_not_forwarded_without_one() {
     for lease in LEASES {
-        let (world, browser) = signed_in(lease, EXPIRED - SECOND * 7);
+        let (world, browser) = signed_in(lease, TWO_SECONDS_BEFORE_THE_END);
         let cookies = browser.cookie_header();
         world.http.token_time.set(SECOND * 9);
         world.provider.goes_down("token");

@@ -138,7 +138,7 @@ mod tests {
         assert_eq!((batch.len(), batch[0].1.message()), (MAX_BATCH, "7"));
         assert_eq!(waiting.failed(NOW), Some((MAX_WAITING, 7)));
         assert_eq!(waiting.failed(NOW.plus(Duration::from_secs(59))), None);
-        assert_eq!(waiting.failed(NOW.plus(Duration::from_secs(60))), Some((MAX_WAITING, 0)));
+        assert_eq!(waiting.failed(NOW.plus(Duration::from_mins(1))), Some((MAX_WAITING, 0)));
     }
 
     #[test]
