@@ -34,7 +34,7 @@ pub fn begin_sign_in(browser: &Client) -> ClientResponse {
 
 /// A login form gets the name and the password; any other is sent as it is.
 fn fill_in(mut form: Form, name: &str) -> Form {
-    for field in ["login", "username", "password"] {
+    for field in ["login", "user", "username", "password"] {
         if form.has(field) {
             form = form.with(field, name);
         }

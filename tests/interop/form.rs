@@ -8,7 +8,8 @@ use url::Url;
 pub struct Form {
     /// The origin of its page.
     origin: String,
-    action: String,
+    action: Url,
+    is_get: bool,
     fields: Vec<(String, String)>,
 }
 
@@ -18,16 +19,18 @@ impl Form {
         let html = page.text();
         let (_, from) = html.split_once("<form")?;
         let inside = from.split("</form>").next()?;
-        let action = attribute(inside.split('>').next()?, "action").unwrap_or_default();
+        let tag = inside.split('>').next()?;
+        let action = attribute(tag, "action").unwrap_or_default();
+        let is_get = attribute(tag, "method").is_none_or(|method| method.eq_ignore_ascii_case("get"));
         let page = Url::parse(&page.url).ok()?;
-        let (origin, action) = (page.origin().ascii_serialization(), page.join(&action).ok()?.into());
+        let (origin, action) = (page.origin().ascii_serialization(), page.join(&action).ok()?);
         let mut fields: Vec<(String, String)> = Vec::new();
         for tag in inside.split("<input").skip(1).filter_map(|rest| rest.split('>').next()) {
             if let Some(name) = attribute(tag, "name") {
                 fields.push((name, attribute(tag, "value").unwrap_or_default()));
             }
         }
-        Some(Self { origin, action, fields })
+        Some(Self { origin, action, is_get, fields })
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -46,12 +49,17 @@ impl Form {
     pub fn submit(&self, browser: &Client) -> RequestBuilder {
         let fields: Vec<_> =
             self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        browser.post(&self.action).navigation().header("origin", &self.origin).form(&fields)
+        if self.is_get {
+            let mut address = self.action.clone();
+            address.query_pairs_mut().clear().extend_pairs(fields);
+            return browser.get(address.as_str()).navigation();
+        }
+        browser.post(self.action.as_str()).navigation().header("origin", &self.origin).form(&fields)
     }
 }
 
 /// The value of an attribute in the text of a tag.
-fn attribute(tag: &str, name: &str) -> Option<String> {
+pub fn attribute(tag: &str, name: &str) -> Option<String> {
     let begin = tag.find(&format!(" {name}=")).map(|at| at + name.len() + 2)?;
     let rest = tag.get(begin..)?;
     let value = match rest.chars().next()? {
