@@ -10,6 +10,7 @@
 // DEMO_IDS               the ids that the provider has in Vestibule's configuration, separated by commas (demo)
 // DEMO_CLIENTS           clients as JSON, in oidc-provider's format, instead of the one that the variables above describe
 // DEMO_ACCESS_TOKEN_TTL  lifetime of access tokens in seconds (600)
+// DEMO_BACKCHANNEL       anything: a sign-out here ends all of the person's sessions at Vestibule, by a logout token
 //
 // GET /__stats gives the numbers of accepted codes and refresh tokens and of rejected requests, and the last hundred
 // requests.
@@ -45,6 +46,7 @@ const provider = new Provider(ISSUER, {
   extraParams: ["audience"],
   expiresWithSession: () => false,
   features: {
+    backchannelLogout: { enabled: Boolean(process.env.DEMO_BACKCHANNEL) },
     devInteractions: { enabled: false },
     // An audience that is asked for, as Auth0 wants it, makes the access token a JWT for that API.
     resourceIndicators: {
@@ -56,6 +58,8 @@ const provider = new Provider(ISSUER, {
     revocation: { enabled: true },
     rpInitiatedLogout: { enabled: true, logoutSource, postLogoutSuccessSource },
   },
+  // Its own dispatcher sends nothing to this machine, where Vestibule is.
+  fetch: (url, { dispatcher: _, ...request }) => fetch(url, request),
   findAccount: (_ctx, id) => account(id),
   interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
   issueRefreshToken: (_ctx, client) => client.grantTypeAllowed("refresh_token"),
@@ -99,6 +103,8 @@ function client() {
     post_logout_redirect_uris: bases.map((base) => `${base}${path}/signout/callback`),
     grant_types: ["authorization_code", "refresh_token"],
     response_types: ["code"],
+    // Without `backchannel_logout_session_required` a logout token names the person, and not one session here.
+    ...(process.env.DEMO_BACKCHANNEL && { backchannel_logout_uri: `${bases[0]}${path}/backchannel-logout` }),
   };
 }
 
@@ -240,6 +246,7 @@ provider.on("grant.error", (ctx, error) => {
   const grant_type = ctx.oidc?.params?.grant_type;
   note({ grant_type, error: error.error, detail: error.error_detail ?? error.error_description });
 });
+provider.on("backchannel.error", (_ctx, error) => console.error("provider: a logout token was not accepted:", error));
 provider.on("server_error", (_ctx, error) => console.error("provider:", error));
 
 function note(entry) {

@@ -12,8 +12,8 @@ use worker::wasm_bindgen_futures::JsFuture;
 use worker::worker_sys;
 use worker::{Context, Env, web_sys};
 
-use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
+use vestibule_core::config::{Config, Source, Sources};
 use vestibule_core::hooks::Hooks;
 use vestibule_core::log::{LogEvent, Record};
 use vestibule_core::{Vestibule, broken_configuration};
@@ -24,7 +24,7 @@ use crate::convert;
 use crate::executor;
 use crate::isolate;
 use crate::platform::{Incoming, Workers};
-use crate::runtime::{LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, binding, revocation_binding};
+use crate::runtime::{FILE, LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, VARIABLE, binding, revocation_binding};
 
 /// The Worker's `fetch` handler without hooks: the configuration determines everything.
 ///
@@ -96,23 +96,36 @@ async fn respond(
 /// configuration.
 fn vestibule(env: &Env, create: impl FnOnce(Config) -> Vestibule) -> Result<Rc<Vestibule>, ConfigErrors> {
     isolate::vestibule(|| {
-        let auth = variable(env, "AUTH")
-            .and_then(|value| JSON::stringify(&value).ok())
-            .and_then(|text| serde_json::from_str(&String::from(text)).ok())
-            .unwrap_or_default();
-        let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
-        let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
-        let config = Config::load(auth, &text, &RUNTIME)?
-            .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
-            .check_tokens(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
-            .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
-        let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
-        let advice = config.advice(&RUNTIME).into_iter();
-        for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)) {
-            console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
-        }
+        let sources = sources(env);
+        let config = load(env, &sources).map_err(|errors| sources.attribute(errors))?;
         Ok(Rc::new(create(config)))
     })
+}
+
+/// The configuration that `vestibule.config.js` has, and the one in the variable `AUTH`.
+fn sources(env: &Env) -> Sources {
+    let parsed = |text: &str| serde_json::from_str(text).unwrap_or_default();
+    let variable = variable(env, "AUTH").and_then(|value| JSON::stringify(&value).ok()).map(String::from);
+    Sources::new(
+        Source { name: FILE, auth: parsed(&isolate::configuration()) },
+        Source { name: VARIABLE, auth: variable.as_deref().map(parsed).unwrap_or_default() },
+    )
+}
+
+/// Checks the configuration, and that the bindings it needs are there. Writes advice into the log.
+fn load(env: &Env, sources: &Sources) -> Result<Config, ConfigErrors> {
+    let text = |name: &str| variable(env, name).and_then(|value| value.as_string());
+    let is_bound = |name: &str| variable(env, name).is_some_and(|value| value.is_object());
+    let config = Config::load(sources.merged(), &text, &RUNTIME)?
+        .check_lease(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
+        .check_tokens(&RUNTIME, &|kind| binding(kind).is_none_or(is_bound))?
+        .check_revocation(&RUNTIME, &|kind| revocation_binding(kind).is_none_or(is_bound))?;
+    let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
+    let advice = config.advice(&RUNTIME).into_iter();
+    for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)) {
+        console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
+    }
+    Ok(config)
 }
 
 /// A variable, a secret or a binding of any type; `None` if there is none.
@@ -139,4 +152,11 @@ pub fn entry(request: web_sys::Request, env: Env, context: worker_sys::Context) 
             web_sys::Response::error().into()
         })
     })
+}
+
+/// The configuration of `vestibule.config.js` as JSON. The shim passes it to each new instance before its first request.
+#[cfg(feature = "entry")]
+#[wasm_bindgen]
+pub fn configure(auth: String) {
+    isolate::configure(auth);
 }

@@ -1,6 +1,6 @@
 //! The isolate's [`Vestibule`]. It is created once: the configuration of an isolate does not change.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
 use worker::web_sys;
@@ -14,6 +14,18 @@ use crate::convert;
 
 thread_local! {
     static VESTIBULE: OnceCell<Result<Rc<Vestibule>, ConfigErrors>> = const { OnceCell::new() };
+    static CONFIGURATION: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Keeps the configuration of the module `vestibule.config.js`, as JSON, until the first request.
+#[cfg_attr(not(feature = "entry"), allow(dead_code, reason = "only the feature `entry` has such a module"))]
+pub(crate) fn configure(auth: String) {
+    CONFIGURATION.set(auth);
+}
+
+/// The configuration of the module as JSON; empty if there is none. Only the first call has it.
+pub(crate) fn configuration() -> String {
+    CONFIGURATION.take()
 }
 
 /// The isolate's [`Vestibule`], which `create` makes for the first request, or the errors of the configuration.

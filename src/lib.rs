@@ -32,14 +32,15 @@ mod isolate;
 mod lease;
 #[cfg(target_arch = "wasm32")]
 mod platform;
-pub mod runtime;
 #[cfg(target_arch = "wasm32")]
 mod webcrypto;
 
 #[cfg(all(target_arch = "wasm32", feature = "entry"))]
-pub use crate::entry::entry;
+pub use crate::entry::{configure, entry};
 #[cfg(target_arch = "wasm32")]
 pub use crate::entry::{fetch, fetch_with_hooks};
 #[cfg(target_arch = "wasm32")]
 pub use crate::lease::RefreshLease;
 pub use vestibule_core::{Vestibule, config, hooks, http, session};
+/// The values that the configuration accepts on Cloudflare Workers, and the names of the bindings.
+pub use vestibule_workers as runtime;

@@ -25,10 +25,10 @@ export const ROOT = WALK_URL;
 export const APP = process.env.WALK_APP_URL;
 
 /**
- * Runs `visits`, each `[name, async (page, check, tab) => …, Playwright's options]`, in a browser without cookies. The
- * checks of a visit depend on each other: after a failed check the rest is skipped. `tab()` opens another tab of the same
- * browser. A message in the browser's console fails the check during which it appears. `flags` are additional flags of
- * Chromium.
+ * Runs `visits`, each `[name, async (page, check, tab, another) => …, Playwright's options]`, in a browser without cookies.
+ * The checks of a visit depend on each other: after a failed check the rest is skipped. `tab()` opens another tab of the
+ * same browser, and `another()` a page of another browser without cookies. A message in the browser's console fails the
+ * check during which it appears. `flags` are additional flags of Chromium.
  */
 export async function make(name, visits, flags = []) {
   const browser = await chromium.launch({
@@ -56,10 +56,16 @@ export async function make(name, visits, flags = []) {
 }
 
 async function one(browser, options, visit, tally, failure) {
-  const context = await browser.newContext({ viewport: DESKTOP, ...options });
-  context.setDefaultTimeout(PATIENCE);
+  const contexts = [];
   const complaints = [];
-  const tab = async () => {
+  const another = async () => {
+    const context = await browser.newContext({ viewport: DESKTOP, ...options });
+    context.setDefaultTimeout(PATIENCE);
+    contexts.push(context);
+    return open(context);
+  };
+  const tab = () => open(contexts[0]);
+  const open = async (context) => {
     const page = await context.newPage();
     page.on("pageerror", (error) => complaints.push(error.message));
     page.on("console", (message) => {
@@ -77,9 +83,9 @@ async function one(browser, options, visit, tally, failure) {
     console.log(`  ok: ${what}`);
     tally.passed++;
   };
-  const page = await tab();
+  const page = await another();
   try {
-    await visit(page, check, tab);
+    await visit(page, check, tab, another);
   } catch (error) {
     const file = `${failure}-${++tally.failed}`;
     await picture(page, file).catch(() => {});
@@ -89,7 +95,7 @@ async function one(browser, options, visit, tally, failure) {
     console.log(`    the page says: ${text}`);
     if (complaints.length) console.log(`    the browser complains: ${complaints.join("\n    ")}`);
   }
-  await context.close();
+  for (const context of contexts) await context.close();
 }
 
 /** Waits until an element shows this text. */

@@ -1,5 +1,6 @@
 //! Whole configurations: which ones load and with which values, and which ones are refused with which messages.
 
+#![allow(unreachable_pub, reason = "a test has no API: pub is for its other files")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,7 +10,10 @@
 )]
 
 mod credentials;
+mod init;
 mod refused;
+#[path = "../support/repository.rs"]
+mod repository;
 
 use std::time::Duration;
 

@@ -83,6 +83,17 @@ pub struct Counts {
 impl Env {
     /// Starts the Worker. `settings` are tables of its configuration, for example [`stores`].
     pub fn start(server: Server, provider: &Value, settings: &Value, isolates: &[&str]) -> Self {
+        Self::start_with(server, provider, settings, isolates, &[])
+    }
+
+    /// The same with more secrets, each with its name.
+    pub fn start_with(
+        server: Server,
+        provider: &Value,
+        settings: &Value,
+        isolates: &[&str],
+        secrets: &[(&str, &str)],
+    ) -> Self {
         let built = root().join("build/index.js");
         assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
         let auth = json!({
@@ -101,6 +112,9 @@ impl Env {
             .isolates(isolates);
         if auth["refresh"]["lease"] == "durable-object" {
             builder = builder.durable_object("AUTH_LEASE", "RefreshLease");
+        }
+        for (name, secret) in secrets {
+            builder = builder.secret(name, secret);
         }
         let harness = builder.start().expect("the Worker starts");
         Self { harness, server }
@@ -175,6 +189,19 @@ impl Env {
     /// Changes something at the program, as its administrator would.
     pub fn control(&self, what: &str) {
         self.client().post(&self.server.direct(&format!("/control/{what}"))).send().expect_status(204);
+    }
+
+    /// What the program answers to a question about itself.
+    pub fn asked(&self, what: &str) -> Value {
+        self.client().get(&self.server.direct(&format!("/control/{what}"))).send().expect_status(200).json()
+    }
+
+    /// Gives the program the keys that the Worker publishes for the client, because it cannot fetch them there.
+    pub fn publish_client_keys(&self) {
+        let published = self.client().get(&format!("{APP}/auth/client-keys.json")).send();
+        let keys = published.expect_status(200).json();
+        let to = self.server.direct("/control/client-keys");
+        self.client().post(&to).json(&keys).send().expect_status(204);
     }
 
     /// Sends a form to the program, as Vestibule's client.

@@ -23,6 +23,7 @@ mod form;
 mod graphql;
 mod lemonldap;
 mod oidc_provider;
+mod oidc_provider_strict;
 mod program;
 mod refusals;
 mod renewals;
@@ -41,8 +42,9 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Program, Run, Walk};
 
-static PROGRAMS: [Program; 5] = [
+static PROGRAMS: [Program; 6] = [
     oidc_provider::PROGRAM,
+    oidc_provider_strict::PROGRAM,
     django_oauth::PROGRAM,
     better_auth::PROGRAM,
     lemonldap::PROGRAM,

@@ -109,3 +109,28 @@ fn the_published_keys_contain_no_private_key() {
     let none = TestEnv::new();
     none.client().get(&format!("{APP}/auth/jwks.json")).send().expect_status(404);
 }
+
+#[test]
+fn the_helpers_for_javascript_verify_the_workers_assertions() {
+    let env = TestEnv::with(asserted("service:APP"), |builder| builder.service("APP", echo));
+    env.signed_in("alice").get(&format!("{APP}/dashboard")).send().expect_status(200);
+    let (token, issuer) = (token(&env), "https://app.example.com/auth");
+    let mut helper = Script::start("tests/worker/helper.mjs", &[], &[]);
+    let user = check(&mut helper, &env, &token, issuer, "service:APP");
+    assert_eq!((&user["email"], &user["provider"]), (&json!("alice@example.com"), &json!("acme")), "{user}");
+    assert_eq!(user["claims"], json!({ "roles": ["admin", "user"] }));
+    assert_eq!(user["account"], format!("acme:{}", user["sub"].as_str().unwrap()));
+    let refused = check(&mut helper, &env, &token, issuer, "service:OTHER");
+    assert_eq!(refused["error"], "wrong_audience", "{refused}");
+    let refused = check(&mut helper, &env, &token, "https://evil.example/auth", "service:APP");
+    assert_eq!(refused["error"], "wrong_issuer", "{refused}");
+
+    // The same key and another user.
+    let (head, rest) = token.split_once('.').unwrap();
+    let (_, signature) = rest.split_once('.').unwrap();
+    env.signed_in("bob").get(&format!("{APP}/dashboard")).send().expect_status(200);
+    let other = self::token(&env);
+    let payload = other.split('.').nth(1).unwrap();
+    let refused = check(&mut helper, &env, &format!("{head}.{payload}.{signature}"), issuer, "service:APP");
+    assert_eq!(refused["error"], "wrong_signature", "{refused}");
+}

@@ -1,5 +1,6 @@
 //! The tests that need a real browser: a walk through the demo (tests/browser/walk.mjs), a walk through several hosts of
-//! one domain (tests/browser/hosts.mjs), and a check of every page (tests/browser/pages.mjs).
+//! one domain (tests/browser/hosts.mjs), sign-outs that reach another browser (tests/browser/logout.mjs), and a check of
+//! every page (tests/browser/pages.mjs).
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +19,8 @@ use crate::tools;
 type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 
 /// The steps in the order in which they run.
-pub(crate) const STEPS: [Step; 3] = [("browser", walk), ("hosts", hosts), ("pages", check_pages)];
+pub(crate) const STEPS: [Step; 4] =
+    [("browser", walk), ("hosts", hosts), ("logout", logout), ("pages", check_pages)];
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -74,6 +76,26 @@ fn hosts(project: &Project, chromium: &Path) -> Result<()> {
     let mut command = project.command(tools::node(project)?);
     command.arg("tests/browser/hosts.mjs");
     command.env("HOSTS_SITE", site.worker.to_string()).env("HOSTS_DOCS", docs.worker.to_string());
+    command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);
+    command.env("WALK_SCREENSHOTS", project.path(SCREENSHOTS));
+    let result = run(&mut command);
+    other.stop();
+    stack.stop();
+    result
+}
+
+/// Starts two Workers of one site that share nothing but their store, and signs out in one browser while another is at the
+/// other Worker. The script writes screenshots to target/screenshots/.
+fn logout(project: &Project, chromium: &Path) -> Result<()> {
+    let here = Ports::free()?;
+    let storage = Storage::fresh(project, here)?;
+    let stack = Stack::start(project, Setup::of(project, Demo::Logout), here, storage.clone(), &|| false)?;
+    let elsewhere = Ports { worker: Ports::free()?.worker, ..here };
+    let other =
+        Stack::start(project, Setup::of(project, Demo::LogoutElsewhere), elsewhere, storage, &|| false)?;
+    let mut command = project.command(tools::node(project)?);
+    command.arg("tests/browser/logout.mjs");
+    command.env("LOGOUT_ELSEWHERE", other.url()).env("LOGOUT_PROVIDER", here.provider_url());
     command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);
     command.env("WALK_SCREENSHOTS", project.path(SCREENSHOTS));
     let result = run(&mut command);

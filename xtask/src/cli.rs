@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, conformance, dev, examples, explain, frameworks, interop, layers, migrate, model,
-    providers, race, test,
+    apps, bench, browser, build, check, conformance, dev, examples, frameworks, interop, layers, migrate,
+    model, providers, race, release, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -26,9 +26,17 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Build the Worker as `wrangler deploy` ships it: build/index.js and build/index_bg.wasm
     ///
+    /// Checks the wrangler file of this directory first, and builds nothing if it has a mistake.
+    ///
     /// If the environment variable XTASK_BUILD_FAST is set, wasm-opt does not run, as in the builds of `cargo xtask dev`.
     /// The Worker then behaves the same and is larger.
-    Build,
+    Build(build::Options),
+
+    /// Check, build and pack what a version consists of, with checksums and a bill of materials
+    ///
+    /// The files are written into build/release/. Without `--dry-run` the commit is tagged. Nothing is published: the
+    /// commands for that are printed.
+    Release(release::Options),
 
     /// Build the Worker and list its size by crate and by function
     Size,
@@ -45,7 +53,7 @@ pub(crate) enum Command {
     /// Sign in with every provider as its documentation describes, and print a table of the results
     Providers(providers::Options),
 
-    /// Run the tests that need a browser: walks through the demo and through several hosts, a check of every page
+    /// Run the tests that need a browser: walks through the demo, several hosts and sign-outs, a check of every page
     ///
     /// Screenshots are written to target/screenshots/.
     Browser(browser::Options),
@@ -80,6 +88,11 @@ pub(crate) enum Command {
     /// table of the results.
     Interop(interop::Options),
 
+    /// Pack the npm package, install it in an empty folder, and sign in there under `wrangler dev`
+    ///
+    /// Prints how long each step took.
+    Package,
+
     Bench(bench::Arguments),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
@@ -88,7 +101,9 @@ pub(crate) enum Command {
     /// Explore every order of calls and every fault in the leases and revocations, and print what holds
     Model(model::Options),
 
-    Explain(explain::Arguments),
+    Check(check::Check),
+
+    Explain(check::Explain),
 
     /// Print which rooms of a crate import each other, and every import that breaks the order of the rooms
     Layers(layers::Options),
@@ -109,7 +124,7 @@ pub(crate) enum Command {
 
 /// The groups of the list. Every command belongs to exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Build and run", &["build", "dev"]),
+    ("Build and run", &["build", "dev", "release"]),
     (
         "Test",
         &[
@@ -120,12 +135,13 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "frameworks",
             "migrate",
             "interop",
+            "package",
             "conformance",
             "providers",
         ],
     ),
     ("Measure", &["bench", "race", "model"]),
-    ("Inspect", &["explain", "layers", "vocabulary", "size"]),
+    ("Inspect", &["check", "explain", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
 ];
 

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, ensure};
 use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::build::{self, Effort};
+use crate::host;
 use crate::project::Project;
 use crate::stack::{self, Demo, Local, NEXT_JS, Ports, Purpose, Setup, Stack, Storage, fetch, origin};
 use crate::step::step;
@@ -144,7 +144,7 @@ pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
 /// processes then end too, because their standard input closes.
 fn interruption() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in host::ENDING_SIGNALS {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }

@@ -4,22 +4,26 @@ mod apps;
 mod bench;
 mod browser;
 mod build;
+mod check;
 mod cli;
 mod conformance;
 mod dev;
 mod examples;
-mod explain;
 mod frameworks;
+mod helpers;
+mod host;
 mod icons;
 mod interop;
 mod layers;
 mod marked;
 mod migrate;
 mod model;
+mod package;
 mod project;
 mod providers;
 mod public_suffixes;
 mod race;
+mod release;
 mod stack;
 mod step;
 mod test;
@@ -56,7 +60,8 @@ fn main() -> ExitCode {
 fn run(command: &Command, rest: &[OsString]) -> Result<()> {
     let project = Project::find()?;
     match command {
-        Command::Build => build::build(&project, build::Effort::from_environment()),
+        Command::Build(options) => build(&project, *options),
+        Command::Release(options) => release::release(&project, options),
         Command::Size => build::size(&project),
         Command::Dev(options) => dev::dev(&project, options),
         Command::Test(options) => test::test(&project, options),
@@ -67,6 +72,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
         Command::Conformance(options) => conformance::conformance(&project, options),
+        Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
@@ -75,6 +81,15 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),
         Command::Icons => icons::renew(&project),
-        Command::Explain(_) => explain::explain(&project, rest),
+        Command::Check(_) => check::run(&project, "check", rest),
+        Command::Explain(_) => check::run(&project, "explain", rest),
     }
+}
+
+/// Builds the Worker. What may be deployed is checked first; a Worker on this machine shows the mistakes itself.
+fn build(project: &Project, options: build::Options) -> Result<()> {
+    if build::Effort::from_environment() == build::Effort::Optimized {
+        check::check_before_build(project)?;
+    }
+    build::run(project, options)
 }

@@ -10,6 +10,7 @@ use std::fs;
 use anyhow::{Context, Result, bail, ensure};
 use idna::punycode;
 
+use crate::host;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 
@@ -36,7 +37,7 @@ pub(crate) fn renew(project: &Project) -> Result<()> {
         "--only-binary=:all:",
         "--require-hashes",
     ];
-    let mut command = project.command("python3");
+    let mut command = project.command(host::PYTHON);
     command.args(pip).arg("--target").arg(&folder).arg("--requirement").arg(&requirements);
     step("download the Public Suffix List", || run_quietly(&mut command))?;
     let list = fs::read_to_string(folder.join(FILE)).with_context(|| format!("cannot read {FILE}"))?;

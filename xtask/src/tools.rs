@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
+use crate::host;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 
@@ -51,7 +52,7 @@ fn install(project: &Project, directory: &str, name: &str) -> Result<()> {
         return Ok(());
     }
     step(name, || {
-        let mut command = project.command("npm");
+        let mut command = project.command(host::NPM);
         command.args(["ci", "--no-audit", "--no-fund", "--no-progress"]).current_dir(&directory);
         run_quietly(&mut command)
             .context("if npm is missing, install Node.js 20 or newer: https://nodejs.org")?;
@@ -73,10 +74,10 @@ pub(crate) fn ensure_python_of(project: &Project, directory: &str, environment: 
         return Ok(());
     }
     step(&name, || {
-        let mut command = project.command("python3");
+        let mut command = project.command(host::PYTHON);
         run_quietly(command.args(["-m", "venv", "--clear"]).arg(&environment))
             .context("install Python 3.10 or newer, with its module venv (Debian: python3-venv)")?;
-        let mut command = project.command(environment.join("bin/python"));
+        let mut command = project.command(host::python_of(&environment));
         command.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement"]);
         run_quietly(command.arg(&requirements))?;
         fs::write(&stamp, &wanted).with_context(|| format!("cannot write {}", stamp.display()))
@@ -206,7 +207,11 @@ fn chromium() -> Option<PathBuf> {
 
 /// The path of a Node.js that wrangler supports: the one on PATH, or else the one from the npm package `node`.
 pub(crate) fn node(project: &Project) -> Result<PathBuf> {
-    let from_npm = project.path("node_modules/node/bin/node");
+    let from_npm = project.path(if cfg!(windows) {
+        "node_modules/node/bin/node.exe"
+    } else {
+        "node_modules/node/bin/node"
+    });
     for node in [PathBuf::from("node"), from_npm] {
         let version = Command::new(&node).arg("--version").output();
         let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -228,7 +233,16 @@ pub(crate) fn fingerprint<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> Str
         hash.update((input.len() as u64).to_le_bytes());
         hash.update(input);
     }
-    hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&hash.finalize())
+}
+
+/// The SHA-256 hash of the bytes, as hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The major and minor numbers of a text like `v22.12.0`.

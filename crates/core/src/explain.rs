@@ -3,9 +3,12 @@
 //!
 //! It reads the configuration only. An app's own hooks may decide otherwise.
 
+mod table;
 mod text;
 
 use serde_json::{Map, Value};
+
+pub use self::table::{AccessRow, AccessTable, access_table};
 
 use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;

@@ -2,4 +2,5 @@
 //! the program that xtask starts.
 
 pub mod bench;
+pub mod check;
 pub mod explain;

@@ -7,14 +7,16 @@
 mod bindings;
 mod compile;
 mod module;
+mod package;
 mod shim;
 mod size;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::Args;
 
 use crate::project::Project;
 use crate::step::{run_quietly, step};
@@ -44,13 +46,14 @@ const OPTIMIZE: &[&str] = &[
 ];
 
 /// The source of the steps after cargo: if it changes, they have to run again.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("mod.rs"),
     include_str!("bindings.rs"),
     include_str!("module.rs"),
     include_str!("shim.rs"),
     shim::TEMPLATE,
     shim::METHODS,
+    shim::CONFIGURED,
 ];
 
 /// The WebAssembly with the names of its functions, for `cargo xtask size`. It is in the same directory as the output.
@@ -91,6 +94,25 @@ const WORKER: Source = Source { package: "vestibule", features: "entry", output:
 pub(crate) const CONSTANT: Source =
     Source { package: "rust-constant", features: "", output: "target/bench/rust-constant" };
 
+/// The options on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub(crate) struct Options {
+    /// Pack the npm package, too, into build/npm/, and print its checksums
+    #[arg(long)]
+    npm: bool,
+}
+
+/// `cargo xtask build`: builds the Worker, and with `--npm` the package.
+pub(crate) fn run(project: &Project, options: Options) -> Result<()> {
+    if options.npm { pack(project).map(drop) } else { build(project, Effort::from_environment()) }
+}
+
+/// Builds the Worker as it is deployed, and packs the npm package. Gives the tarball.
+pub(crate) fn pack(project: &Project) -> Result<PathBuf> {
+    build_and_check(project)?;
+    package::pack(project)
+}
+
 /// Builds the Worker into `build/`.
 pub(crate) fn build(project: &Project, effort: Effort) -> Result<()> {
     build_source(project, WORKER, effort).map(drop)
@@ -119,6 +141,11 @@ pub(crate) fn build_source(project: &Project, source: Source, effort: Effort) ->
         fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))?;
     }
     size::report(source.output, &output)
+}
+
+/// The files that are deployed, after [`build`].
+pub(crate) fn worker_files(project: &Project) -> [PathBuf; 2] {
+    [SCRIPT, MODULE].map(|name| project.path(WORKER.output).join(name))
 }
 
 /// Builds the Worker, and prints its size by crate and by function.

@@ -8,12 +8,16 @@ Error.stackTraceLimit = 100;
 // increments `instanceId`.
 const state = bindings.__worker_init_state();
 
+// What each instance is told before anything else.
+let prepare = () => {};
+
 function restartAfterPanic() {
   if (!state.criticalError) return;
   console.warn("starting a new WebAssembly instance after a panic or trap");
   bindings.__wbg_reset_state();
   state.criticalError = false;
   state.instanceId++;
+  prepare();
 }
 
 function noticeTrap(error) {

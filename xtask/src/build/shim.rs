@@ -12,6 +12,12 @@ pub(super) const TEMPLATE: &str = include_str!("shim.js");
 /// The code after the handlers if the library exports other functions too.
 pub(super) const METHODS: &str = include_str!("methods.js");
 
+/// The code for a library that exports [`CONFIGURE`].
+pub(super) const CONFIGURED: &str = include_str!("configured.js");
+
+/// The function that takes the configuration of the bundle. `createWorker` calls it.
+const CONFIGURE: &str = "configure";
+
 /// The events of a Worker. Their Rust handlers take the event, the environment and the context.
 const EVENTS: &[&str] = &["fetch", "scheduled", "queue", "email", "tail"];
 
@@ -69,10 +75,15 @@ impl<'text> Exports<'text> {
 
     fn shim(&self) -> String {
         let mut shim = String::from(TEMPLATE);
+        let (configure, functions): (Vec<&str>, Vec<&str>) =
+            self.functions.iter().partition(|function| **function == CONFIGURE);
         let (events, methods): (Vec<&str>, Vec<&str>) =
-            self.functions.iter().partition(|function| EVENTS.contains(function));
+            functions.into_iter().partition(|function| EVENTS.contains(function));
         for event in events {
             let _ = writeln!(shim, "handle({event:?}, bindings.{event});");
+        }
+        if !configure.is_empty() {
+            shim.push_str(CONFIGURED);
         }
         if methods.is_empty() {
             shim.push_str("export default handlers;\n");
@@ -128,6 +139,16 @@ mod tests {
     #[test]
     fn a_worker_without_methods_exports_a_plain_object() {
         let shim = Exports::of("export function fetch(request, env, ctx) {\n").shim();
+        assert!(shim.ends_with("export default handlers;\n") && !shim.contains("WorkerEntrypoint"), "{shim}");
+        assert!(!shim.contains("createWorker"), "{shim}");
+    }
+
+    #[test]
+    fn a_library_that_can_be_configured_exports_what_creates_its_worker() {
+        let bindings = "export function configure(auth) {\nexport function fetch(request, env, ctx) {\n";
+        let shim = Exports::of(bindings).shim();
+        assert!(shim.contains("export function createWorker(config)"), "{shim}");
+        // It is no method of the Worker.
         assert!(shim.ends_with("export default handlers;\n") && !shim.contains("WorkerEntrypoint"), "{shim}");
     }
 }

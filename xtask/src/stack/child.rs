@@ -1,7 +1,6 @@
 //! A child process that ends when its standard input closes. Its output is printed line by line with its name.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::POLL;
+use crate::host;
 use crate::step::show;
 use crate::time::Stopwatch;
 
@@ -28,7 +28,7 @@ impl Child {
     /// Starts it. Its input is a pipe that closes whenever this program ends, even by a signal. It has its own process
     /// group, so that only this program receives Ctrl-C and then ends its children in order.
     pub(super) fn start(name: &'static str, mut command: Command) -> Result<Child> {
-        command.process_group(0);
+        host::shield_from_ctrl_c(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process =
             command.spawn().with_context(|| format!("cannot start the {name}: `{}`", show(&command)))?;

@@ -25,6 +25,10 @@ pub(crate) enum Demo {
     Site,
     /// Another host of `Site`, in front of the demo's application: a Worker without a provider.
     Docs,
+    /// The demo with a provider whose sign-outs reach the Worker.
+    Logout,
+    /// Another Worker of `Logout`, with its provider and its application: what runs in another location.
+    LogoutElsewhere,
     /// The application of a story.
     Example(Example, Purpose),
 }
@@ -74,6 +78,7 @@ impl Demo {
             Demo::NextJs | Demo::NextJsDev => "examples/nextjs/wrangler.toml",
             Demo::Site => "tests/browser/hosts/site.toml",
             Demo::Docs => "tests/browser/hosts/docs.toml",
+            Demo::Logout | Demo::LogoutElsewhere => "tests/browser/logout.toml",
             Demo::Example(example, _) => example.config(),
         }
     }
@@ -91,7 +96,7 @@ impl Demo {
     /// The paths of pages, each with a description.
     pub(crate) fn pages(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Demo::Bare => &[
+            Demo::Bare | Demo::Logout | Demo::LogoutElsewhere => &[
                 ("/", "public"),
                 ("/dashboard", "requires sign-in"),
                 ("/admin", "requires the role admin"),
@@ -113,7 +118,7 @@ impl Demo {
     /// The path of a page that requires sign-in.
     pub(crate) fn protected(self) -> &'static str {
         match self {
-            Demo::Bare | Demo::Docs => "/dashboard",
+            Demo::Bare | Demo::Docs | Demo::Logout | Demo::LogoutElsewhere => "/dashboard",
             Demo::NextJs | Demo::NextJsDev | Demo::Migrating(..) => "/account",
             Demo::React(_) => "/required",
             Demo::Site => "/private",
@@ -123,9 +128,16 @@ impl Demo {
 
     /// Sets what the demo's provider has to know about this demo.
     pub(super) fn provider(self, command: &mut Command) {
-        if let Demo::Example(example, purpose) = self {
-            example.provider(command, purpose);
+        match self {
+            Demo::Example(example, purpose) => example.provider(command, purpose),
+            Demo::Logout => drop(command.env("DEMO_BACKCHANNEL", "1")),
+            _ => {}
         }
+    }
+
+    /// Whether the provider and the application are those of another stack, which is started first.
+    pub(super) fn is_a_guest(self) -> bool {
+        self == Demo::LogoutElsewhere
     }
 
     /// The file with the secrets of this demo alone, relative to the root.
@@ -140,7 +152,7 @@ impl Demo {
     pub(super) fn app(self, project: &Project, node: &Path, ports: Ports, base_path: &str) -> Command {
         let port = ports.app.to_string();
         match self {
-            Demo::Bare | Demo::Docs => {
+            Demo::Bare | Demo::Docs | Demo::Logout | Demo::LogoutElsewhere => {
                 let mut command = project.command(node);
                 command.args(["demo/app.mjs", &port]).env("DEMO_BASE_PATH", base_path);
                 command.env("DEMO_API", format!("{}/me", ports.provider_url()));

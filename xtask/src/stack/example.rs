@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use super::{Ports, supervised};
+use crate::host;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
@@ -86,7 +87,7 @@ impl Example {
         let directory = project.path(self.directory());
         let port = ports.app.to_string();
         let mut command = if self == Example::DjangoSubdomains {
-            let python = project.path(&environment(self.directory())).join("bin/python");
+            let python = host::python_of(&project.path(&environment(self.directory())));
             let mut command = supervised(project, node, &python);
             command.arg("serve.py");
             command

@@ -81,7 +81,9 @@ impl Stack {
         self.config = Contents::of([&self.setup.config]);
         let (ports, demo) = (self.ports, self.setup.demo);
         let settings = self.setup.settings(ports)?;
-        let runs = |name: &str, children: &[Child]| children.iter().any(|child| child.name == name);
+        let runs = |name: &str, children: &[Child]| {
+            demo.is_a_guest() || children.iter().any(|child| child.name == name)
+        };
         if settings.has_provider() && !runs("provider", &self.children) {
             let mut command = self.project.command(&self.node);
             command.arg("demo/provider.mjs").arg(ports.provider.to_string());
@@ -273,7 +275,7 @@ impl Drop for Stack {
 }
 
 /// The directory for the data that the Worker stores, and whether the Worker is rebuilt when its source changes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Storage {
     /// For a developer: kept between runs, and the Worker is rebuilt.
     Kept,

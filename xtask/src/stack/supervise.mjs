@@ -2,7 +2,7 @@
 // arrives. Without this, processes that wrangler starts would keep running after the parent program has ended.
 //
 //   node supervise.mjs COMMAND [ARGUMENT…]
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 
 const GRACE_MS = 4000;
 
@@ -29,7 +29,12 @@ function end() {
   setTimeout(() => signalGroup("SIGKILL"), GRACE_MS);
 }
 
+// Windows has no process groups to signal: `taskkill /T` ends a process with those that it started.
 function signalGroup(signal) {
+  if (process.platform === "win32") {
+    spawnSync("taskkill", ["/T", "/F", "/PID", String(child.pid)], { stdio: "ignore" });
+    return;
+  }
   try {
     process.kill(-child.pid, signal);
   } catch (error) {

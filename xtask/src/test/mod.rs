@@ -15,7 +15,7 @@ use crate::step::step;
 use crate::time::{Stopwatch, show};
 
 /// The options on the command line.
-#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(crate) struct Options {
     /// Skip the steps that need a browser, and those with other projects' frameworks
     #[arg(long)]

@@ -8,8 +8,10 @@ use crate::build;
 use crate::dev;
 use crate::examples;
 use crate::frameworks;
+use crate::helpers;
 use crate::interop;
 use crate::layers;
+use crate::package;
 use crate::project::Project;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
@@ -39,7 +41,10 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
         Step::new("clippy, native", || {
-            cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+            cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+            // `--all-targets` leaves out those that commands of their own run.
+            let own = ["clippy", "--package", "vestibule", "--test", "frameworks", "--test", "interop"];
+            cargo(project, &[&own[..], &["--", "-D", "warnings"]].concat())
         }),
         Step::new("clippy, wasm32", || {
             // Without the entry point it is a library for an app's own `fetch`.
@@ -58,7 +63,9 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         // Before the tests, because some of them start the built Worker.
         Step::new("build", || build::build_and_check(project)),
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+        Step::new("npm helpers", || helpers::run_tests(project)),
         Step::new("dev, a site of your own", || dev::walk(project)),
+        Step::new("the npm package", || package::package(project)),
         Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
         Step::new("an example in a browser", || examples::run_everywhere(project)),
     ];

@@ -29,11 +29,15 @@ impl ConfigErrors {
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
     }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut ConfigError> {
+        self.0.iter_mut()
+    }
 }
 
 /// One mistake, e.g. `AUTH.rules[1].match: "/admin/(": unclosed group (at position 7)`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{place}: {problem}{}{}", if fix.is_empty() { "" } else { "; " }, fix)]
+#[error("{place}{}: {problem}{}{}", self.in_parentheses(), if fix.is_empty() { "" } else { "; " }, fix)]
 pub struct ConfigError {
     /// Where it is: a place in the configuration, `AUTH.rules[1].match`, or the name of a secret, `AUTH_OKTA_SECRET`.
     pub place: String,
@@ -41,6 +45,24 @@ pub struct ConfigError {
     pub problem: String,
     /// How to fix it; empty where the problem says it.
     pub fix: String,
+    /// The file or variable that has it, where the configuration is written in two places
+    /// ([`Sources`](super::Sources)): `vestibule.toml`.
+    pub written_in: Option<&'static str>,
+    /// The variable that can be set in place of the key that is missing, if there is one.
+    pub variable: Option<String>,
+}
+
+impl ConfigError {
+    /// Where it is written, as it follows the place; empty if that is not known.
+    pub(crate) fn in_parentheses(&self) -> String {
+        self.written_in.map(|source| format!(" ({source})")).unwrap_or_default()
+    }
+
+    /// The secret or variable that is wrong, or that is missing where it or a key has to be set.
+    pub fn variable(&self) -> Option<&str> {
+        let is_key = self.place.strip_prefix("AUTH").is_some_and(|rest| !rest.starts_with('_'));
+        self.variable.as_deref().or_else(|| (!is_key).then_some(self.place.as_str()))
+    }
 }
 
 /// Collects mistakes while the checks go on. A check that finds a mistake notes it and continues with a placeholder:
@@ -53,7 +75,16 @@ impl Problems {
     pub(super) fn note(&self, place: String, problem: fmt::Arguments<'_>, fix: fmt::Arguments<'_>) {
         let (problem, fix) = (fmt::format(problem), fmt::format(fix));
         let mut noted = self.0.take();
-        noted.push(ConfigError { place, problem, fix });
+        noted.push(ConfigError { place, problem, fix, written_in: None, variable: None });
+        self.0.set(noted);
+    }
+
+    /// Says of the last mistake that setting this variable would mend it.
+    pub(super) fn note_variable(&self, variable: &str) {
+        let mut noted = self.0.take();
+        if let Some(last) = noted.last_mut() {
+            last.variable = Some(variable.to_owned());
+        }
         self.0.set(noted);
     }
 

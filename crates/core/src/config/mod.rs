@@ -20,6 +20,7 @@ pub mod refresh;
 mod revocation;
 mod runtime;
 mod schema;
+mod sources;
 mod step_up;
 mod table;
 pub mod theme;
@@ -31,6 +32,7 @@ use serde_json::{Map, Value};
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
 pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
 pub use self::runtime::{Lease, Revocation, Runtime};
+pub use self::sources::{Source, Sources};
 use crate::config::error::{ConfigErrors, Problems};
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::table::Table;
@@ -40,7 +42,7 @@ impl Config {
     ///
     /// `auth` is the value of `AUTH`: an object, a string that contains a JSON object, or `null` where `AUTH` is missing.
     /// `env` returns the secret or variable of a name. `runtime` says which leases, services and header fields the runtime
-    /// has.
+    /// has. [`Sources`] makes one `auth` of a file and a variable.
     ///
     /// # Errors
     /// All mistakes that were found, not only the first. No error quotes a secret.

@@ -5,6 +5,9 @@ use std::fmt;
 use super::error::{Problems, quoted};
 use super::runtime::Runtime;
 
+/// What the places of a configuration begin with.
+pub(super) const ROOT: &str = "AUTH";
+
 /// Secrets and variables by name.
 pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -40,7 +43,7 @@ pub(super) use refuse;
 impl<'a> Place<'a> {
     /// The whole configuration.
     pub(super) fn root(loading: &'a Loading<'a>) -> Self {
-        Self { loading, above: None, key: Some("AUTH"), index: None }
+        Self { loading, above: None, key: Some(ROOT), index: None }
     }
 
     /// A secret or variable.
@@ -107,13 +110,10 @@ impl fmt::Display for Place<'_> {
             fmt::Display::fmt(above, f)?;
         }
         if let Some(key) = self.key {
-            let is_bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
             if self.above.is_none() {
                 f.write_str(key)?;
-            } else if !key.is_empty() && key.bytes().all(is_bare) {
-                write!(f, ".{key}")?;
             } else {
-                write!(f, ".{}", quoted(key))?;
+                write!(f, ".{}", Key(key))?;
             }
         }
         match self.index {
@@ -121,6 +121,23 @@ impl fmt::Display for Place<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// A key as TOML writes it.
+struct Key<'a>(&'a str);
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(key) = self;
+        let is_bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        if !key.is_empty() && key.bytes().all(is_bare) { f.write_str(key) } else { quoted(key).fmt(f) }
+    }
+}
+
+/// What follows the step to `key` in `rest`, the end of a place. `None` if it does not begin with that step.
+pub(super) fn rest_after<'a>(key: &str, rest: &'a str) -> Option<&'a str> {
+    let rest = rest.strip_prefix('.')?.strip_prefix(Key(key).to_string().as_str())?;
+    (rest.is_empty() || rest.starts_with(['.', '['])).then_some(rest)
 }
 
 #[cfg(test)]
@@ -157,6 +174,21 @@ mod tests {
         assert_eq!(require.key("user.roles\n").to_string(), r#"AUTH.rules[1].require."user.roles\n""#);
         assert_eq!(require.key("").index(0).to_string(), r#"AUTH.rules[1].require.""[0]"#);
         assert_eq!(root.variable("AUTH_OKTA_ID").to_string(), "AUTH_OKTA_ID");
+    }
+
+    #[test]
+    fn a_place_is_followed_key_by_key() {
+        for (key, rest, next) in [
+            ("rules", ".rules[1].match", Some("[1].match")),
+            ("session", ".session", Some("")),
+            ("user.roles\n", r#"."user.roles\n".x"#, Some(".x")),
+            ("", r#".""[0]"#, Some("[0]")),
+            ("rule", ".rules[1]", None),
+            ("rules", "[1].match", None),
+            ("rules", "", None),
+        ] {
+            assert_eq!(rest_after(key, rest), next, "{key:?} {rest}");
+        }
     }
 
     #[test]

@@ -82,6 +82,11 @@ impl RuleSet {
         &self.rules
     }
 
+    /// Who may pass where no rule matches.
+    pub fn default_access(&self) -> &Access {
+        &self.default
+    }
+
     /// The path of a request, unless servers read it in ways that different rules could decide about.
     ///
     /// # Errors

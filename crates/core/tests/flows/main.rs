@@ -66,6 +66,7 @@ mod sign_in;
 mod sign_out;
 mod signed_responses;
 mod silent_sign_in;
+mod sources;
 mod step_up;
 mod straight;
 mod switch_account;

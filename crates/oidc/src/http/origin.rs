@@ -3,6 +3,8 @@
 //! Hosts are compared as ASCII text in lower case, and international names in their `xn--` form. A host with other
 //! characters is rejected, so a host has exactly one spelling.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::http::public_suffix::{has_public_suffix_within, is_public_suffix, registrable_domain};
@@ -125,6 +127,17 @@ enum HostName {
     Exact(String),
     /// `.example.com`
     Below(String),
+}
+
+/// As a configuration writes it.
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            HostName::Exact(name) => f.write_str(name)?,
+            HostName::Below(suffix) => write!(f, "*{suffix}")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
 }
 
 impl HostPattern {

@@ -71,7 +71,7 @@ fn page(request: &Request, errors: &ConfigErrors, runtime: &Runtime, style: &str
                     ol {
                         @for error in errors.iter() {
                             li {
-                                code { (error.place) } ": " (error.problem)
+                                code { (error.place) } (error.in_parentheses()) ": " (error.problem)
                                 @if !error.fix.is_empty() { "; " (error.fix) }
                                 "."
                             }

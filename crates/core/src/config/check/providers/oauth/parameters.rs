@@ -110,6 +110,7 @@ impl<'a> Parameters<'a> {
                 refuse!(place, "this key is missing, and {{{key}}} is used", "write it, here or in {name}");
             }
         }
+        place.loading.problems.note_variable(&name);
     }
 
     /// A text with its parameters replaced. Other braces stay; those of a secret are a mistake: the text is, or may be, a

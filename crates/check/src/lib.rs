@@ -1,0 +1,26 @@
+//! What `check`, `explain` and `compile` do: everything that the Worker would refuse about a configuration, with its place in
+//! the files, before it is deployed.
+//!
+//! The configuration's own checks are those of [`vestibule_core::config`]. This crate reads the files with the places of their
+//! keys, says what the core's checks would say with the file, the line and the column, and adds what only the files show:
+//! syntax, bindings, sizes. It does no input and no output: `cargo xtask check` and the npm package read the files and
+//! send the requests of [`live`].
+
+mod advice;
+mod bindings;
+pub mod check;
+pub mod compile;
+mod deployment;
+pub mod document;
+pub mod explain;
+pub mod finding;
+pub mod live;
+mod load;
+mod place;
+mod size;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+
+pub use crate::check::{Report, check};
+pub use crate::compile::compile;
+pub use crate::deployment::Input;

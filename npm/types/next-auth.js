@@ -1,0 +1,2 @@
+// Types only: see next-auth.d.ts.
+export {};

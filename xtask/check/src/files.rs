@@ -1,0 +1,125 @@
+//! Reads the files of a configuration.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use vestibule_check::Input;
+use vestibule_check::document::File;
+use xtask_arguments::check::Files;
+
+/// In bytes. No configuration is larger; a file that is was named by mistake.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The names of a wrangler file, in the order in which wrangler looks for them.
+const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
+
+/// The configuration in its own file.
+const OWN: &str = "vestibule.toml";
+
+/// Reads the file that was named and those beside it. For a directory, the files in it.
+pub(crate) fn read(named: &str, files: &Files) -> Result<Input> {
+    let named = Path::new(named);
+    let (directory, wrangler, own) = if named.is_dir() {
+        let beside = |name: &str| existing(named, name);
+        (named.to_owned(), WRANGLER.iter().find_map(|name| beside(name)), beside(OWN))
+    } else {
+        let directory = named.parent().map(Path::to_owned).unwrap_or_default();
+        if named.file_name().is_some_and(|name| name == OWN) {
+            let wrangler = WRANGLER.iter().find_map(|name| existing(&directory, name));
+            (directory, wrangler, Some(named.to_owned()))
+        } else {
+            let own = existing(&directory, OWN);
+            (directory, Some(named.to_owned()), own)
+        }
+    };
+    if wrangler.is_none() && own.is_none() {
+        bail!("{} has neither a wrangler.toml nor a {OWN}", directory.display());
+    }
+    Ok(Input {
+        wrangler: wrangler.as_deref().map(file).transpose()?,
+        vestibule: own.as_deref().map(file).transpose()?,
+        dev_vars: dev_vars(&directory, files)?,
+        secrets: files.secrets.as_deref().map(secrets).transpose()?,
+        environment: files.env.clone(),
+    })
+}
+
+fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
+    Some(directory.join(name)).filter(|path| path.is_file())
+}
+
+fn file(path: &Path) -> Result<File> {
+    let name = path.strip_prefix(".").unwrap_or(path).display().to_string();
+    let opened = fs::File::open(path).with_context(|| format!("cannot read {name}"))?;
+    let mut bytes = Vec::new();
+    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
+    if bytes.len() as u64 > MAX_FILE {
+        bail!("{name} is larger than 1 MiB, so it is no configuration");
+    }
+    let Ok(text) = String::from_utf8(bytes) else { bail!("{name} is not UTF-8, so it is no configuration") };
+    Ok(File::new(name, text))
+}
+
+/// `.dev.vars.ENV` or `.dev.vars`, as wrangler chooses.
+fn dev_vars(directory: &Path, files: &Files) -> Result<Option<File>> {
+    if let Some(path) = &files.dev_vars {
+        return file(Path::new(path)).map(Some);
+    }
+    let of_environment =
+        files.env.as_ref().and_then(|name| existing(directory, &format!(".dev.vars.{name}")));
+    let found = of_environment.or_else(|| existing(directory, ".dev.vars"));
+    found.as_deref().map(file).transpose()
+}
+
+/// The names in the output of `wrangler secret list`, which is JSON.
+fn secrets(path: &str) -> Result<Vec<String>> {
+    let text = file(Path::new(path))?.text;
+    let list: Value = serde_json::from_str(&text)
+        .with_context(|| format!("{path} is not the JSON that `wrangler secret list` prints"))?;
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(items.iter().filter_map(|item| item.get("name")?.as_str()).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_read_with_all_its_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        let path = directory.path().to_str().unwrap();
+        let error = read(path, &Files::default()).unwrap_err().to_string();
+        assert!(error.contains("has neither a wrangler.toml nor a vestibule.toml"), "{error}");
+        write("vestibule.toml", "base_path = \"/auth\"");
+        write("wrangler.toml", "name = \"a\"");
+        write(".dev.vars", "AUTH_SECRET=a");
+        write(".dev.vars.staging", "AUTH_SECRET=b");
+        write("list.json", "[{\"name\": \"AUTH_SECRET\", \"type\": \"secret_text\"}]");
+        let list = directory.path().join("list.json").display().to_string();
+        let files = Files { env: Some("staging".to_owned()), secrets: Some(list), ..Files::default() };
+        let text = |file: Option<File>| file.unwrap().text;
+        for named in ["", "/vestibule.toml", "/wrangler.toml"] {
+            let input = read(&format!("{path}{named}"), &files).unwrap();
+            assert_eq!(text(input.wrangler), "name = \"a\"");
+            assert_eq!(text(input.vestibule), "base_path = \"/auth\"");
+            assert_eq!(text(input.dev_vars), "AUTH_SECRET=b");
+            assert_eq!(input.secrets.unwrap(), ["AUTH_SECRET"]);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_or_too_large_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("wrangler.toml");
+        let read = || super::read(path.to_str().unwrap(), &Files::default()).unwrap_err().to_string();
+        assert!(read().contains("cannot read"));
+        fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert!(read().contains("is not UTF-8"));
+        fs::write(&path, vec![b' '; 1024 * 1024 + 1]).unwrap();
+        assert!(read().contains("is larger than 1 MiB"));
+    }
+}
