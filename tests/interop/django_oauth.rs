@@ -1,13 +1,11 @@
 //! django-oauth-toolkit: it ends the old access token when it renews. Without a grace period a used refresh token ends all
 //! tokens of the sign-in (`REFRESH_TOKEN_REUSE_PROTECTION`); within one it gets the same new tokens again.
 
-use std::time::Duration;
-
 use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::sign_in;
-use crate::env::{Env, FAR, NEAR, stores, text_in_session, with};
+use crate::env::{Env, FAR, NEAR, stores, text_in_session, ttl, with};
 use crate::program::Run::{Checks, Counts};
 use crate::program::{APP, Program, Walk, python_version, start_python};
 use crate::{renewals, sign_out};
@@ -43,16 +41,13 @@ pub const PROGRAM: Program = Program {
     ],
 };
 
-/// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(5);
-
 fn start(grace: u32, settings: &Value, isolates: &[&str]) -> (Env, Client) {
     let server = start_python(
         "django_oauth.py",
         &json!({
             "redirect_uri": format!("{APP}/auth/callback/real"),
             "post_logout_redirect_uri": format!("{APP}/auth/signout/callback"),
-            "access_token_ttl": TTL.as_secs(),
+            "access_token_ttl": ttl().as_secs(),
             "grace": grace,
         }),
     );
@@ -81,18 +76,18 @@ fn expiry() {
 
 fn burst_with_a_durable_object() {
     let (env, browser) = start(0, &stores("durable-object"), &FAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn burst_with_kv() {
     let (env, browser) = start(10, &stores("kv"), &NEAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn burst_with_kv_far_away() {
     let (env, browser) = start(20, &stores("kv"), &FAR);
     env.kv().partition_locations();
-    renewals::a_burst_renews_once_in_each_location(&env, &browser, TTL);
+    renewals::a_burst_renews_once_in_each_location(&env, &browser, ttl());
 }
 
 fn in_flight() -> String {

@@ -63,8 +63,8 @@ type Selected = (&'static Program, &'static Walk);
 /// How many walks run at the same time. Most of a walk is waiting for a token's end.
 const AT_ONCE: usize = 4;
 
-/// How long to wait for the next walk to end. Each takes some seconds.
-const MAX_WALK: Duration = Duration::from_mins(3);
+/// How long to wait for the next walk to end. Each takes some seconds, and minutes on a busy machine.
+const MAX_WALK: Duration = Duration::from_mins(6);
 
 fn main() -> ExitCode {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();

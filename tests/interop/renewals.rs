@@ -7,25 +7,38 @@ use miniflare_test_harness::Client;
 
 use crate::browser::expect_signed_out;
 use crate::env::{
-    Env, session, tabs, text_in_session, wait_at_most, wait_for_the_end_of_the_token, wait_until,
+    Counts, Env, session, tabs, text_in_session, wait_at_most, wait_for_the_end_of_the_token, wait_until,
 };
 use crate::program::APP;
 
 /// How long a request is on its way: as to an upstream in another country.
 const WAIT: Duration = Duration::from_millis(150);
 
-/// After the end of an access token, the next request passes with another one; and so again.
+/// After the end of an access token, the next request passes with another one; and so again. Each has its own refresh token.
 pub fn an_ended_token_is_renewed(env: &Env, browser: &Client) {
-    for round in 1..=2 {
-        let before = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
+    renewed_twice(env, browser, true);
+}
+
+/// The same where the refresh token stays the same.
+pub fn an_ended_token_is_renewed_without_rotation(env: &Env, browser: &Client) {
+    renewed_twice(env, browser, false);
+}
+
+fn renewed_twice(env: &Env, browser: &Client, rotates: bool) {
+    for _ in 0..2 {
+        let tokens = || ["access_token", "refresh_token"].map(|name| text_in_session(browser, name));
+        let (begun, before) = (session(browser)["generation"].as_u64(), tokens());
         wait_for_the_end_of_the_token(browser);
         // The session rounds it down to a second, so that the program may still accept the token.
-        wait_until("the program refuses the ended token", || env.whoami_directly(&before.0) == 401);
+        wait_until("the program refuses the ended token", || env.whoami_directly(&before[0]) == 401);
+        let counted = env.counts();
         env.whoami(browser).expect_status(200);
-        let after = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
-        assert!(before.0 != after.0 && before.1 != after.1, "both tokens are new");
-        assert_eq!(session(browser)["generation"], round);
-        assert_eq!((env.counts().refreshed, env.counts().refused), (round, 0));
+        let after = tokens();
+        assert_ne!(before[0], after[0], "the access token is new");
+        assert_eq!(before[1] != after[1], rotates, "whether the refresh token is new");
+        assert_eq!(session(browser)["generation"].as_u64(), Some(begun.unwrap_or_default() + 1));
+        assert_eq!(env.counts(), Counts { refreshed: counted.refreshed + 1, ..counted });
+        assert_eq!(counted.refused, 0);
     }
 }
 
