@@ -56,6 +56,26 @@ fn with_a_valid_token_no_request_waits_long_for_a_slow_provider() {
 }
 
 #[test]
+fn a_request_whose_token_ends_while_it_waits_is_not_forwarded_without_one() {
+    for lease in LEASES {
+        // It is valid for two seconds more.
+        let (world, browser) = signed_in(lease, EXPIRED - SECOND * 7);
+        let cookies = browser.cookie_header();
+        world.http.token_time.set(SECOND * 9);
+        let answers = world.all([0, 500, 1500].map(|at| sent(&world, &cookies, Duration::from_millis(at))));
+        for answer in &answers {
+            match answer.status {
+                200 => assert!(bearer(answer).is_some(), "{lease}: it has a token"),
+                status => assert_eq!((status, answer.forwarded.is_none()), (503, true), "{lease}"),
+            }
+        }
+        let late = world.all([sent(&world, &cookies, SECOND * 9)]);
+        assert_eq!(bearer(&late[0]), Some("access-bob~1"), "{lease}");
+        assert_eq!(grants(&world), (1, 0), "{lease}");
+    }
+}
+
+#[test]
 fn a_leader_that_waits_for_another_processes_lease_keeps_its_slot() {
     for lease in ["kv", "durable-object"] {
         let (world, browser) = signed_in_at_strict(lease, EXPIRED);

@@ -4,6 +4,8 @@
 //!
 //! Each step takes the value that the step before it returns, so no step can be left out.
 
+use std::time::Duration;
+
 use crate::flow::RequestContext;
 use crate::flow::guard::access::{Access, Admitted, Policy, has_session_cookie};
 use crate::flow::guard::denied::{DenialReason, Denied};
@@ -252,9 +254,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     }
                 }
                 let is_dead = self.has_dead_token(&fresh.session);
-                if is_dead && access.route.sends_access_token(&fresh.session) {
-                    let session = Some(fresh.session);
-                    return Err(Denied { session, ..Denied::new(DenialReason::TokenExpired) });
+                // It may have ended while this request waited for its refresh, which goes on.
+                let ended_meanwhile = wants_token && !is_dead && self.has_expired_token(&fresh.session);
+                if (is_dead || ended_meanwhile) && access.route.sends_access_token(&fresh.session) {
+                    let later = DenialReason::Token(TokenDenied::Unavailable(Duration::from_secs(1)));
+                    let reason = if is_dead { DenialReason::TokenExpired } else { later };
+                    return Err(Denied { session: Some(fresh.session), ..Denied::new(reason) });
                 }
                 let mut cookies = fresh.cookies(self);
                 cookies.extend(self.clear_renewal_marker().filter(|_| wants_token && !is_dead));
