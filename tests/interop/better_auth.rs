@@ -31,7 +31,7 @@ pub const PROGRAM: Program = Program {
         Walk { name: "the reuse of a refresh token ends the user's sessions", run: Checks(reuse) },
         Walk { name: "a removed person's session ends", run: Checks(removed) },
         Walk { name: "a ban at the provider ends every copy", run: Checks(banned) },
-        Walk { name: "a refused consent signs nobody in", run: Checks(refused_consent) },
+        Walk { name: "who refuses consent is not signed in", run: Checks(refused_consent) },
         Walk { name: "a client that is refused ends no session", run: Checks(refused_client) },
         Walk {
             name: "a sign-out reaches the provider and every copy, Durable Object",

@@ -28,7 +28,7 @@ pub const PROGRAM: Program = Program {
         Walk { name: "a changed address is in the session after a renewal", run: Checks(changed) },
         Walk { name: "a removed refresh token ends the session", run: Checks(removed) },
         Walk { name: "a disabled person's session ends", run: Checks(disabled) },
-        Walk { name: "a refused consent signs nobody in", run: Checks(refused_consent) },
+        Walk { name: "who refuses consent is not signed in", run: Checks(refused_consent) },
         Walk { name: "a client that is refused ends no session", run: Checks(refused_client) },
         Walk { name: "a sign-out reaches every copy, Durable Object", run: Checks(signed_out) },
         Walk { name: "a sign-out reaches every copy, KV", run: Checks(signed_out_with_kv) },
