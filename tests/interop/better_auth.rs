@@ -8,7 +8,9 @@ use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::{begin_sign_in, expect_signed_out, signed_in, submit_login};
-use crate::env::{Env, FAR, NEAR, stores, text_in_session, wait_for_the_end_of_the_token, wait_until, with};
+use crate::env::{
+    Env, FAR, NEAR, early, stores, text_in_session, ttl, wait_for_the_end_of_the_token, wait_until, with,
+};
 use crate::form::Form;
 use crate::program::Run::{Checks, Counts};
 use crate::program::{Program, Walk, client_options, npm_version, start_node};
@@ -49,11 +51,8 @@ pub const PROGRAM: Program = Program {
     ],
 };
 
-/// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(5);
-
 fn start(reuse: u32, settings: &Value, isolates: &[&str]) -> (Env, Client) {
-    start_with(TTL, reuse, settings, isolates)
+    start_with(ttl(), reuse, settings, isolates)
 }
 
 /// With tokens that live as long as the walk: of a copy that has renewed them, the provider revokes all of the user's.
@@ -82,18 +81,16 @@ fn expiry() {
 
 fn burst_with_a_durable_object() {
     let (env, browser) = start(0, &stores("durable-object"), &FAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn burst_with_kv() {
     let (env, browser) = start(10, &stores("kv"), &NEAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn in_flight() -> String {
-    // The old token goes on until its end, and requests that have it arrive before.
-    let early = json!({ "refresh": { "lease": "durable-object", "leeway": "2s" } });
-    let (env, browser) = start(0, &early, &FAR);
+    let (env, browser) = start(0, &early(), &FAR);
     renewals::no_request_in_flight_is_refused(&env, &browser)
 }
 

@@ -11,9 +11,14 @@ const MAX_PAGES: usize = 5;
 
 /// A browser in which ada has signed in at the provider `real`.
 pub fn signed_in(env: &Env) -> Client {
+    signed_in_as(env, "ada")
+}
+
+/// A browser in which somebody has signed in at the provider `real`.
+pub fn signed_in_as(env: &Env, name: &str) -> Client {
     let browser = env.client();
-    sign_in(&browser, "ada");
-    assert_eq!(env.shown(&browser)["user"]["email"], "ada@example.com");
+    sign_in(&browser, name);
+    assert_eq!(env.shown(&browser)["user"]["email"], format!("{name}@example.com"));
     browser
 }
 

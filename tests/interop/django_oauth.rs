@@ -1,13 +1,11 @@
 //! django-oauth-toolkit: it ends the old access token when it renews. Without a grace period a used refresh token ends all
 //! tokens of the sign-in (`REFRESH_TOKEN_REUSE_PROTECTION`); within one it gets the same new tokens again.
 
-use std::time::Duration;
-
 use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::signed_in;
-use crate::env::{Env, FAR, NEAR, stores, text_in_session, with};
+use crate::env::{Env, FAR, NEAR, stores, text_in_session, ttl, with};
 use crate::program::Run::{Checks, Counts};
 use crate::program::{Program, Walk, client_options, python_version, start_python};
 use crate::{renewals, sign_out};
@@ -43,11 +41,8 @@ pub const PROGRAM: Program = Program {
     ],
 };
 
-/// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(5);
-
 fn start(grace: u32, settings: &Value, isolates: &[&str]) -> (Env, Client) {
-    let options = with(&client_options(TTL), &json!({ "grace": grace }));
+    let options = with(&client_options(ttl()), &json!({ "grace": grace }));
     let server = start_python("django_oauth.py", &options);
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": server.direct("/o"), "scope": "openid profile email",
@@ -67,18 +62,18 @@ fn expiry() {
 
 fn burst_with_a_durable_object() {
     let (env, browser) = start(0, &stores("durable-object"), &FAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn burst_with_kv() {
     let (env, browser) = start(10, &stores("kv"), &NEAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn burst_with_kv_far_away() {
     let (env, browser) = start(20, &stores("kv"), &FAR);
     env.kv().partition_locations();
-    renewals::a_burst_renews_once_in_each_location(&env, &browser, TTL);
+    renewals::a_burst_renews_once_in_each_location(&env, &browser, ttl());
 }
 
 fn in_flight() -> String {

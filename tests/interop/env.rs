@@ -1,5 +1,6 @@
 //! The built Worker in front of a program, and what walks do with the two.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
@@ -31,7 +32,25 @@ const COOKIE: &str = "__Secure-authjs.session-token";
 const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
 
 /// How long a walk waits for what happens in the background.
-const MAX_WAIT: Duration = Duration::from_secs(20);
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// How long access tokens live: long enough that some requests at once arrive before their end. Five seconds on a machine with
+/// nothing else to do, and up to twenty on a busy one.
+pub fn ttl() -> Duration {
+    static TTL: OnceLock<Duration> = OnceLock::new();
+    *TTL.get_or_init(|| {
+        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+        let waiting: u64 = load.split('.').next().and_then(|whole| whole.parse().ok()).unwrap_or_default();
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        Duration::from_secs(5 * (waiting / cores).clamp(1, 4))
+    })
+}
+
+/// Tables of the configuration: tokens are renewed in the second half of their time, so that the old one goes on until its
+/// end, and requests that have it arrive before.
+pub fn early() -> Value {
+    json!({ "refresh": { "lease": "durable-object", "leeway": format!("{}s", ttl().as_secs()) } })
+}
 
 /// Tables of the configuration: leases and revocations are in `store`, which is `kv` or `durable-object`.
 pub fn stores(store: &str) -> Value {

@@ -4,14 +4,15 @@ use miniflare_test_harness::{Client, ClientResponse, RequestBuilder};
 use url::Url;
 
 /// What a provider asks for at a login, on one page or on several.
-pub const LOGIN_FIELDS: [&str; 3] = ["login", "username", "password"];
+pub const LOGIN_FIELDS: [&str; 4] = ["login", "user", "username", "password"];
 
 /// A form with the fields that a browser would send if nobody changed anything.
 #[derive(Debug)]
 pub struct Form {
     /// The origin of its page.
     origin: String,
-    action: String,
+    action: Url,
+    is_get: bool,
     fields: Vec<(String, String)>,
 }
 
@@ -22,10 +23,12 @@ impl Form {
         let html = page.text();
         let (_, from) = html.split_once("<form")?;
         let inside = from.split("</form>").next()?;
-        let action = attribute(inside.split('>').next()?, "action").unwrap_or_default();
+        let tag = inside.split('>').next()?;
+        let action = attribute(tag, "action").unwrap_or_default();
+        let is_get = attribute(tag, "method").is_none_or(|method| method.eq_ignore_ascii_case("get"));
         let page = Url::parse(&page.url).ok()?;
-        let (origin, action) = (page.origin().ascii_serialization(), page.join(&action).ok()?.into());
-        let mut form = Self { origin, action, fields: named(inside, "<input").collect() };
+        let (origin, action) = (page.origin().ascii_serialization(), page.join(&action).ok()?);
+        let mut form = Self { origin, action, is_get, fields: named(inside, "<input").collect() };
         let buttons = named(inside, "<button").filter(|(name, _)| !form.has(name));
         let pressed = buttons.last();
         form.fields.extend(pressed);
@@ -53,7 +56,12 @@ impl Form {
     pub fn submit(&self, browser: &Client) -> RequestBuilder {
         let fields: Vec<_> =
             self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        browser.post(&self.action).navigation().header("origin", &self.origin).form(&fields)
+        if self.is_get {
+            let mut address = self.action.clone();
+            address.query_pairs_mut().clear().extend_pairs(fields);
+            return browser.get(address.as_str()).navigation();
+        }
+        browser.post(self.action.as_str()).navigation().header("origin", &self.origin).form(&fields)
     }
 }
 
@@ -64,7 +72,7 @@ fn named(inside: &str, kind: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 /// The value of an attribute in the text of a tag.
-fn attribute(tag: &str, name: &str) -> Option<String> {
+pub fn attribute(tag: &str, name: &str) -> Option<String> {
     let begin = tag.find(&format!(" {name}=")).map(|at| at + name.len() + 2)?;
     let rest = tag.get(begin..)?;
     let value = match rest.chars().next()? {

@@ -1,12 +1,10 @@
 //! An API of graphene-django with the tokens of django-graphql-jwt: every error comes with status 200.
 
-use std::time::Duration;
-
 use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::sign_in_with_password;
-use crate::env::{Env, FAR, NEAR, stores, wait_for_the_end_of_the_token, wait_until};
+use crate::env::{Env, FAR, NEAR, early, stores, ttl, wait_for_the_end_of_the_token, wait_until};
 use crate::program::Run::{Checks, Counts};
 use crate::program::{APP, Program, Walk, python_version, start_python};
 use crate::{renewals, sign_out};
@@ -33,9 +31,6 @@ pub const PROGRAM: Program = Program {
     ],
 };
 
-/// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(5);
-
 const LOGIN: &str = "mutation ($username: String!, $password: String!) { tokenAuth(username: $username, \
     password: $password) { token refreshToken refreshExpiresIn } }";
 const REFRESH: &str = "mutation ($token: String!) { refreshToken(refreshToken: $token) { token refreshToken refreshExpiresIn } }";
@@ -44,7 +39,7 @@ const REFRESH: &str = "mutation ($token: String!) { refreshToken(refreshToken: $
 const PROFILE: &str = "{ viewer { username email } }";
 
 fn start(settings: &Value, isolates: &[&str]) -> Env {
-    let server = start_python("graphql_api.py", &json!({ "access_token_ttl": TTL.as_secs() }));
+    let server = start_python("graphql_api.py", &json!({ "access_token_ttl": ttl().as_secs() }));
     let url = server.direct("/graphql");
     let provider = json!({
         "id": "real",
@@ -96,12 +91,12 @@ fn expiry() {
 
 fn burst_with_a_durable_object() {
     let env = start(&stores("durable-object"), &FAR);
-    renewals::a_burst_renews_once(&env, &signed_in(&env), TTL);
+    renewals::a_burst_renews_once(&env, &signed_in(&env), ttl());
 }
 
 fn burst_with_kv() {
     let env = start(&stores("kv"), &NEAR);
-    renewals::a_burst_renews_once(&env, &signed_in(&env), TTL);
+    renewals::a_burst_renews_once(&env, &signed_in(&env), ttl());
 }
 
 fn revocation() {
@@ -126,9 +121,7 @@ fn disabled() {
 }
 
 fn in_flight() -> String {
-    // The old token goes on until its end, and requests that have it arrive before.
-    let early = json!({ "refresh": { "lease": "durable-object", "leeway": "2s" } });
-    let env = start(&early, &FAR);
+    let env = start(&early(), &FAR);
     renewals::no_request_in_flight_is_refused(&env, &signed_in(&env))
 }
 

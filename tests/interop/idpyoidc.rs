@@ -6,7 +6,7 @@ use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::signed_in;
-use crate::env::{Env, FAR, NEAR, stores, text_in_session, with};
+use crate::env::{Env, FAR, NEAR, early, stores, text_in_session, ttl, with};
 use crate::program::Run::{Checks, Counts};
 use crate::program::{Program, Walk, client_options, python_version, start_python};
 use crate::{refusals, renewals, sign_out};
@@ -51,20 +51,14 @@ pub const PROGRAM: Program = Program {
     ],
 };
 
-/// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(10);
-
-/// The same where they are renewed while requests go on, which have half of it.
-const EARLY_TTL: Duration = Duration::from_secs(20);
-
-/// The same where nothing is to be renewed during the walk.
+/// How long its access tokens live where nothing is to be renewed during the walk.
 const LONG_TTL: Duration = Duration::from_mins(10);
 
 /// The button of its page for a sign-out.
 const SIGN_OUT: (&str, &str) = ("logout", "yes");
 
 fn start(settings: &Value, isolates: &[&str]) -> (Env, Client) {
-    start_with(&client_options(TTL), &json!({}), settings, isolates)
+    start_with(&client_options(ttl()), &json!({}), settings, isolates)
 }
 
 fn start_with(options: &Value, more: &Value, settings: &Value, isolates: &[&str]) -> (Env, Client) {
@@ -89,18 +83,17 @@ fn expiry() {
 
 fn burst_with_a_durable_object() {
     let (env, browser) = start(&stores("durable-object"), &FAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn burst_with_kv() {
     let (env, browser) = start(&stores("kv"), &NEAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn in_flight() -> String {
-    // The old token goes on until its end, and requests that have it arrive before.
-    let early = json!({ "refresh": { "lease": "durable-object", "leeway": "10s" } });
-    let (env, browser) = start_with(&client_options(EARLY_TTL), &json!({}), &early, &FAR);
+    // They are renewed while requests go on, which have half of their time.
+    let (env, browser) = start_with(&client_options(ttl() * 2), &json!({}), &early(), &FAR);
     renewals::no_request_in_flight_is_refused(&env, &browser)
 }
 

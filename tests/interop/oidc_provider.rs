@@ -1,13 +1,11 @@
 //! npm's oidc-provider: a used refresh token is refused, and its reuse ends the whole grant.
 
-use std::time::Duration;
-
 use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::sign_in;
 use crate::env::{
-    Env, FAR, NEAR, copy_session, stores, text_in_session, wait_for_the_end_of_the_token, with,
+    Env, FAR, NEAR, copy_session, early, stores, text_in_session, ttl, wait_for_the_end_of_the_token, with,
 };
 use crate::program::Run::{Checks, Counts};
 use crate::program::{APP, Program, Walk, client_options, npm_version, start_node};
@@ -44,9 +42,6 @@ pub const PROGRAM: Program = Program {
     ],
 };
 
-/// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(5);
-
 fn start(settings: &Value, isolates: &[&str]) -> (Env, Client) {
     // It gives a refresh token only to whom it has asked for consent.
     let asks = json!({
@@ -56,7 +51,7 @@ fn start(settings: &Value, isolates: &[&str]) -> (Env, Client) {
 }
 
 fn start_with(more: &Value, settings: &Value, isolates: &[&str]) -> (Env, Client) {
-    let server = start_node("oidc-provider.mjs", &client_options(TTL));
+    let server = start_node("oidc-provider.mjs", &client_options(ttl()));
     let provider = json!({
         "id": "real", "type": "oidc", "issuer": format!("http://localhost:{}", server.address.port()),
         "strict_rotation": true, "logout": true,
@@ -80,18 +75,16 @@ fn expiry() {
 
 fn burst_with_a_durable_object() {
     let (env, browser) = start(&stores("durable-object"), &FAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn burst_with_kv() {
     let (env, browser) = start(&stores("kv"), &NEAR);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn in_flight() -> String {
-    // The old token goes on until its end, and requests that have it arrive before.
-    let early = json!({ "refresh": { "lease": "durable-object", "leeway": "2s" } });
-    let (env, browser) = start(&early, &FAR);
+    let (env, browser) = start(&early(), &FAR);
     renewals::no_request_in_flight_is_refused(&env, &browser)
 }
 

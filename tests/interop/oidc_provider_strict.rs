@@ -2,14 +2,12 @@
 //! are bound to a key, encrypted ID tokens, keys in place of a secret. Behind the Worker a resource verifies each DPoP proof
 //! with npm's jose.
 
-use std::time::Duration;
-
 use miniflare_test_harness::Client;
 use serde_json::{Value, json};
 
 use crate::browser::{begin_sign_in, expect_signed_out, sign_in};
 use crate::env::{
-    CLIENT_ID, Env, FAR, session, stores, text_in_session, wait_for_the_end_of_the_token, with,
+    CLIENT_ID, Env, FAR, session, stores, text_in_session, ttl, wait_for_the_end_of_the_token, with,
 };
 use crate::program::Run::Checks;
 use crate::program::{APP, Program, Walk, npm_version, start_node};
@@ -49,9 +47,6 @@ pub const PROGRAM: Program = Program {
     ],
 };
 
-/// How long its access tokens live.
-const TTL: Duration = Duration::from_secs(5);
-
 /// The client's keys by their kind.
 const KEYS: &str = include_str!("../../crates/oidc/tests/vectors/private-keys.json");
 
@@ -87,7 +82,7 @@ impl Setup {
         let server = start_node(
             "oidc-provider-strict.mjs",
             &json!({
-                "access_token_ttl": TTL.as_secs(),
+                "access_token_ttl": ttl().as_secs(),
                 "client": with(&usual, &or_empty(self.client)),
                 "requires": self.requires,
             }),
@@ -251,7 +246,7 @@ fn each_request_is_proven(env: &Env, browser: &Client) {
 fn dpop_burst() {
     let env = Setup { in_many: true, ..binds() }.start();
     let browser = signed_in(&env);
-    renewals::a_burst_renews_once(&env, &browser, TTL);
+    renewals::a_burst_renews_once(&env, &browser, ttl());
 }
 
 fn dpop_public() {

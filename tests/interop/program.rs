@@ -1,5 +1,6 @@
 //! The programs that the Worker meets: how they are started, and which versions they have.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -48,12 +49,17 @@ pub fn client_options(ttl: Duration) -> Value {
 
 /// Starts a script of tests/interop/apps in Node.js.
 pub fn start_node(script: &str, options: &Value) -> Server {
-    Server::start(root(), node(), &[&format!("tests/interop/apps/{script}"), &options.to_string()])
+    start(node(), script, options)
 }
 
 /// Starts a script of tests/interop/apps in Python, with the packages of requirements.txt.
 pub fn start_python(script: &str, options: &Value) -> Server {
-    Server::start(root(), python(), &[&format!("tests/interop/apps/{script}"), &options.to_string()])
+    start(python(), script, options)
+}
+
+/// Starts a script of tests/interop/apps.
+pub fn start(interpreter: impl AsRef<OsStr>, script: &str, options: &Value) -> Server {
+    Server::start(root(), interpreter, &[&format!("tests/interop/apps/{script}"), &options.to_string()])
 }
 
 /// The version of an npm package: of the walks' own packages, or else of the repository's.

@@ -17,17 +17,28 @@ const WAIT: Duration = Duration::from_millis(150);
 /// How long a request may be on its way when its token is renewed: the Worker waits for so long in a token's last seconds.
 const MAX_IN_FLIGHT: Duration = Duration::from_secs(1);
 
-/// After the end of an access token, the next request passes with another one; and so again.
+/// After the end of an access token, the next request passes with another one; and so again. Each has its own refresh token.
 pub fn an_ended_token_is_renewed(env: &Env, browser: &Client) {
+    renewed_twice(env, browser, true);
+}
+
+/// The same where the refresh token stays the same.
+pub fn an_ended_token_is_renewed_without_rotation(env: &Env, browser: &Client) {
+    renewed_twice(env, browser, false);
+}
+
+fn renewed_twice(env: &Env, browser: &Client, rotates: bool) {
+    let tokens = || ["access_token", "refresh_token"].map(|name| text_in_session(browser, name));
     let mut generation = 0;
     for _ in 0..2 {
-        let before = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
+        let before = tokens();
         wait_for_the_end_of_the_token(browser);
         // The session rounds it down to a second, so that the program may still accept the token.
-        wait_until("the program refuses the ended token", || env.whoami_directly(&before.0) == 401);
+        wait_until("the program refuses the ended token", || env.whoami_directly(&before[0]) == 401);
         env.whoami(browser).expect_status(200);
-        let after = (text_in_session(browser, "access_token"), text_in_session(browser, "refresh_token"));
-        assert!(before.0 != after.0 && before.1 != after.1, "both tokens are new");
+        let after = tokens();
+        assert_ne!(before[0], after[0], "the access token is new");
+        assert_eq!(before[1] != after[1], rotates, "whether the refresh token is new");
         let renewed = session(browser)["generation"].as_u64().unwrap_or_default();
         // On a machine so busy that the new token has ended, too, it is renewed again.
         assert!(renewed > generation, "{renewed} renewals, and {generation} before");
@@ -48,7 +59,12 @@ pub fn a_burst_renews_once_in_each_location(env: &Env, browser: &Client, ttl: Du
     burst(env, browser, ttl, 3);
 }
 
-fn burst(env: &Env, browser: &Client, ttl: Duration, locations: u64) {
+/// The same without a lease, where the provider accepts a refresh token any number of times.
+pub fn a_burst_renews_once_in_each_isolate(env: &Env, browser: &Client, ttl: Duration) {
+    burst(env, browser, ttl, 4);
+}
+
+fn burst(env: &Env, browser: &Client, ttl: Duration, each: u64) {
     for _ in 0..2 {
         env.wait_until_due(browser);
         let (before, begun) = (env.counts(), Instant::now());
@@ -67,7 +83,7 @@ fn burst(env: &Env, browser: &Client, ttl: Duration, locations: u64) {
         }
         // On a machine so busy that the new token is due, too, before the last request has come, it is renewed again.
         let life = if env.renews_early() { ttl / 2 } else { ttl };
-        let most = locations * (1 + begun.elapsed().as_secs() / life.as_secs());
+        let most = each * (1 + begun.elapsed().as_secs() / life.as_secs());
         let after = env.counts();
         let refreshed = after.refreshed - before.refreshed;
         assert!(refreshed <= most, "{refreshed} refreshes, {:?}", begun.elapsed());

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::browser::{begin_sign_in, expect_signed_out, sign_out, sign_out_everywhere, sign_out_to};
 use crate::env::{Env, OPERATOR_SECRET, session, tabs, text_in_session, wait_until};
-use crate::form::Form;
+use crate::form::{Form, attribute};
 use crate::program::APP;
 
 /// The sign-out ends the session here, in every copy of its cookie, and its refresh token at the provider, whose token
@@ -86,17 +86,35 @@ pub fn a_frame_ends_every_copy(
 ) {
     let copies = copies_beside(env, browser, other);
     let last = sign_out_there(env, browser, page, button);
-    let text = last.text();
-    let frames: Vec<_> =
-        text.split("<iframe src=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert!(!frames.is_empty(), "no frame on {}\n{text}", last.url);
-    for address in frames {
-        assert!(address.starts_with(&format!("{APP}/auth/frontchannel-logout?")), "{address}");
-        let request = browser.get(address).cross_site().header("sec-fetch-dest", "iframe");
-        request.header("sec-fetch-mode", "navigate").send().expect_status(200);
-    }
+    load_the_frames(browser, &last);
     expect_to_end(env, &copies);
     assert_ne!(env.shown(other), Value::Null, "the other session goes on");
+}
+
+/// The same where the frame names the person, and not one of their sessions: it ends those of `ended`, too. `other` is someone
+/// else.
+pub fn a_frame_ends_every_session(env: &Env, browser: &Client, ended: &[Client], other: &Client, page: &str) {
+    let copies = [&tabs(browser, 4), ended].concat();
+    for copy in copies.iter().chain([other]) {
+        env.whoami(copy).expect_status(200);
+    }
+    let last = browser.get(&env.at_the_provider(page)).navigation().follow().send().expect_status(200);
+    load_the_frames(browser, &last);
+    expect_to_end(env, &copies);
+    assert_ne!(env.shown(other), Value::Null, "the other session goes on");
+}
+
+/// Loads the frames of a provider's page, which have an address of the Worker, as a browser does: from another site.
+fn load_the_frames(browser: &Client, page: &ClientResponse) {
+    let text = page.text();
+    let frames: Vec<_> =
+        text.split("<iframe").skip(1).filter_map(|rest| attribute(rest.split('>').next()?, "src")).collect();
+    assert!(!frames.is_empty(), "no frame on {}\n{text}", page.url);
+    for address in frames {
+        assert!(address.starts_with(&format!("{APP}/auth/frontchannel-logout?")), "{address}");
+        let request = browser.get(&address).cross_site().header("sec-fetch-dest", "iframe");
+        request.header("sec-fetch-mode", "navigate").send().expect_status(200);
+    }
 }
 
 /// Copies of a session, beside which the same person has another one.
@@ -170,16 +188,19 @@ pub fn it_ends_the_providers_session(browser: &Client) {
         assert!(sends_itself(&there), "it asks: {}\n{}", there.url, there.text());
         there = form.submit(browser).follow_within(&within).send();
     }
-    let back = there.location();
-    assert!(back.starts_with(&format!("{APP}/auth/signout/callback?")), "{back}");
-    let page = browser.get(back).navigation().send();
-    assert_eq!(page.expect_status(302).location(), format!("{APP}/goodbye"));
+    if !there.url.starts_with(APP) {
+        there = browser.get(there.location()).navigation().send();
+    }
+    assert!(there.url.starts_with(&format!("{APP}/auth/signout/callback?")), "{}", there.url);
+    assert_eq!(there.expect_status(302).location(), format!("{APP}/goodbye"));
     expect_signed_out(browser);
     let login = begin_sign_in(browser);
     assert!(Form::of(&login).is_some_and(|form| form.is_login()), "{}\n{}", login.url, login.text());
 }
 
-/// Whether a page's form is sent without a click.
+/// Whether a page's form is sent without a click, perhaps only when its frames have had their time.
 fn sends_itself(page: &ClientResponse) -> bool {
-    page.text().contains("onload=\"document.forms[0].submit()\"")
+    ["onload=\"document.forms[0].submit()\"", "\"activeTimer\":1"]
+        .iter()
+        .any(|sign| page.text().contains(sign))
 }

@@ -133,11 +133,32 @@ pub(crate) fn ensure_php(project: &Project) -> Result<()> {
         .context("install PHP, and set the environment variable PHP to its path if it is not on PATH")
 }
 
+/// Makes sure that these packages of Debian are installed, which are `NAME`, or `NAME=VERSION` where `*` stands for the rest of
+/// the version. Fails on another system, on a Debian with other versions, and without the right to install.
+pub(crate) fn ensure_debian(project: &Project, packages: &[&str]) -> Result<()> {
+    let is_installed = |package: &str| {
+        let (name, version) = package.split_once('=').unwrap_or((package, "*"));
+        let mut query = Command::new("dpkg-query");
+        query.args(["--show", "--showformat=${db:Status-Status} ${Version}", name]);
+        let found = run_quietly(&mut query).unwrap_or_default();
+        found.strip_prefix("installed ").is_some_and(|found| found.starts_with(version.trim_end_matches('*')))
+    };
+    if packages.iter().all(|package| is_installed(package)) {
+        return Ok(());
+    }
+    apt_install_all(project, packages)
+}
+
 /// Installs a package of Debian or Ubuntu.
 fn apt_install(project: &Project, package: &str) -> Result<()> {
-    step(&format!("apt-get install {package}"), || {
+    apt_install_all(project, &[package])
+}
+
+fn apt_install_all(project: &Project, packages: &[&str]) -> Result<()> {
+    step(&format!("apt-get install {}", packages.join(" ")), || {
         let id = run_quietly(Command::new("id").arg("-u"))?;
-        for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", package]] {
+        let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+        for arguments in [&["update"][..], &install] {
             let command = || {
                 let mut command = project.command(if id.trim() == "0" { "env" } else { "sudo" });
                 if id.trim() != "0" {
