@@ -32,8 +32,8 @@ pub(crate) struct Options {
     no_tests: bool,
 }
 
-/// Checks the changelog, runs the tests, builds, and writes the Worker, its bill of materials and the checksums into
-/// `build/release/`. Without `--dry-run` it also tags the commit. It publishes nothing: it prints the commands for that.
+/// Checks the changelog, runs the tests, builds, and writes the Worker, the npm package, the bill of materials and the
+/// checksums into `build/release/`. Without `--dry-run` it also tags the commit. It publishes nothing: it prints the commands for that.
 pub(crate) fn release(project: &Project, options: &Options) -> Result<()> {
     let version = env!("CARGO_PKG_VERSION");
     let text = fs::read_to_string(project.path("CHANGELOG.md")).context("cannot read CHANGELOG.md")?;
@@ -45,8 +45,8 @@ pub(crate) fn release(project: &Project, options: &Options) -> Result<()> {
     if !options.no_tests {
         test::test(project, &test::Options::default())?;
     }
-    build::build_and_check(project)?;
-    let files = collect(project)?;
+    let package = build::pack(project)?;
+    let files = collect(project, &package)?;
 
     println!("\nvestibule {version}\n\n{}\n", section.trim());
     println!("{}", fs::read_to_string(project.path(OUTPUT).join(CHECKSUMS))?);
@@ -62,7 +62,10 @@ pub(crate) fn release(project: &Project, options: &Options) -> Result<()> {
         "--message",
         &message,
     ]))?;
-    println!("tagged v{version}. To publish:\n  git push origin v{version}");
+    let package = file_name(&package)?;
+    println!(
+        "tagged v{version}. To publish:\n  git push origin v{version}\n  npm publish {OUTPUT}/{package}"
+    );
     Ok(())
 }
 
@@ -75,14 +78,14 @@ fn check_is_committed(project: &Project) -> Result<()> {
 }
 
 /// Puts the files of a release into [`OUTPUT`], with their checksums. Gives their names.
-fn collect(project: &Project) -> Result<Vec<String>> {
+fn collect(project: &Project, package: &Path) -> Result<Vec<String>> {
     let output = project.path(OUTPUT);
     let _ = fs::remove_dir_all(&output);
     fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
     let mut names = Vec::new();
-    for file in build::worker_files(project) {
-        let name = file_name(&file)?;
-        fs::copy(&file, output.join(&name)).with_context(|| format!("cannot copy {}", file.display()))?;
+    for file in build::worker_files(project).iter().map(PathBuf::as_path).chain([package]) {
+        let name = file_name(file)?;
+        fs::copy(file, output.join(&name)).with_context(|| format!("cannot copy {}", file.display()))?;
         names.push(name);
     }
     let sbom = sbom::of_the_worker(project)?;
@@ -100,5 +103,5 @@ fn collect(project: &Project) -> Result<Vec<String>> {
 
 fn file_name(path: &Path) -> Result<String> {
     let name = path.file_name().and_then(|name| name.to_str());
-    name.map(str::to_owned).with_context(|| format!("{} has no file name", PathBuf::from(path).display()))
+    name.map(str::to_owned).with_context(|| format!("{} has no file name", path.display()))
 }
