@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 
+use crate::host;
 use crate::project::Project;
 use crate::step::run;
 use crate::tools;
@@ -25,6 +26,6 @@ pub(crate) fn run_tests(project: &Project) -> Result<()> {
         run(command.current_dir(project.path(DIRECTORY)).args(arguments))?;
     }
     tools::ensure_python_of(project, PYTHON, ENVIRONMENT)?;
-    let python = project.path(ENVIRONMENT).join("bin/python");
+    let python = host::python_of(&project.path(ENVIRONMENT));
     run(project.command(python).arg(project.path(PYTHON).join("page.py")).env("PYTHONDONTWRITEBYTECODE", "1"))
 }

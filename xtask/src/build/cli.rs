@@ -1,16 +1,15 @@
 //! Builds what the commands of the npm package run: crates/check as WebAssembly, with the JavaScript that loads it into
 //! Node.js.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use wasm_bindgen_cli_support::Bindgen;
 
-use super::{OPTIMIZE, Source, bindings, compile, module};
+use super::{Source, bindings, compile, optimize};
 use crate::project::Project;
-use crate::step::{run_quietly, step};
+use crate::step::step;
 use crate::tools;
 
 /// The crate.
@@ -35,16 +34,7 @@ pub(crate) fn build_cli(project: &Project, output: &Path) -> Result<()> {
             .context("wasm-bindgen cannot process the WebAssembly")?;
         // The package has its own.
         fs::remove_file(output.join("package.json")).context("wasm-bindgen wrote no package.json")?;
-        optimize(project, &output.join(format!("{NAME}_bg.wasm")))
+        let module = output.join(format!("{NAME}_bg.wasm"));
+        optimize(project, &module, &module)
     })
-}
-
-/// Makes the module small, as the Worker's.
-fn optimize(project: &Project, path: &Path) -> Result<()> {
-    let mut command = project.command(tools::node(project)?);
-    command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE);
-    command.args([path.as_os_str(), OsStr::new("-o"), path.as_os_str()]);
-    run_quietly(&mut command)?;
-    let bytes = fs::read(path).context("cannot read wasm-opt's output")?;
-    fs::write(path, module::without_names(&bytes)?).context("cannot write the WebAssembly without names")
 }

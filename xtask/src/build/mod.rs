@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 pub(crate) use self::cli::build_cli;
-pub(crate) use self::package::write_checksums;
+pub(crate) use self::package::{checksum_line, copy_folder, write_checksums};
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
@@ -181,7 +181,7 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Resu
     join(project, &staging)?;
     let mut made = vec![("bundle.js", SCRIPT), (MODULE, MODULE)];
     if effort == Effort::Optimized {
-        optimize(project, &staging)?;
+        optimize(project, &staging.join(MODULE), &staging.join(NAMED))?;
         made.push((NAMED, NAMED));
     }
 
@@ -192,16 +192,15 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Resu
     fs::remove_dir_all(&staging).with_context(|| format!("cannot remove {}", staging.display()))
 }
 
-/// Optimizes the module in place. A copy with the names of its functions stays in the same directory for
-/// `cargo xtask size`.
-fn optimize(project: &Project, staging: &Path) -> Result<()> {
-    let (path, named) = (staging.join(MODULE), staging.join(NAMED));
+/// Optimizes the module in place. `named` is the path for a copy with the names of its functions, which `cargo xtask size`
+/// reads; the module's own path leaves none.
+fn optimize(project: &Project, path: &Path, named: &Path) -> Result<()> {
     let mut command = project.command(tools::node(project)?);
     command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE);
     command.args([path.as_os_str(), OsStr::new("-o"), named.as_os_str()]);
     run_quietly(&mut command)?;
-    let bytes = fs::read(&named).context("cannot read wasm-opt's output")?;
-    fs::write(&path, module::without_names(&bytes)?).context("cannot write the WebAssembly without names")
+    let bytes = fs::read(named).context("cannot read wasm-opt's output")?;
+    fs::write(path, module::without_names(&bytes)?).context("cannot write the WebAssembly without names")
 }
 
 /// Joins the shim, the bindings and the snippets of crates into one minified module with esbuild. The WebAssembly and the

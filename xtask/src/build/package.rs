@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use super::{MODULE, SCRIPT, build_cli};
+use super::{build_cli, worker_files};
+use crate::host;
 use crate::project::Project;
 use crate::step::{run_quietly, step};
 use crate::tools;
@@ -44,15 +44,15 @@ pub(crate) fn pack(project: &Project) -> Result<PathBuf> {
     build_cli(project, &folder.join("cli"))?;
     step("write the checksums", || {
         write_checksums(&folder)?;
-        manifest::check(&folder, version(project)?.as_str())
+        manifest::check(&folder, env!("CARGO_PKG_VERSION"))
     })?;
     let tarball = step("npm pack", || npm_pack(project, &folder))?;
     verify(project, &folder)?;
     for file in modules(&folder)?.iter().filter(|file| has_extension(file, &["wasm"])) {
-        println!("   {}  {file}", sha256(&read(&folder.join(file))?));
+        print!("   {}", checksum_line(&folder, file)?);
     }
     let name = tarball.strip_prefix(project.path("")).unwrap_or(&tarball).display();
-    println!("   {}  {name}", sha256(&read(&tarball)?));
+    println!("   {}  {name}", tools::sha256(&read(&tarball)?));
     Ok(tarball)
 }
 
@@ -66,14 +66,15 @@ fn fill(project: &Project, folder: &Path) -> Result<()> {
     for (from, to) in COPIED {
         copy(&project.path(from), &folder.join(to))?;
     }
-    for name in [SCRIPT, MODULE] {
-        copy(&project.path("build").join(name), &folder.join("worker").join(name))?;
+    for file in worker_files(project) {
+        let name = file.file_name().context("a file of the Worker has no name")?;
+        copy(&file, &folder.join("worker").join(name))?;
     }
     Ok(())
 }
 
 /// Copies a folder without what npm has installed in it.
-fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
     for entry in entries {
@@ -100,11 +101,12 @@ pub(crate) fn write_checksums(folder: &Path) -> Result<()> {
 
 /// A line for each module, as `sha256sum` writes it.
 fn checksums(folder: &Path) -> Result<String> {
-    let lines = modules(folder)?.into_iter().map(|name| {
-        let bytes = read(&folder.join(&name))?;
-        Ok(format!("{}  {name}\n", sha256(&bytes)))
-    });
-    lines.collect()
+    modules(folder)?.iter().map(|name| checksum_line(folder, name)).collect()
+}
+
+/// The line of a file in a folder, as `sha256sum` writes it.
+pub(crate) fn checksum_line(folder: &Path, name: &str) -> Result<String> {
+    Ok(format!("{}  {name}\n", tools::sha256(&read(&folder.join(name))?)))
 }
 
 /// The package's modules, in the order of their names: what runs, in JavaScript or WebAssembly.
@@ -139,7 +141,7 @@ fn walk(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
 /// path.
 fn npm_pack(project: &Project, folder: &Path) -> Result<PathBuf> {
     let output = project.path(OUTPUT);
-    let mut command = project.command(npm());
+    let mut command = project.command(host::NPM);
     command.current_dir(folder).args(["pack", "--json", "--ignore-scripts", "--loglevel=error"]);
     command.arg("--pack-destination").arg(&output);
     let report: Value =
@@ -158,26 +160,8 @@ fn verify(project: &Project, folder: &Path) -> Result<()> {
     run_quietly(command.arg(folder.join("bin/vestibule.mjs")).arg("verify")).map(drop)
 }
 
-/// The program npm. On Windows it is a script, which only its whole name starts.
-pub(crate) fn npm() -> &'static str {
-    if cfg!(windows) { "npm.cmd" } else { "npm" }
-}
-
-/// The version of the workspace.
-fn version(project: &Project) -> Result<String> {
-    let manifest = fs::read_to_string(project.path("Cargo.toml")).context("cannot read Cargo.toml")?;
-    let manifest: toml::Table = manifest.parse().context("cannot read Cargo.toml")?;
-    let package = manifest.get("workspace").and_then(|workspace| workspace.get("package"));
-    let version = package.and_then(|package| package.get("version")).and_then(toml::Value::as_str);
-    version.map(str::to_owned).context("Cargo.toml has no workspace.package.version")
-}
-
 fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

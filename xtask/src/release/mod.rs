@@ -3,7 +3,6 @@
 mod changelog;
 mod sbom;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use clap::Args;
 
 use crate::project::Project;
 use crate::step::run_quietly;
-use crate::{build, test, tools};
+use crate::{build, test};
 
 /// Where the files of a release are put together.
 const OUTPUT: &str = "build/release";
@@ -92,11 +91,8 @@ fn collect(project: &Project, package: &Path) -> Result<Vec<String>> {
     fs::write(output.join(SBOM), sbom).with_context(|| format!("cannot write {SBOM}"))?;
     names.push(SBOM.to_owned());
     names.sort_unstable();
-    let mut checksums = String::new();
-    for name in &names {
-        let bytes = fs::read(output.join(name)).with_context(|| format!("cannot read {name}"))?;
-        let _ = writeln!(checksums, "{}  {name}", tools::sha256(&bytes));
-    }
+    let checksums: String =
+        names.iter().map(|name| build::checksum_line(&output, name)).collect::<Result<_>>()?;
     fs::write(output.join(CHECKSUMS), checksums).with_context(|| format!("cannot write {CHECKSUMS}"))?;
     Ok(names)
 }
