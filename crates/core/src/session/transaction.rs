@@ -71,6 +71,8 @@ pub struct Transaction {
     pub dpop_key: Option<DpopKey>,
     /// What a user who is signed in has to prove in addition. `None` for a sign-in.
     pub step_up: Option<StepUpAttempt>,
+    /// Whether it repeats an attempt whose ID token the provider's logout had overtaken.
+    pub is_repeated: bool,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -124,6 +126,7 @@ impl Transaction {
             is_persistent: true,
             dpop_key: None,
             step_up: None,
+            is_repeated: false,
         }
     }
 
@@ -144,6 +147,12 @@ impl Transaction {
     #[must_use]
     pub fn stepping_up(self, attempt: StepUpAttempt) -> Self {
         Self { step_up: Some(attempt), ..self }
+    }
+
+    /// The same attempt, as one that repeats another.
+    #[must_use]
+    pub fn repeating(self) -> Self {
+        Self { is_repeated: true, ..self }
     }
 
     /// The names of the request's cookies of this attempt.
@@ -176,6 +185,9 @@ impl Transaction {
         ]);
         if let Some(key) = &self.dpop_key {
             claims.insert("dpop_key".to_owned(), key.to_text().expose().into());
+        }
+        if self.is_repeated {
+            claims.insert("repeated".to_owned(), true.into());
         }
         let dialect = Dialect::AuthJsV5;
         let sealed = seal::seal(keys, dialect, names.transaction_prefix(), &claims, LIFETIME, now, random);
@@ -243,6 +255,7 @@ impl Transaction {
                 Some(attempt) => Some(StepUpAttempt::from_value(attempt).ok_or(TransactionError::Invalid)?),
                 None => None,
             },
+            is_repeated: claims.get("repeated") == Some(&Value::Bool(true)),
         })
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
 use vestibule_testing::encryption::{decryption_key, encrypted};
-use vestibule_testing::{APP, Answer, Browser, FakeProvider, RUNTIME, TestEnv, environment};
+use vestibule_testing::{
+    APP, Answer, AuthorizationRequest, Browser, FakeProvider, RUNTIME, TestEnv, environment,
+};
 
 use crate::credentials::sealed;
 use crate::revocation::{site, with_operator};
@@ -161,6 +163,48 @@ fn a_token_that_arrives_before_the_browser_has_its_cookie_still_ends_that_sessio
             assert!(!is_in(&world, &browser) && !is_in(&elsewhere, &browser), "{store}, without {left_out}");
         }
     }
+}
+
+#[test]
+fn who_signs_in_within_the_second_of_the_logout_is_signed_in_after_one_more_visit_to_the_provider() {
+    for store in STORES {
+        for left_out in ["sub", "sid"] {
+            let world = world(store);
+            let mut claims = claims(&world);
+            claims.as_object_mut().unwrap().remove(left_out);
+            assert_eq!(log_out(&world, &signed(&world, &claims)).status, 200, "{store}");
+            let (mut browser, begun) = (Browser::new(), world.now());
+            let request = browser.begin(&world, "/wanted?x=1");
+            let again = browser.open(&world, &world.provider.authorize(&request, "bob"));
+            let address = again.location();
+            assert!(address.starts_with(ISSUER), "{store}, without {left_out}: {again:?}");
+            assert!(world.now() >= begun.plus(SECOND), "the provider could give the same second again");
+            assert!(!is_in(&world, &browser) && world.logged(LogEvent::SignedIn).is_empty());
+            let done =
+                browser.open(&world, &world.provider.authorize(&AuthorizationRequest::read(address), "bob"));
+            assert_eq!(done.location(), format!("{APP}/wanted?x=1"), "{store}, without {left_out}");
+            let elsewhere = world.isolate(listening(store), "here");
+            assert!(is_in(&world, &browser) && is_in(&elsewhere, &browser), "{store}, without {left_out}");
+        }
+    }
+}
+
+#[test]
+fn a_provider_that_issues_tokens_of_before_the_logout_is_asked_twice_and_no_more() {
+    let world = world("kv");
+    assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200);
+    let issued = world.now().seconds() - 5;
+    world.provider.alters_answer_at("id_token", move |claims| {
+        claims["sid"] = json!("at-the-provider");
+        claims["iat"] = json!(issued);
+    });
+    let mut browser = Browser::new();
+    let request = browser.begin(&world, "/");
+    let again = browser.open(&world, &world.provider.authorize(&request, "bob"));
+    let request = AuthorizationRequest::read(again.location());
+    let end = browser.open(&world, &world.provider.authorize(&request, "bob"));
+    assert!(end.location().starts_with(&format!("{APP}/auth/signin?")), "{end:?}");
+    assert!(!is_in(&world, &browser));
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let transaction = Transaction::begin(&provider.id, return_to, max_age, self.now, random);
         let mut transaction = match purpose {
             Purpose::SignIn { is_kept } => transaction.with_persistence(is_kept),
+            Purpose::Repeat { is_kept } => transaction.with_persistence(is_kept).repeating(),
             Purpose::Silent { subject } => transaction.silently_for(subject),
             Purpose::StepUp { attempt, is_kept } => {
                 transaction.with_persistence(is_kept).stepping_up(attempt)
@@ -144,6 +145,11 @@ pub(super) enum Purpose<'a> {
     /// The user signs in.
     SignIn {
         /// Whether the user wants the session to stay when the browser closes.
+        is_kept: bool,
+    },
+    /// The user has just signed in, and signs in once more ([`repeat`](super::repeat)).
+    Repeat {
+        /// As for a sign-in.
         is_kept: bool,
     },
     /// The provider confirms the user of a session without asking.

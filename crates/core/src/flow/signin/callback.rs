@@ -156,6 +156,9 @@ impl<P: Platform> CallbackContext<'_, P> {
                 with_cookies(response, all)
             }
             CreatedSession::Redirect(address) => Response::redirect(address.as_str()),
+            CreatedSession::Ended => {
+                context.repeat_sign_in(self.provider, self.oauth, self.transaction).await?
+            }
         })
     }
 

@@ -70,7 +70,11 @@ impl<P: Platform> RequestContext<'_, P> {
             let begins = self.sign_in_time(&provider.id, sub, &claims).await;
             claims.insert("signed_in_at".to_owned(), begins.seconds().into());
         }
-        let session = self.store_tokens(Session::new(claims), confirmed).await;
+        let session = Session::new(claims);
+        if confirmed.is_none() && self.is_ended_by_provider(&session) {
+            return Ok(CreatedSession::Ended);
+        }
+        let session = self.store_tokens(session, confirmed).await;
         let (session, hint) = self.with_logout_hint(session, id_token.as_ref());
         let cookies = self
             .session_cookies(&session)
@@ -337,6 +341,8 @@ pub(crate) enum CreatedSession {
     Session(Vec<SetCookie>),
     /// There is no session yet: a hook sends the browser to this address first.
     Redirect(TrustedUrl),
+    /// There is none: the provider has ended it already.
+    Ended,
 }
 
 /// What the session is for.

@@ -81,6 +81,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 with_cookies(Response::redirect(form.return_to.as_str()), cookies)
             }
             CreatedSession::Redirect(to) => Response::redirect(to.as_str()),
+            CreatedSession::Ended => Response::redirect(self.sign_in_page(form.return_to.as_str())),
         };
         Ok(with_cookies(response, form.cookies))
     }

@@ -18,6 +18,7 @@ pub(crate) mod preview;
 pub(crate) mod profile;
 mod refresh_token;
 pub(crate) mod refreshed_user;
+mod repeat;
 pub(crate) mod sign_in;
 mod silent;
 pub(crate) mod step_up;
