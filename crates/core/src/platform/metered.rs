@@ -54,7 +54,8 @@ impl<P: Platform> Metered<P> {
         result: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let measured = |result: Option<&_>| Measured::Store { operation, outcome: store_outcome(result) };
-        timed(&self.inner, self.meter.as_deref(), result, measured).await
+        // Boxed: otherwise the future of every request would have its size.
+        timed(&self.inner, self.meter.as_deref(), Box::pin(result), measured).await
     }
 
     fn write(&self) {
@@ -146,7 +147,8 @@ pub(crate) async fn fetch_from<P: Platform>(
         let outcome = answer_outcome(result);
         Measured::Provider { provider: provider.to_owned(), endpoint, outcome }
     };
-    timed(platform, platform.meter(), platform.fetch(request), measured).await
+    // Boxed: otherwise the future of every request would have its size.
+    timed(platform, platform.meter(), Box::pin(platform.fetch(request)), measured).await
 }
 
 /// Measures an operation. That no one waits for its end is an outcome, too.
