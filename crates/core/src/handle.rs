@@ -13,6 +13,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::cors::ReadableRoute;
 use crate::flow::health::health;
 use crate::flow::host_role::HostRole;
+use crate::flow::pages::configuration::is_development;
 use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{RequestContext, RouteParams, responses};
@@ -21,7 +22,7 @@ use crate::guard::path::CanonicalPath;
 use crate::handle::routes::{Only, Route};
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
-use crate::platform::Platform;
+use crate::platform::{Meter, Metered, Platform, Sinks};
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::{Method, Request};
@@ -36,6 +37,23 @@ impl Vestibule {
     ///
     /// `request` is the head as it arrived; `body` is the platform's handle to the body, which is not read yet.
     pub async fn handle<P: Platform>(
+        &self,
+        platform: &P,
+        request: Request,
+        body: P::Body,
+    ) -> Outcome<P::UpstreamResponse> {
+        let is_development = || is_development(&request, self.config.edge);
+        let failed = &self.metrics_failed;
+        let platform = Metered::new(platform.clone(), self.config.metrics, failed, is_development);
+        let _end = platform.request();
+        let outcome = self.answer(&platform, request, body).await;
+        match platform.meter().and_then(Meter::server_timing) {
+            Some(value) => outcome.with_server_timing(value),
+            None => outcome,
+        }
+    }
+
+    async fn answer<P: Platform>(
         &self,
         platform: &P,
         request: Request,

@@ -198,7 +198,7 @@ impl<P> TestEnv<P> {
                 body: response.body,
                 forwarded: self.forwarder.heads().into_iter().nth(heads),
             },
-            Outcome::Forwarded { response, cookies, no_store } => Answer {
+            Outcome::Forwarded { response, cookies, no_store, server_timing } => Answer {
                 status: self.forwarder.status(response),
                 headers: self
                     .forwarder
@@ -207,6 +207,7 @@ impl<P> TestEnv<P> {
                     .chain(cookies.iter().map(ToString::to_string))
                     .map(|cookie| ("set-cookie", cookie))
                     .chain(no_store.then(|| ("cache-control", "private, no-store".to_owned())))
+                    .chain(server_timing.map(|value| ("server-timing", value)))
                     .collect(),
                 body: "from the upstream".to_owned(),
                 forwarded: self.forwarder.request(response),
