@@ -91,7 +91,7 @@ async fn respond(
         return convert::plain(400, "Bad request.").map(JsValue::from);
     };
     let platform = Workers::new(env, context, Rc::clone(&request));
-    let outcome = vestibule.handle(&platform, head, Incoming(Rc::clone(&request))).await;
+    let outcome = vestibule.handle(platform, head, Incoming(Rc::clone(&request))).await;
     convert::outcome_to_js(outcome, &request)
 }
 

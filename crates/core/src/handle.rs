@@ -38,15 +38,17 @@ impl Vestibule {
     /// `request` is the head as it arrived; `body` is the platform's handle to the body, which is not read yet.
     pub async fn handle<P: Platform>(
         &self,
-        platform: &P,
+        platform: P,
         request: Request,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
         let is_development = || is_development(&request, self.config.edge);
         let failed = &self.metrics_failed;
-        let platform = Metered::new(platform.clone(), self.config.metrics, failed, is_development);
+        let platform = Metered::new(platform, self.config.metrics, failed, is_development);
         let _end = platform.request();
-        let outcome = self.answer(&platform, request, body).await;
+        let to_https = self.to_https(&request);
+        let request = self.as_sent(request);
+        let outcome = self.answer(&platform, &request, to_https, body).await;
         match platform.meter().and_then(Meter::server_timing) {
             Some(value) => outcome.with_server_timing(value),
             None => outcome,
@@ -56,19 +58,18 @@ impl Vestibule {
     async fn answer<P: Platform>(
         &self,
         platform: &P,
-        request: Request,
+        request: &Request,
+        to_https: Option<Response>,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
-        let to_https = self.to_https(&request);
-        let request = self.as_sent(request);
-        let Some(context) = RequestContext::new(self, platform, &request) else {
+        let Some(context) = RequestContext::new(self, platform, request) else {
             return Outcome::Response(bad_request());
         };
         let path = match self.config.rules.canonical_path(&request.url) {
             Ok(path) => path,
             Err(refused) => {
                 context.log(Record::new(LogEvent::PathRejected, refused));
-                return Outcome::Response(self.for_person(&request, bad_request()));
+                return Outcome::Response(self.for_person(request, bad_request()));
             }
         };
         let own = path.below(&self.config.base_path);
@@ -115,7 +116,7 @@ impl Vestibule {
         match outcome {
             // Only scripts update a session, and they read why it failed.
             Outcome::Response(response) if route != Some(Route::UpdateSession) => {
-                Outcome::Response(self.for_person(&request, response))
+                Outcome::Response(self.for_person(request, response))
             }
             outcome => outcome,
         }

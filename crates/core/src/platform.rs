@@ -16,7 +16,7 @@ use crate::guard::headers::EdgeFields;
 use crate::log::{DataPoint, ErrorSource, Line, LogEvent, Record, RequestDetails};
 use crate::outcome::Outcome;
 pub use crate::platform::meter::Meter;
-pub(crate) use crate::platform::metered::{Metered, fetch_from};
+pub(crate) use crate::platform::metered::{Metered, answered, watch_provider};
 pub use crate::platform::waiting::join_all;
 pub(crate) use crate::platform::waiting::{answered_within, within};
 use crate::upstream::path_prefix::PathPrefix;

@@ -31,75 +31,79 @@ const PANELS: [Panel; 10] = [
         Shown::OverTime,
         "short",
         Metric::Decision,
-        "SELECT $timeSeries AS t, {outcome} AS outcome, SUM(_sample_interval * {count}) AS requests FROM ${dataset} WHERE FILTER GROUP BY t, outcome ORDER BY t",
+        "SELECT $timeSeries AS t, {outcome} AS outcome, SUM(_sample_interval * {count}) AS requests FROM ${dataset:raw} WHERE FILTER GROUP BY t, outcome ORDER BY t",
     ),
     (
         "Requests that may not pass, by rule",
         Shown::Table,
         "short",
         Metric::Decision,
-        "SELECT {rule} AS rule, {outcome} AS outcome, SUM(_sample_interval * {count}) AS requests FROM ${dataset} WHERE FILTER AND {outcome} != 'admitted' GROUP BY rule, outcome ORDER BY requests DESC LIMIT 50",
+        "SELECT {rule} AS rule, {outcome} AS outcome, SUM(_sample_interval * {count}) AS requests FROM ${dataset:raw} WHERE FILTER AND {outcome} != 'admitted' GROUP BY rule, outcome ORDER BY requests DESC LIMIT 50",
     ),
     (
         "Refreshes by outcome",
         Shown::OverTime,
         "short",
         Metric::Refresh,
-        "SELECT $timeSeries AS t, {outcome} AS outcome, SUM(_sample_interval * {count}) AS refreshes FROM ${dataset} WHERE FILTER GROUP BY t, outcome ORDER BY t",
+        "SELECT $timeSeries AS t, {outcome} AS outcome, SUM(_sample_interval * {count}) AS refreshes FROM ${dataset:raw} WHERE FILTER GROUP BY t, outcome ORDER BY t",
     ),
     (
         "Refreshes without new tokens, by provider",
         Shown::Table,
         "short",
         Metric::Refresh,
-        "SELECT {provider} AS provider, {outcome} AS outcome, SUM(_sample_interval * {count}) AS refreshes FROM ${dataset} WHERE FILTER AND {outcome} != 'renewed' AND {outcome} != 'renewed_elsewhere' GROUP BY provider, outcome ORDER BY refreshes DESC LIMIT 50",
+        "SELECT {provider} AS provider, {outcome} AS outcome, SUM(_sample_interval * {count}) AS refreshes FROM ${dataset:raw} WHERE FILTER AND {outcome} != 'renewed' AND {outcome} != 'renewed_elsewhere' GROUP BY provider, outcome ORDER BY refreshes DESC LIMIT 50",
     ),
     (
         "Provider: time by endpoint, 95th percentile",
         Shown::OverTime,
         "ms",
         Metric::Provider,
-        "SELECT $timeSeries AS t, {endpoint} AS endpoint, quantileExactWeighted(0.95)({max_ms}, _sample_interval) AS p95 FROM ${dataset} WHERE FILTER GROUP BY t, endpoint ORDER BY t",
+        "SELECT $timeSeries AS t, {endpoint} AS endpoint, quantileExactWeighted(0.95)({max_ms}, _sample_interval) AS p95 FROM ${dataset:raw} WHERE FILTER GROUP BY t, endpoint ORDER BY t",
     ),
     (
         "Provider: mean time by endpoint",
         Shown::OverTime,
         "ms",
         Metric::Provider,
-        "SELECT $timeSeries AS t, {endpoint} AS endpoint, SUM(_sample_interval * {total_ms}) / SUM(_sample_interval * {count}) AS mean FROM ${dataset} WHERE FILTER GROUP BY t, endpoint ORDER BY t",
+        "SELECT $timeSeries AS t, {endpoint} AS endpoint, SUM(_sample_interval * {total_ms}) / SUM(_sample_interval * {count}) AS mean FROM ${dataset:raw} WHERE FILTER GROUP BY t, endpoint ORDER BY t",
     ),
     (
         "Provider: requests that failed",
         Shown::Table,
         "short",
         Metric::Provider,
-        "SELECT {provider} AS provider, {endpoint} AS endpoint, {outcome} AS outcome, SUM(_sample_interval * {count}) AS requests FROM ${dataset} WHERE FILTER AND {outcome} != 'ok' GROUP BY provider, endpoint, outcome ORDER BY requests DESC LIMIT 50",
+        "SELECT {provider} AS provider, {endpoint} AS endpoint, {outcome} AS outcome, SUM(_sample_interval * {count}) AS requests FROM ${dataset:raw} WHERE FILTER AND {outcome} != 'ok' GROUP BY provider, endpoint, outcome ORDER BY requests DESC LIMIT 50",
     ),
     (
         "Store: operations",
         Shown::OverTime,
         "short",
         Metric::Store,
-        "SELECT $timeSeries AS t, {operation} AS operation, SUM(_sample_interval * {count}) AS operations FROM ${dataset} WHERE FILTER GROUP BY t, operation ORDER BY t",
+        "SELECT $timeSeries AS t, {operation} AS operation, SUM(_sample_interval * {count}) AS operations FROM ${dataset:raw} WHERE FILTER GROUP BY t, operation ORDER BY t",
     ),
     (
         "Store: time by operation, 95th percentile",
         Shown::OverTime,
         "ms",
         Metric::Store,
-        "SELECT $timeSeries AS t, {operation} AS operation, quantileExactWeighted(0.95)({max_ms}, _sample_interval) AS p95 FROM ${dataset} WHERE FILTER GROUP BY t, operation ORDER BY t",
+        "SELECT $timeSeries AS t, {operation} AS operation, quantileExactWeighted(0.95)({max_ms}, _sample_interval) AS p95 FROM ${dataset:raw} WHERE FILTER GROUP BY t, operation ORDER BY t",
     ),
     (
         "Store: operations that failed",
         Shown::Table,
         "short",
         Metric::Store,
-        "SELECT {operation} AS operation, {outcome} AS outcome, SUM(_sample_interval * {count}) AS operations FROM ${dataset} WHERE FILTER AND {outcome} != 'ok' GROUP BY operation, outcome ORDER BY operations DESC LIMIT 50",
+        "SELECT {operation} AS operation, {outcome} AS outcome, SUM(_sample_interval * {count}) AS operations FROM ${dataset:raw} WHERE FILTER AND {outcome} != 'ok' GROUP BY operation, outcome ORDER BY operations DESC LIMIT 50",
     ),
 ];
 
-/// The host filter is a part of every query. `%` is every host.
-const FILTER: &str = "$timeFilter AND index1 = 'METRIC' AND {host} LIKE '${host}'";
+/// A part of every query.
+const FILTER: &str = "$timeFilter AND index1 = 'METRIC'";
+
+/// Another one. `%` is every host. With a format Grafana itself fills in a variable: the plugin would quote the name of a
+/// table.
+const OF_HOST: &str = " AND {host} LIKE ${host:sqlstring}";
 
 const HEAD: &str = "\
 # Metrics
@@ -117,7 +121,8 @@ dataset = \"vestibule_metrics\"
 ```
 
 What a request did is added up and written at its end, in one go: one point for each line of what it did, 20 at most (Analytics
-Engine takes at least 25 in one request). Most requests have one point, the decision; it counts as a data point written in the
+Engine [takes 250 of one request](https://developers.cloudflare.com/analytics/analytics-engine/limits/), and keeps them for three
+months). Most requests have one point, the decision; it counts as a data point written in the
 [platform's prices](https://developers.cloudflare.com/analytics/analytics-engine/pricing/). What goes on after the response
 writes its own points, within the same 20. No request waits for them, and none fails because of them: a binding that is missing is
 named at the start (`configuration_advice`) and once in each process (`metrics_not_written`).
@@ -207,9 +212,7 @@ fn every_query_uses_only_names_of_the_table() {
         let (title, query, entry) = (panel.0, query(panel), panel.3.entry());
         let texts: Vec<&str> = query.split('\'').skip(1).step_by(2).collect();
         for text in texts {
-            let is_known = text == "${host}"
-                || text == entry.name
-                || entry.outcomes.iter().any(|(outcome, _)| *outcome == text);
+            let is_known = text == entry.name || entry.outcomes.iter().any(|(outcome, _)| *outcome == text);
             assert!(is_known, "{title}: {text}");
         }
         for column in named(panel.4) {
@@ -218,7 +221,7 @@ fn every_query_uses_only_names_of_the_table() {
                 || entry.has_time && ["total_ms", "max_ms"].contains(&column);
             assert!(is_of_metric, "{title}: {} has no {column}", entry.name);
         }
-        assert!(query.contains("_sample_interval") && query.contains("FROM ${dataset} "), "{title}");
+        assert!(query.contains("_sample_interval") && query.contains("FROM ${dataset:raw} "), "{title}");
     }
 }
 
@@ -232,14 +235,19 @@ fn compare(path: &str, wanted: &str) {
     assert!(written == wanted, "{} is behind the table: {COMMAND}", path.display());
 }
 
-/// The names in braces.
+/// The names in braces, without the variables of Grafana.
 fn named(query: &str) -> Vec<&str> {
     let names = query.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
-    names.map(|(name, _)| name).filter(|name| *name != "dataset" && *name != "host").collect()
+    names.map(|(name, _)| name).filter(|name| !name.contains(':')).collect()
 }
 
 fn query(panel: &Panel) -> String {
-    let filter = FILTER.replace("METRIC", panel.3.entry().name);
+    filled_in(panel, &[FILTER, OF_HOST].concat())
+}
+
+/// The query with this filter, and with the columns of the dataset in place of the names of the table.
+fn filled_in(panel: &Panel, filter: &str) -> String {
+    let filter = filter.replace("METRIC", panel.3.entry().name);
     let query = panel.4.replace("FILTER", &filter);
     let texts = METRIC_TEXTS.iter().enumerate().map(|(n, (name, _))| (*name, format!("blob{}", n + 1)));
     let numbers = METRIC_NUMBERS.iter().enumerate().map(|(n, (name, _))| (*name, format!("double{}", n + 1)));
@@ -280,7 +288,7 @@ fn document() -> String {
         }
     }
     text.push_str(QUERIES.strip_suffix('\n').unwrap());
-    let by_rule = query(&PANELS[1]).replace("${dataset}", "vestibule_metrics").replace("${host}", "%");
+    let by_rule = filled_in(&PANELS[1], FILTER).replace("${dataset:raw}", "vestibule_metrics");
     text.push_str(&by_rule.replace("$timeFilter", "timestamp > NOW() - INTERVAL '1' DAY"));
     text.push_str("\"\n");
     let titles: Vec<&str> = PANELS.iter().map(|panel| panel.0).collect();

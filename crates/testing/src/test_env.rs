@@ -191,7 +191,7 @@ impl<P> TestEnv<P> {
             headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
         };
         let heads = self.forwarder.heads().len();
-        match self.vestibule.handle(&self.platform, request, body.to_vec()).await {
+        match self.vestibule.handle(self.platform.clone(), request, body.to_vec()).await {
             Outcome::Response(response) => Answer {
                 status: response.status,
                 headers: response.headers,

@@ -31,8 +31,8 @@ pub struct Meter {
 impl Meter {
     /// `None` if nothing is to be measured.
     pub(super) fn new(has_dataset: bool, shows_time: bool, has_failed: &Rc<Cell<bool>>) -> Option<Self> {
-        let has_failed = Rc::clone(has_failed);
-        (has_dataset || shows_time).then(|| Self { has_failed, has_dataset, shows_time, ..Self::default() })
+        let new = || Self { has_failed: Rc::clone(has_failed), has_dataset, shows_time, ..Self::default() };
+        (has_dataset || shows_time).then(new)
     }
 
     /// What the points of this request have as its host. The first name stays.

@@ -4,7 +4,6 @@
 //! `[vars.AUTH.metrics]` there is nothing but one branch at each operation.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -48,14 +47,8 @@ impl<P: Platform> Metered<P> {
         RequestEnd(self)
     }
 
-    async fn stored<T>(
-        &self,
-        operation: &'static str,
-        result: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let measured = |result: Option<&_>| Measured::Store { operation, outcome: store_outcome(result) };
-        // Boxed: otherwise the future of every request would have its size.
-        timed(&self.inner, self.meter.as_deref(), Box::pin(result), measured).await
+    fn watch(&self, operation: &'static str) -> Option<Watch<'_, P>> {
+        Watch::begin(&self.inner, self.meter.as_deref(), Operation::Store(operation))
     }
 
     fn write(&self) {
@@ -85,85 +78,83 @@ impl<P: Platform> Drop for RequestEnd<'_, P> {
     }
 }
 
-/// Measures one operation until its end, or until it is dropped.
-struct Watch<'a, C: Clock, T, M: Fn(Option<&T>) -> Measured> {
+/// Measures one operation until its end. That no one waits for its end is an outcome, too: the watch is then dropped.
+pub(crate) struct Watch<'a, C: Clock> {
     clock: &'a C,
     meter: &'a Meter,
     begun: Timestamp,
-    measured: M,
-    is_done: bool,
-    of: PhantomData<fn(&T)>,
+    operation: Operation<'a>,
+    outcome: &'static str,
 }
 
-impl<C: Clock, T, M: Fn(Option<&T>) -> Measured> Watch<'_, C, T, M> {
-    fn end(&mut self, result: Option<&T>) {
-        self.is_done = true;
-        let time = self.clock.now().since(self.begun);
-        self.meter.count((self.measured)(result), u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+/// What takes time.
+enum Operation<'a> {
+    Store(&'static str),
+    Provider { provider: &'a str, endpoint: &'static str },
+}
+
+impl<'a, C: Clock> Watch<'a, C> {
+    fn begin(clock: &'a C, meter: Option<&'a Meter>, operation: Operation<'a>) -> Option<Self> {
+        meter.map(|meter| Self { clock, meter, begun: clock.now(), operation, outcome: ABANDONED })
     }
 }
 
-impl<C: Clock, T, M: Fn(Option<&T>) -> Measured> Drop for Watch<'_, C, T, M> {
+impl<C: Clock> Drop for Watch<'_, C> {
     fn drop(&mut self) {
-        if !self.is_done {
-            self.end(None);
-        }
+        let outcome = self.outcome;
+        let measured = match self.operation {
+            Operation::Store(operation) => Measured::Store { operation, outcome },
+            Operation::Provider { provider, endpoint } => {
+                Measured::Provider { provider: provider.to_owned(), endpoint, outcome }
+            }
+        };
+        let time = self.clock.now().since(self.begun);
+        self.meter.count(measured, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     }
+}
+
+/// Begins to measure a request to an endpoint of a provider, which [`answered`] ends.
+pub(crate) fn watch_provider<'a, P: Platform>(
+    platform: &'a P,
+    provider: &'a str,
+    endpoint: &'static str,
+) -> Option<Watch<'a, P>> {
+    Watch::begin(platform, platform.meter(), Operation::Provider { provider, endpoint })
+}
+
+/// Ends the measurement of a request to a provider with its answer.
+pub(crate) fn answered<C: Clock>(
+    watch: Option<Watch<'_, C>>,
+    answer: Result<FetchResponse, FetchError>,
+) -> Result<FetchResponse, FetchError> {
+    if let Some(mut watch) = watch {
+        watch.outcome = match &answer {
+            Ok(answer) if answer.status < 400 => "ok",
+            Ok(answer) if answer.status < 500 => "refused",
+            Ok(_) => "failed",
+            Err(FetchError::Timeout(_)) => "timeout",
+            Err(FetchError::TooLarge(_)) => "too_large",
+            Err(FetchError::Connection(_)) => "unreachable",
+        };
+    }
+    answer
+}
+
+/// Ends the measurement of an operation of the store with its result.
+fn stored<C: Clock, T>(watch: Option<Watch<'_, C>>, result: Result<T, StoreError>) -> Result<T, StoreError> {
+    if let Some(mut watch) = watch {
+        watch.outcome = match &result {
+            Ok(_) => "ok",
+            Err(StoreError::Missing(_)) => "missing",
+            Err(StoreError::Busy) => "busy",
+            Err(StoreError::Failed(_)) => "failed",
+        };
+    }
+    result
 }
 
 /// No one waited for it any more.
 const ABANDONED: &str = "abandoned";
-
-fn store_outcome<T>(result: Option<&Result<T, StoreError>>) -> &'static str {
-    match result {
-        Some(Ok(_)) => "ok",
-        Some(Err(StoreError::Missing(_))) => "missing",
-        Some(Err(StoreError::Busy)) => "busy",
-        Some(Err(StoreError::Failed(_))) => "failed",
-        None => ABANDONED,
-    }
-}
-
-fn answer_outcome(result: Option<&Result<FetchResponse, FetchError>>) -> &'static str {
-    match result {
-        Some(Ok(answer)) if answer.status < 400 => "ok",
-        Some(Ok(answer)) if answer.status < 500 => "refused",
-        Some(Ok(_)) => "failed",
-        Some(Err(FetchError::Timeout(_))) => "timeout",
-        Some(Err(FetchError::TooLarge(_))) => "too_large",
-        Some(Err(FetchError::Connection(_))) => "unreachable",
-        None => ABANDONED,
-    }
-}
-
-/// Sends a request to an endpoint of a provider, and measures it.
-pub(crate) async fn fetch_from<P: Platform>(
-    platform: &P,
-    provider: &str,
-    endpoint: &'static str,
-    request: FetchRequest,
-) -> Result<FetchResponse, FetchError> {
-    let measured = |result: Option<&_>| {
-        let outcome = answer_outcome(result);
-        Measured::Provider { provider: provider.to_owned(), endpoint, outcome }
-    };
-    // Boxed: otherwise the future of every request would have its size.
-    timed(platform, platform.meter(), Box::pin(platform.fetch(request)), measured).await
-}
-
-/// Measures an operation. That no one waits for its end is an outcome, too.
-async fn timed<T>(
-    clock: &impl Clock,
-    meter: Option<&Meter>,
-    operation: impl Future<Output = T>,
-    measured: impl Fn(Option<&T>) -> Measured,
-) -> T {
-    let Some(meter) = meter else { return operation.await };
-    let mut watch = Watch { clock, meter, begun: clock.now(), measured, is_done: false, of: PhantomData };
-    let result = operation.await;
-    watch.end(Some(&result));
-    result
-}
 
 impl<P: Platform> Sinks for Metered<P> {
     async fn send_to_queue(&self, messages: &[String]) -> Result<(), StoreError> {
@@ -189,25 +180,25 @@ impl<P: Platform> Store for Metered<P> {
     }
 
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.stored("read", self.inner.read_store(key)).await
+        stored(self.watch("read"), self.inner.read_store(key).await)
     }
 
     async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
-        self.stored("read_many", self.inner.read_store_many(keys)).await
+        stored(self.watch("read_many"), self.inner.read_store_many(keys).await)
     }
 
     async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
-        self.stored("write", self.inner.write_store(key, value, lifetime)).await
+        stored(self.watch("write"), self.inner.write_store(key, value, lifetime).await)
     }
 
     async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
-        self.stored("delete", self.inner.delete_store(key)).await
+        stored(self.watch("delete"), self.inner.delete_store(key).await)
     }
 }
 
 impl<P: Platform> Lock for Metered<P> {
     async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
-        self.stored("lock", self.inner.call_lock(name, call)).await
+        stored(self.watch("lock"), self.inner.call_lock(name, call).await)
     }
 }
 
@@ -357,6 +348,10 @@ impl<P: Platform> Forwarder for Metered<P> {
 
     fn body_again(&self, bytes: &[u8]) -> Result<P::Body, BodyError> {
         self.inner.body_again(bytes)
+    }
+
+    fn unless_missing(&self, response: P::UpstreamResponse) -> Option<P::UpstreamResponse> {
+        self.inner.unless_missing(response)
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
