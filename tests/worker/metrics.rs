@@ -40,7 +40,7 @@ fn only_a_developers_own_machine_sees_server_timing_also_of_an_upstream() {
         let response = env.client().get(url).send();
         response.header("server-timing").map(str::to_owned)
     };
-    let local = timing("http://localhost/about").unwrap_or_default();
+    let local = timing(&format!("http://{}/about", env.address())).unwrap_or_default();
     assert!(local.starts_with("provider;dur="), "{local:?}");
     assert_eq!(timing(&format!("{APP}/about")), None);
 }
