@@ -159,7 +159,7 @@ fn a_refresh_that_fails_says_so_and_what_the_provider_answered() {
     let world = site();
     let mut bob = signed_in(&world, "bob");
     world.pass(EXPIRED);
-    world.http.token_time.set(Duration::from_secs(60));
+    world.http.token_time.set(Duration::from_mins(1));
     bob.fetch(&world, &format!("{APP}/api"));
     world.clock.run(world.clock.sleep(SECOND * 30));
     let points = written(&world).concat();
