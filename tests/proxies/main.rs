@@ -58,7 +58,7 @@ macro_rules! with_proxy {
             }
 
             #[test]
-            fn pages_of_other_origins_open_no_websocket_and_send_no_form() {
+            fn cross_site_request_forgery_pages_of_other_origins_open_no_websocket_and_send_no_form() {
                 scenarios::other_origins(Proxy::$kind);
             }
 

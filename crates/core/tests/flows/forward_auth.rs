@@ -767,7 +767,7 @@ fn envoy_gets_every_cookie_of_a_refreshed_session_as_set_cookie() {
 }
 
 #[test]
-fn cross_site_websockets_are_refused_although_proxies_leave_upgrade_out_of_what_they_ask() {
+fn cross_site_request_forgery_a_websocket_is_refused_although_proxies_leave_upgrade_out_of_what_they_ask() {
     let world = believing("x-forwarded", &json!({ "cookies": { "domain": "example.com" } }));
     let mut alice = signed_in(&world, "alice");
     for handshake in [
