@@ -802,3 +802,22 @@ fn behind_a_proxy_that_ends_tls_a_site_whose_login_url_is_https_is_on_https() {
         "https://auth.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard"
     );
 }
+
+#[test]
+fn with_a_cookie_domain_the_session_comes_before_what_removes_cookies_of_the_host() {
+    let large = |value: &mut Value| value["padding"] = json!("p".repeat(6000));
+    let world = believing(
+        "x-original",
+        &json!({ "cookies": { "domain": "example.com" }, "claims": { "padding": "profile.padding" } }),
+    );
+    world.provider.alters_answer_at("userinfo", large);
+    let mut alice = signed_in(&world, "alice");
+    world.pass(Duration::from_hours(25));
+    let answer = ask_as_nginx(&world, &mut alice, "/dashboard", &[]);
+    assert_eq!(answer.status, 204);
+    let cookies = (1..=16).map(|n| format!("x-vestibule-set-cookie-{n}"));
+    let cookies: Vec<&str> = cookies.filter_map(|name| answer.headers.get(&name)).collect();
+    let of_domain = cookies.iter().take_while(|cookie| cookie.contains("; Domain=example.com")).count();
+    assert!((2..=4).contains(&of_domain) && of_domain < cookies.len(), "{cookies:?}");
+    assert!(cookies.iter().skip(of_domain).all(|cookie| cookie.contains("=; Max-Age=0")), "{cookies:?}");
+}

@@ -158,7 +158,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 || forward_auth::path_below(self.request, &self.config().base_path).is_some())
     }
 
-    /// 204, or 200 for Envoy: the request may pass. The response has the header fields for the upstream, and the cookies for the browser.
+    /// 204, or 200 for Envoy: the request may pass. The response has the header fields for the upstream, and the cookies for
+    /// the browser.
     async fn allowed_response(
         &self,
         Admitted { route, session, cookies, .. }: Admitted<'_>,
@@ -183,6 +184,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut cookies = self.cookies_still_valid(session, cookies).await;
         // Proxies have a line for each cookie of a session, and the hint of an earlier ID token is good, too.
         cookies.retain(|cookie| !logout_hint::is_hint(&self.names, cookie.name()));
+        // A proxy with fewer lines than cookies loses the last ones. These are what removes a cookie of another deployment,
+        // on this host only or on the whole domain, and not a part of the session.
+        let has_domain = self.cookie_domain().is_some();
+        cookies.sort_by_key(|cookie| cookie.has_domain() != has_domain);
         if headers.is_some() && !cookies.is_empty() {
             // For the proxy to set as `Cache-Control`: no cache may keep a response that sets a cookie.
             answer.headers.set("x-vestibule-cache-control", "private, no-store");
