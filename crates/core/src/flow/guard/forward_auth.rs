@@ -23,6 +23,7 @@ use crate::platform::Platform;
 use crate::session::logout_hint;
 use crate::upstream::Assertion;
 use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
 
@@ -184,10 +185,6 @@ impl<P: Platform> RequestContext<'_, P> {
         let mut cookies = self.cookies_still_valid(session, cookies).await;
         // Proxies have a line for each cookie of a session, and the hint of an earlier ID token is good, too.
         cookies.retain(|cookie| !logout_hint::is_hint(&self.names, cookie.name()));
-        // A proxy with fewer lines than cookies loses the last ones. These are what removes a cookie of another deployment,
-        // on this host only or on the whole domain, and not a part of the session.
-        let has_domain = self.cookie_domain().is_some();
-        cookies.sort_by_key(|cookie| cookie.has_domain() != has_domain);
         if headers.is_some() && !cookies.is_empty() {
             // For the proxy to set as `Cache-Control`: no cache may keep a response that sets a cookie.
             answer.headers.set("x-vestibule-cache-control", "private, no-store");
@@ -195,7 +192,12 @@ impl<P: Platform> RequestContext<'_, P> {
         // nginx and Caddy copy only one value of a header field. A part of a session's cookies would end the session, so
         // each cookie has its own field.
         if headers.is_some() && !is_envoy {
-            for (n, cookie) in cookies.iter().enumerate() {
+            // A proxy with fewer lines than cookies loses the last ones. These are what removes a cookie of another
+            // deployment, on this host only or on the whole domain, and not a part of the session.
+            let has_domain = self.cookie_domain().is_some();
+            let mut by_need: Vec<&SetCookie> = cookies.iter().collect();
+            by_need.sort_by_key(|cookie| cookie.has_domain() != has_domain);
+            for (n, cookie) in by_need.into_iter().enumerate() {
                 answer.headers.set(&format!("x-vestibule-set-cookie-{}", n + 1), cookie.to_string());
             }
         }
