@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     apps, bench, browser, build, check, conformance, dev, examples, frameworks, hashed_user, interop, layers,
-    migrate, model, providers, race, release, test,
+    migrate, model, providers, proxies, race, release, test,
 };
 
 /// The commands for developers and CI in this repository.
@@ -70,6 +70,11 @@ pub(crate) enum Command {
     ///
     /// Each page that a rule guards has to be refused under every name that the framework has for it.
     Frameworks(frameworks::Options),
+
+    /// Run real proxies that ask the Worker about every request: nginx, Traefik, Caddy, HAProxy, Envoy
+    ///
+    /// They have the configurations of docs/proxies.md.
+    Proxies(proxies::Options),
 
     /// Move two real applications behind the Worker by the steps of docs/migrating.md: next-auth 5 and 4
     ///
@@ -139,6 +144,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "apps",
             "examples",
             "frameworks",
+            "proxies",
             "migrate",
             "interop",
             "package",

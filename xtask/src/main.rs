@@ -23,6 +23,7 @@ mod model;
 mod package;
 mod project;
 mod providers;
+mod proxies;
 mod public_suffixes;
 mod race;
 mod release;
@@ -73,6 +74,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Migrate(options) => migrate::migrate(&project, *options),
         Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
+        Command::Proxies(options) => proxies::proxies(&project, options),
         Command::Conformance(options) => conformance::conformance(&project, options),
         Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),

@@ -65,6 +65,9 @@ impl Vestibule {
         let Some(context) = RequestContext::new(self, platform, request) else {
             return Outcome::Response(bad_request());
         };
+        if context.is_of_envoy() {
+            return Outcome::Response(context.forward_auth().await);
+        }
         let path = match self.config.rules.canonical_path(&request.url) {
             Ok(path) => path,
             Err(refused) => {
