@@ -31,6 +31,7 @@ pub(crate) const RUNTIME: Runtime = Runtime {
         request_id: None,
     },
     decrypts_rsa: false,
+    signs_rsa: false,
     set_secret: "export, and name with --env,",
     local_secrets: "the environment",
 };

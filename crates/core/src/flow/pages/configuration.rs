@@ -110,6 +110,7 @@ mod tests {
         sinks: &[],
         login_limits: "",
         decrypts_rsa: false,
+        signs_rsa: true,
         set_secret: "set",
         local_secrets: "a-file",
     };
