@@ -148,6 +148,7 @@ mod tests {
         revocations: &[],
         leases: &[],
         sinks: &[],
+        metrics: &[],
         login_limits: "",
         services: &[],
         targets: "",

@@ -21,6 +21,8 @@ pub struct Runtime {
     pub revocations: &'static [Revocation],
     /// The values of `AUTH.audit.sinks` in addition to `log` and URLs.
     pub sinks: &'static [RuntimeSink],
+    /// The values of `AUTH.metrics.sink` in addition to `none`.
+    pub metrics: &'static [RuntimeSink],
     /// The advice where the runtime does not count attempts to sign in.
     pub login_limits: &'static str,
     /// The prefixes of an upstream's `to` that select a service of the runtime, for example `service:`. What follows the
@@ -79,10 +81,10 @@ pub struct Revocation {
     pub advice: &'static str,
 }
 
-/// Where lines of the audit log can go.
+/// Where lines of the audit log, or metrics, can go.
 #[derive(Debug)]
 pub struct RuntimeSink {
-    /// The value of `AUTH.audit.sinks` that selects it.
+    /// The value of `AUTH.audit.sinks` or `AUTH.metrics.sink` that selects it.
     pub value: &'static str,
     /// What it is.
     pub kind: SinkKind,

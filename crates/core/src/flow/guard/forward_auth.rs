@@ -94,7 +94,10 @@ impl<P: Platform> RequestContext<'_, P> {
                 );
             }
             Ok(access) => original.admit(access, Browser::BehindProxy).await,
-            Err(denied) => Err(denied),
+            Err(denied) => {
+                original.count_early_denial(&denied);
+                Err(denied)
+            }
         };
         match admitted {
             Ok(admitted) => original.allowed_response(admitted, Some(headers)).await,
