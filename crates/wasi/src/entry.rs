@@ -39,7 +39,7 @@ pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
     };
     let platform = Wasi { vestibule: vestibule.clone() };
     let method = head.method.clone();
-    match vestibule.handle(&platform, head, body).await {
+    match vestibule.handle(platform, head, body).await {
         Outcome::Response(response) => send(response, &method, to).await,
         Outcome::Forwarded { mut response, cookies, no_store } => {
             if no_store || !cookies.is_empty() {

@@ -29,7 +29,7 @@ pub(super) fn command(
     let secrets = fs::read_to_string(project.path("demo/dev.vars")).context("cannot read demo/dev.vars")?;
     let secrets = secrets.lines().filter(|line| !line.starts_with('#'));
     for (name, value) in secrets.filter_map(|line| line.split_once('=')) {
-        command.args(["--env", name]).env(name, value);
+        command.args(["--env", name]).env(name, value.trim_matches('"'));
     }
     command.arg(&component.file);
     Ok(command)
