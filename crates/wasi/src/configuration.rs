@@ -8,7 +8,9 @@ use vestibule_core::Vestibule;
 use vestibule_core::config::error::{ConfigError, ConfigErrors};
 use vestibule_core::config::{Config, Source, Sources};
 use vestibule_core::http::headers::Headers;
+use vestibule_core::http::url::Url;
 use vestibule_core::log::{LogEvent, Record};
+use vestibule_core::upstream::Target;
 
 use crate::platform;
 use crate::runtime::{CLIENT_ADDRESS, FILE, RUNTIME, VARIABLE};
@@ -19,6 +21,9 @@ const LAID_IN: Option<&str> = option_env!("VESTIBULE_WASI_CONFIGURATION");
 
 /// The variable that says whether a proxy in front sets `X-Forwarded-Proto` and `X-Forwarded-For`.
 const TRUST_PROXY: &str = "AUTH_TRUST_PROXY";
+
+/// The variable with the URL of the server behind, where an upstream, or none, says `to = "origin"`.
+const ORIGIN: &str = "AUTH_ORIGIN_URL";
 
 thread_local! {
     static VESTIBULE: OnceCell<Result<Vestibule, ConfigErrors>> = const { OnceCell::new() };
@@ -71,6 +76,11 @@ fn secret(name: &str) -> Option<String> {
     }
     let text = std::fs::read_to_string(format!("secrets/{name}")).ok()?;
     Some(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The server behind, for `to = "origin"`. `None` if none is named, or if what is named is no URL.
+pub(crate) fn origin() -> Option<Target> {
+    Url::parse(&std::env::var(ORIGIN).ok()?).ok().map(Target::Url)
 }
 
 /// What stands in front of the host.

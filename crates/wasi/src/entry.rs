@@ -41,7 +41,10 @@ pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
     let method = head.method.clone();
     match vestibule.handle(platform, head, body).await {
         Outcome::Response(response) => send(response, &method, to).await,
-        Outcome::Forwarded { mut response, cookies, no_store } => {
+        Outcome::Forwarded { mut response, cookies, no_store, server_timing } => {
+            if let Some(times) = server_timing {
+                response.headers.append("server-timing", times);
+            }
             if no_store || !cookies.is_empty() {
                 not_stored(&mut response.headers, &cookies);
             }

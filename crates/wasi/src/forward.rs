@@ -9,6 +9,7 @@ use vestibule_core::upstream::Target;
 
 use crate::body::Body;
 use crate::client::{self, Received};
+use crate::configuration;
 use crate::platform::Wasi;
 
 impl Forwarder for Wasi {
@@ -28,7 +29,14 @@ impl Forwarder for Wasi {
         if forward.request.headers.contains("sec-websocket-key") {
             return Ok(Received { status: 501, headers: Headers::new(), body: None });
         }
-        let mut response = send(&forward, body).await?;
+        let origin = configuration::origin();
+        let forward = Forward { target: server(&forward, origin.as_ref())?, ..forward };
+        let request = forward.request;
+        let url = forward.url();
+        let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
+        let headers = forward.changes.applied_to(&request.headers);
+        let sent = client::send(&request.method, &url, &headers, body);
+        let mut response = sent.await.map_err(ForwardError::Unreachable)?;
         let location = response.headers.get("location").and_then(|location| forward.location(location));
         if let Some(location) = location {
             response.headers.set("location", location);
@@ -39,7 +47,7 @@ impl Forwarder for Wasi {
     async fn forward_streaming(&self, forward: Forward<'_>, body: Body) -> Outcome<Received> {
         let (request, edge) = (forward.request, forward.edge);
         match self.forward(forward, body).await {
-            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
+            Ok(response) => Outcome::forwarded(response),
             Err(error) => {
                 self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
                 Outcome::Response(self.vestibule.upstream_failure(request.clone(), &error))
@@ -84,11 +92,9 @@ impl Forwarder for Wasi {
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let origin = match forward.target {
-            Target::Url(other) => other.origin(),
-            Target::Origin | Target::Service(_) => return Err(no_origin()),
-        };
-        let url = format!("{origin}{}", forward.path());
+        let origin = configuration::origin();
+        let Target::Url(server) = server(&forward, origin.as_ref())? else { return Err(no_origin()) };
+        let url = format!("{}{}", server.origin(), forward.path());
         let mut headers = forward.changes.applied_to(&forward.request.headers);
         headers.remove("content-length");
         let received = client::send(&forward.request.method, &url, &headers, Body::of(&[]))
@@ -98,16 +104,15 @@ impl Forwarder for Wasi {
     }
 }
 
-async fn send(forward: &Forward<'_>, body: Body) -> Result<Received, ForwardError> {
-    let Target::Url(_) = forward.target else { return Err(no_origin()) };
-    let request = forward.request;
-    let url = forward.url();
-    let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
-    let headers = forward.changes.applied_to(&request.headers);
-    client::send(&request.method, &url, &headers, body).await.map_err(ForwardError::Unreachable)
+/// The server that the request goes to; `origin` in place of the network's own.
+fn server<'a>(forward: &Forward<'a>, origin: Option<&'a Target>) -> Result<&'a Target, ForwardError> {
+    match forward.target {
+        Target::Url(_) => Ok(forward.target),
+        Target::Origin => origin.ok_or_else(no_origin),
+        Target::Service(_) => Err(no_origin()),
+    }
 }
 
-/// Only where a network has its own origin behind a name can a request go there.
 fn no_origin() -> ForwardError {
-    ForwardError::NoService("origin behind this host; an upstream names a URL".to_owned())
+    ForwardError::NoService("origin server: set AUTH_ORIGIN_URL to its URL".to_owned())
 }
