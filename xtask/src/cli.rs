@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     apps, bench, browser, build, check, conformance, dev, examples, frameworks, hashed_user, interop, layers,
-    migrate, model, providers, proxies, race, release, test,
+    migrate, model, providers, proxies, race, release, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -101,6 +101,9 @@ pub(crate) enum Command {
     /// Prints how long each step took.
     Package,
 
+    /// Build the component for wasi:http, and walk through the demo with it in wasmtime, in a browser
+    Wasi(wasi::Options),
+
     Bench(bench::Arguments),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
@@ -151,6 +154,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "conformance",
             "providers",
             "commands",
+            "wasi",
         ],
     ),
     ("Measure", &["bench", "race", "model"]),

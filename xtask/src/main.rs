@@ -34,6 +34,7 @@ mod time;
 mod tools;
 
 mod vocabulary;
+mod wasi;
 mod workspace;
 
 use std::ffi::OsString;
@@ -82,6 +83,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
+        Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),

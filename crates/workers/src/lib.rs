@@ -131,6 +131,7 @@ pub const RUNTIME: Runtime = Runtime {
         request_id: Some("cf-ray"),
     },
     decrypts_rsa: true,
+    signs_rsa: true,
     set_secret: "wrangler secret put",
     local_secrets: ".dev.vars",
 };

@@ -162,6 +162,7 @@ mod tests {
             request_id: None,
         },
         decrypts_rsa: false,
+        signs_rsa: true,
         set_secret: "set",
         local_secrets: "a file",
     };

@@ -41,6 +41,8 @@ pub struct Runtime {
     /// Whether [`Crypto::decrypt_oaep`](vestibule_oidc::jose::crypto::Crypto::decrypt_oaep) works: the runtime's own cryptography
     /// decrypts with RSA keys.
     pub decrypts_rsa: bool,
+    /// Whether [`Crypto::sign`](vestibule_oidc::jose::crypto::Crypto::sign) signs with RSA keys.
+    pub signs_rsa: bool,
     /// The command that sets a secret; the name of the secret follows it.
     pub set_secret: &'static str,
     /// The file that holds the secrets while a developer runs the site.

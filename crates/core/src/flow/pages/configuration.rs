@@ -112,6 +112,7 @@ mod tests {
         metrics: &[],
         login_limits: "",
         decrypts_rsa: false,
+        signs_rsa: true,
         set_secret: "set",
         local_secrets: "a-file",
     };
