@@ -19,6 +19,9 @@ const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"]
 /// The configuration in its own file.
 const OWN: &str = "vestibule.toml";
 
+/// What it is compiled into.
+const COMPILED: &str = "vestibule.config.js";
+
 /// Reads the file that was named and those beside it. For a directory, the files in it.
 pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
     let named = Path::new(named);
@@ -38,9 +41,12 @@ pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
     if wrangler.is_none() && own.is_none() {
         bail!("{} has neither a wrangler.toml nor a {OWN}", directory.display());
     }
+    let compiled = own.as_deref().and_then(Path::parent).and_then(|beside| existing(beside, COMPILED));
     Ok(ConfigFiles {
         wrangler: wrangler.as_deref().map(file).transpose()?,
         vestibule: own.as_deref().map(file).transpose()?,
+        // What cannot be read is nothing that was compiled.
+        compiled: compiled.and_then(|path| file(&path).ok()),
         dev_vars: dev_vars(&directory, files)?,
         secrets: files.secrets.as_deref().map(secrets).transpose()?,
         environment: files.env.clone(),
