@@ -9,6 +9,7 @@ const COMMANDS = {
   check: "say everything that the Worker would refuse, with file, line and column",
   explain: "say how the rules treat a request, or what each lets through for whom",
   compile: "make vestibule.config.js of vestibule.toml, if it has no mistake",
+  who: "say which user a hash in the audit log is",
   verify: "compare the files of this package with their checksums",
 };
 
