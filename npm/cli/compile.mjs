@@ -11,6 +11,7 @@ has a mistake, nothing is written and the exit code is 1, so that a build ends b
 
   [build]
   command = "npx @vestibule-auth/edge compile"
+  watch_dir = "vestibule.toml"
 
   --out FILE         another name for the module
 ${FILES}
