@@ -13,6 +13,8 @@ configuration is [vars.AUTH], wrangler can check it before each deployment:
   [build]
   command = "npx @vestibule-auth/edge check --errors-only"
 
+With a mistake nothing is deployed. \`wrangler dev\` goes on, and its Worker shows the mistake in the browser.
+
   --errors-only      print nothing but mistakes, ask for no secrets, and compare this package with its checksums: for [build]
   --json             print the findings as JSON
   --live             ask the providers, too: metadata, keys, the redirect URI, the clock; and whether the origin answers
@@ -50,7 +52,9 @@ export function run(args) {
     const { report, text, errors } = values.live ? await live(input, values.site ?? []) : await ask("check", { input });
     if (isForBuild) process.stderr.write(errors);
     else process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : text);
-    return report.errors > 0 ? 1 : 0;
+    // `wrangler dev` would end: its Worker shows the mistakes in the browser, and the next change may mend them.
+    const isShown = isForBuild && process.env.WRANGLER_COMMAND === "dev";
+    return report.errors > 0 && !isShown ? 1 : 0;
   });
 }
 

@@ -174,6 +174,9 @@ test("before a deployment check prints nothing but mistakes, and asks for no sec
   const { code, out, err } = await run(["check", "--errors-only"], path);
   assert.equal(code, 1);
   assert.equal(out, "");
+  // `wrangler dev` goes on: its Worker shows the mistake.
+  const inDevelopment = await run(["check", "--errors-only"], path, { env: { WRANGLER_COMMAND: "dev" } });
+  assert.deepEqual(inDevelopment, { code: 0, out, err });
   assert.match(err, /^wrangler\.toml:7:1: error: AUTH\.default_access: .*did you mean "signed-in"\?\n$/);
 });
 
