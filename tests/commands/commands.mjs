@@ -233,6 +233,17 @@ test("who says whose hash it is, with the secret from the input, a file, the env
   assert.match(wrong.err, /"alice" is not PROVIDER:SUB/);
 });
 
+test("who names the users of lines that the core wrote", async () => {
+  // crates/core/tests/flows/audit.rs wrote them, with the secret of crates/testing.
+  const lines = readFileSync(join(ROOT, "crates/core/tests/flows/audit/lines.ndjson"), "utf8");
+  const [, secret] = readFileSync(join(ROOT, "crates/testing/src/settings.rs"), "utf8").match(/SECRET: &str = "(.+)";/);
+  const refused = lines.split("\n").find((line) => line.includes('"access_refused"'));
+  const { subject } = JSON.parse(refused);
+  const path = project({ "users.txt": "acme:alice-1\nacme:bob-1\nacme:mallory-1\n" });
+  const { out, err } = await run(["who", "users.txt", "--hash", subject, "--secret-stdin"], path, { input: secret });
+  assert.equal(out, `${subject}\tacme:bob-1\n`, err);
+});
+
 /** A provider on this machine that answers as `answer` says. */
 async function provider(answer) {
   const seen = [];
