@@ -64,7 +64,8 @@ mod tests {
     use crate::compile::compile;
     use crate::deployment::ConfigFiles;
 
-    const OWN: &str = "base_path = \"/auth\"\n[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
+    const OWN: &str =
+        "base_path = \"/auth\"\n[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
 
     /// What is said of a compiled module beside a file.
     fn said_of(compiled: &str, own: &str, wrangler: Option<&str>) -> Vec<String> {
@@ -102,7 +103,10 @@ mod tests {
         assert_eq!(said, [expected]);
         let wrangler = "name = \"a\"\n[build]\ncommand = \"npx @vestibule-auth/edge compile\"\n";
         let said = said_of(&compiled(OWN), &changed, Some(wrangler));
-        assert!(said[0].ends_with("; wrangler compiles it anew, before it starts or deploys the Worker"), "{said:?}");
+        assert!(
+            said[0].ends_with("; wrangler compiles it anew, before it starts or deploys the Worker"),
+            "{said:?}"
+        );
     }
 
     #[test]

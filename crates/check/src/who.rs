@@ -73,9 +73,11 @@ mod tests {
         assert!(error(Some(hash), &secrets, "bob").contains("\"bob\" is not"));
         assert!(error(Some(hash), &[], users).contains("AUTH_SECRET"));
     }
+
     #[test]
     fn the_session_secrets_of_a_file_are_found_among_others() {
-        let text = "AUTH_OKTA_SECRET=x\r\nAUTH_SECRET=\"a b\"\r\nAUTH_SECRET_1=old # it was\r\nAUTH_SECRET_2=\r\n";
+        let text =
+            "AUTH_OKTA_SECRET=x\r\nAUTH_SECRET=\"a b\"\r\nAUTH_SECRET_1=old # it was\r\nAUTH_SECRET_2=\r\n";
         let found = secrets_of(&File::new(".dev.vars", text));
         assert_eq!(found, ["a b", "old"].map(Secret::new));
     }
