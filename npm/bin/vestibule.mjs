@@ -13,6 +13,9 @@ const COMMANDS = {
   verify: "compare the files of this package with their checksums",
 };
 
+/** The modules that do not have the name of their command. */
+const MODULES = { who: "hashed-user" };
+
 const list = Object.entries(COMMANDS).map(([name, about]) => `  ${name.padEnd(10)}${about}\n`);
 const HELP = `npx @vestibule-auth/edge COMMAND [options]
 
@@ -37,6 +40,6 @@ async function main(name, rest) {
     process.stderr.write(`there is no command ${JSON.stringify(name)}\n\n${HELP}`);
     return 2;
   }
-  const { run } = await import(`../cli/${name}.mjs`);
+  const { run } = await import(`../cli/${MODULES[name] ?? name}.mjs`);
   return run(rest);
 }

@@ -16,7 +16,7 @@ const MISTAKES = join(ROOT, "crates/check/tests/mistakes");
 const folder = mkdtempSync(join(tmpdir(), "vestibule-commands-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** The secrets of whoever runs the tests are not theirs. */
+/** No secret of this machine is one of a test. */
 const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AUTH_")));
 
 /** Runs a command in a folder, with this as its input and these variables. */

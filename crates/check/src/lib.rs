@@ -15,13 +15,13 @@ mod deployment;
 pub mod document;
 pub mod explain;
 pub mod finding;
+pub mod hashed_user;
 pub mod live;
 mod load;
 mod place;
 mod size;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
-pub mod who;
 
 pub use crate::check::{Report, check};
 pub use crate::compile::compile;

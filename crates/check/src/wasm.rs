@@ -13,8 +13,8 @@ use crate::compile::compile;
 use crate::deployment::ConfigFiles;
 use crate::document::File;
 use crate::explain::{Question, explain, table};
+use crate::hashed_user::{self, HashedUser, secrets_of};
 use crate::live::{Answer, Step, live};
-use crate::who::{HashedUser, secrets_of, who};
 
 /// What a command is about.
 #[derive(Deserialize)]
@@ -96,7 +96,7 @@ pub fn who_json(call: &str) -> String {
     answer(call, |WhoCall { hash, users, secrets, dev_vars }: WhoCall| {
         let mut secrets: Vec<Secret> = secrets.into_iter().map(Secret::new).collect();
         secrets.extend(dev_vars.as_ref().map(secrets_of).unwrap_or_default());
-        match who(&HashedUser { hash, secrets, users }) {
+        match hashed_user::find(&HashedUser { hash, secrets, users }) {
             Ok(text) => json!({ "text": text }),
             Err(problem) => json!({ "problem": problem }),
         }

@@ -1,4 +1,4 @@
-// A handler of one's own that calls the Worker, and what must not compile.
+// Your own handler that calls the Worker, and what must not compile.
 import worker, { createWorker, type Configuration, type Worker } from "@vestibule-auth/edge";
 
 export const own: ExportedHandler = {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result};
 use clap::Parser;
-use vestibule_check::who::{HashedUser, SECRETS, who};
+use vestibule_check::hashed_user::{HashedUser, SECRETS, find};
 use vestibule_core::secret::Secret;
 use xtask_arguments::hashed_user::Arguments;
 
@@ -25,7 +25,7 @@ fn run(arguments: Arguments) -> Result<()> {
     stdin().read_to_string(&mut users).context("cannot read the users from standard input")?;
     let set = SECRETS.iter().filter_map(|name| std::env::var(name).ok());
     let secrets = set.filter(|secret| !secret.is_empty()).map(Secret::new).collect();
-    let answer = who(&HashedUser { hash: arguments.hash, secrets, users }).map_err(Error::msg)?;
+    let answer = find(&HashedUser { hash: arguments.hash, secrets, users }).map_err(Error::msg)?;
     stdout().write_all(answer.as_bytes())?;
     Ok(())
 }

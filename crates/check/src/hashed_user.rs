@@ -29,8 +29,8 @@ pub fn secrets_of(file: &File) -> Vec<Secret> {
 /// One line for each user who is found, with the hash in front.
 ///
 /// # Errors
-/// Why nobody is found. No secret is in it.
-pub fn who(asked: &HashedUser) -> Result<String, String> {
+/// Why there is no such user. No secret is in it.
+pub fn find(asked: &HashedUser) -> Result<String, String> {
     if asked.secrets.is_empty() {
         return Err("no session secret is known: set AUTH_SECRET as the Worker has it".to_owned());
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn ask(hash: Option<&str>, secrets: &[&str], users: &str) -> Result<String, String> {
-        who(&HashedUser {
+        find(&HashedUser {
             hash: hash.map(str::to_owned),
             secrets: secrets.iter().copied().map(Secret::new).collect(),
             users: users.to_owned(),
