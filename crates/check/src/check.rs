@@ -46,7 +46,7 @@ impl Report {
     /// A line for each mistake, and nothing else.
     pub fn errors_to_text(&self) -> String {
         let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        errors.map(|error| format!("{error}\n")).collect()
+        errors.fold(String::new(), |text, error| text + &error.to_string() + "\n")
     }
 
     /// The report for people: a line for each finding, and how many there are.

@@ -43,7 +43,7 @@ pub fn find(asked: &HashedUser) -> Result<String, String> {
         };
         return Err(format!("none of these users has this hash, by {count}"));
     }
-    Ok(found.iter().map(|named| format!("{}\t{}\n", named.hash, named.subject)).collect())
+    Ok(found.iter().fold(String::new(), |text, named| text + &named.hash + "\t" + named.subject + "\n"))
 }
 
 #[cfg(test)]

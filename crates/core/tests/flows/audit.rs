@@ -114,7 +114,7 @@ fn a_stranger_learns_from_the_log_alone_who_was_refused_yesterday_and_by_which_r
 /// `tests/npm/behaviour/operating.test.mjs` runs the recipe of the document on these lines. `UPDATE=1` writes them anew.
 fn is_kept_for_the_recipe(captured: &str) {
     const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows/audit/lines.ndjson");
-    let lines: String = captured.lines().map(|line| format!("{line}\n")).collect();
+    let lines = format!("{}\n", captured.trim_end());
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(FILE, &lines).unwrap();
     }

@@ -115,7 +115,7 @@ pub(super) enum Signed<'a> {
     /// The holder of the client secret, which has verified it.
     BySecret(VerifiedPayload),
     /// The holder of a key. It is not verified yet.
-    ByKey(UnverifiedJws<'a>),
+    ByKey(Box<UnverifiedJws<'a>>),
 }
 
 /// Reads a token that is signed as ID tokens are: with the client secret if the configuration chose HS256 for them,
@@ -130,7 +130,7 @@ pub(super) fn read_signed<'a>(
         let secret = oauth.client.secret.as_ref().ok_or(JwsError::NotHs256);
         secret.and_then(|secret| jws::verify_hs256(token, secret)).map(Signed::BySecret)
     } else {
-        UnverifiedJws::parse(token).map(Signed::ByKey)
+        UnverifiedJws::parse(token).map(Box::new).map(Signed::ByKey)
     };
     signed.map_err(|cause| provider_error(provider, cause))
 }
