@@ -85,12 +85,12 @@ pub(crate) fn origin() -> Option<Target> {
 
 /// What stands in front of the host.
 #[derive(Clone, Copy)]
-pub(crate) struct Front {
+pub(crate) struct Proxy {
     /// Whether a proxy says how it was asked, and by whom: in fields that it sets in place of a client's own.
     is_trusted: bool,
 }
 
-impl Front {
+impl Proxy {
     pub(crate) fn of_environment() -> Self {
         Self { is_trusted: std::env::var(TRUST_PROXY).is_ok_and(|value| value == "true") }
     }

@@ -6,7 +6,7 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::http::url::Url;
 
-use crate::configuration::Front;
+use crate::configuration::Proxy;
 
 /// Fields about one connection, which a host writes itself and refuses from a component (RFC 9110 section 7.6.1). `host` is
 /// the request's authority.
@@ -24,13 +24,13 @@ const OF_CONNECTION: [&str; 10] = [
 ];
 
 /// The head of a request. `None` if it has no authority, or one that is none.
-pub(crate) fn head(request: &IncomingRequest, front: Front) -> Option<Request> {
+pub(crate) fn head(request: &IncomingRequest, proxy: Proxy) -> Option<Request> {
     let mut headers = headers(&request.headers());
     let scheme = match request.scheme() {
         Some(Scheme::Https) => "https",
         _ => "http",
     };
-    let scheme = front.scheme(&mut headers).unwrap_or(scheme);
+    let scheme = proxy.scheme(&mut headers).unwrap_or(scheme);
     let authority = request.authority().or_else(|| headers.get("host").map(str::to_owned))?;
     let path = request.path_with_query().unwrap_or_else(|| "/".to_owned());
     let url = RequestUrl::parse(&format!("{scheme}://{authority}{path}"))?;

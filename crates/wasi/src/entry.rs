@@ -12,14 +12,14 @@ use vestibule_core::outcome::Outcome;
 
 use crate::body::{Body, pipe};
 use crate::client::Received;
-use crate::configuration::{self, Front};
+use crate::configuration::{self, Proxy};
 use crate::convert;
 use crate::platform::{self, Wasi};
 use crate::runtime::RUNTIME;
 
 /// Answers a request.
 pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
-    let Some(head) = convert::head(&request, Front::of_environment()) else {
+    let Some(head) = convert::head(&request, Proxy::of_environment()) else {
         let answer = Response::empty(400).with("content-type", "text/plain; charset=utf-8");
         return send(answer.with_body("Bad request."), &Method::Get, to).await;
     };
@@ -48,7 +48,7 @@ pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
             if no_store || !cookies.is_empty() {
                 not_stored(&mut response.headers, &cookies);
             }
-            pass_on(response, &method, to).await;
+            stream(response, &method, to).await;
         }
     }
 }
@@ -76,7 +76,7 @@ async fn send(response: Response, method: &Method, to: ResponseOutparam) {
 }
 
 /// Sends an upstream's response, of which the body is streamed.
-async fn pass_on(response: Received, method: &Method, to: ResponseOutparam) {
+async fn stream(response: Received, method: &Method, to: ResponseOutparam) {
     let Received { status, headers, body } = response;
     // Such a response has no body, whatever its fields say of one (RFC 9110 section 6.4.1).
     let has_body = *method != Method::Head && !matches!(status, 204 | 304);

@@ -73,7 +73,7 @@ fn wait() -> bool {
         return false;
     }
     let pollables: Vec<&Pollable> = waiting.iter().map(|(pollable, _)| &**pollable).collect();
-    // Who is woken for nothing waits again; so everyone is, once anything is ready, and nobody is kept in a list.
+    // Who is woken for nothing waits again; so everyone is, once anything is ready, and no one is kept in a list.
     let _ = poll::poll(&pollables);
     for (_, waker) in &waiting {
         waker.wake_by_ref();

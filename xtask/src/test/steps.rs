@@ -45,7 +45,17 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("clippy, native", || {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
             // `--all-targets` leaves out those that commands of their own run.
-            let own = ["clippy", "--package", "vestibule", "--test", "frameworks", "--test", "interop", "--test", "proxies"];
+            let own = [
+                "clippy",
+                "--package",
+                "vestibule",
+                "--test",
+                "frameworks",
+                "--test",
+                "interop",
+                "--test",
+                "proxies",
+            ];
             cargo(project, &[&own[..], &["--", "-D", "warnings"]].concat())
         }),
         Step::new("clippy, wasm32", || {
