@@ -19,11 +19,11 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     revocations: &[],
     sinks: &[],
     metrics: &[],
-    login_limits: "count attempts in the proxy in front, because an instance remembers none (docs/runtimes.md)",
+    login_limits: "count attempts in the proxy in front, because an instance remembers none (docs/wasi.md)",
     services: &[],
     targets: "write \"origin\" or \"https://app.example.com\"",
     service_name: "write the URL of the server",
-    configure: "write vestibule.toml: `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]` (docs/runtimes.md)",
+    configure: "write vestibule.toml: `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]` (docs/wasi.md)",
     write_table: "write vestibule.toml, or the JSON of it into the variable AUTH",
     edge: EdgeFields {
         prefix: None,
