@@ -14,6 +14,7 @@ use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::texts::offered::Languages;
+use crate::upstream::bearer_token::BearerToken;
 use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
@@ -204,8 +205,8 @@ pub struct Pages {
 /// The paths of all session data that upstreams and rules forward: as an access token, in header fields or in cookies.
 pub(crate) fn forwarded_paths<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
     let mut paths = Vec::new();
-    let mut add = |authorization: Option<&'a DataPath>, values: &[&'a [(String, UpstreamValue)]]| {
-        paths.extend(authorization);
+    let mut add = |authorization: Option<&'a BearerToken>, values: &[&'a [(String, UpstreamValue)]]| {
+        paths.extend(authorization.map(BearerToken::path));
         for (_, value) in values.iter().copied().flatten() {
             paths.extend(value.paths());
         }

@@ -13,6 +13,7 @@ use crate::jose::encrypted::{DecryptionKey, Encryption};
 use crate::jose::jws::Algorithm;
 use crate::oauth::email::EmailVerification;
 use crate::oauth::profile::SecurityProfile;
+use crate::oauth::token_exchange::ExchangeDialect;
 pub use crate::oauth::provider::authorization::{AuthorizationConfig, PushedRequests, ResponseMode, When};
 pub use crate::oauth::provider::client::{
     AssertionAudience, ClientAuthMethod, ClientConfig, ClientKey, KeyId,
@@ -57,6 +58,8 @@ pub struct OAuthProvider {
     pub profile: Option<SecurityProfile>,
     /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
     pub dpop: bool,
+    /// How it is asked for a token in place of another one (RFC 8693).
+    pub exchange_dialect: ExchangeDialect,
 }
 
 impl OAuthProvider {

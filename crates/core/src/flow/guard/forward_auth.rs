@@ -22,6 +22,7 @@ use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::logout_hint;
 use crate::upstream::Assertion;
+use crate::upstream::bearer_token::BearerToken;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
@@ -122,7 +123,10 @@ impl<P: Platform> RequestContext<'_, P> {
                     && value.paths().into_iter().all(|from| is_exposed(config, from))
             });
             route.headers = &exposed;
-            route.authorization = route.authorization.filter(|from| is_exposed(config, from));
+            // A token for an upstream is for that alone.
+            let is_shown =
+                |token: &&BearerToken| token.as_claim().is_some_and(|from| is_exposed(config, from));
+            route.authorization = route.authorization.filter(is_shown);
             route.forward_session = false;
             // An assertion proves the user's identity to an upstream. A page's script must not get one.
             route.assertion = &Assertion::None;
