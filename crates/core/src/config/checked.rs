@@ -22,6 +22,7 @@ use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::oauth::provider::OAuthProvider;
+use vestibule_oidc::oauth::token_exchange::ExchangeTarget;
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
 use vestibule_oidc::presets::Brand;
 use vestibule_oidc::secret::Secret;
@@ -219,4 +220,13 @@ pub(crate) fn forwarded_paths<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) 
         add(forwarding.authorization.as_ref(), &values);
     }
     paths
+}
+
+impl Config {
+    /// What access tokens are exchanged for, of all upstreams and rules.
+    pub(crate) fn exchange_targets(&self) -> impl Iterator<Item = &ExchangeTarget> {
+        let of_rules = self.rules.rules().iter().filter_map(|rule| rule.forwarding.authorization.as_ref());
+        let of_upstreams = self.upstreams.iter().filter_map(|upstream| upstream.authorization.as_ref());
+        of_upstreams.chain(of_rules).filter_map(BearerToken::target)
+    }
 }

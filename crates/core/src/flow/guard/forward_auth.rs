@@ -14,6 +14,7 @@ use crate::flow::RequestContext;
 use crate::flow::guard::access::{Access, Admitted};
 use crate::flow::guard::admission::Browser;
 use crate::flow::guard::denied::DenialReason;
+use crate::flow::guard::token_exchange;
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
@@ -155,15 +156,18 @@ impl<P: Platform> RequestContext<'_, P> {
     /// 204: the request may pass. The response has the header fields for the upstream, and the cookies for the browser.
     async fn allowed_response(
         &self,
-        Admitted { route, session, cookies, .. }: Admitted<'_>,
+        Admitted { route, session, token, cookies, .. }: Admitted<'_>,
         headers: Option<ForwardAuthHeaders>,
     ) -> Response {
         let session = session.as_ref();
         let mut answer = Response::empty(204);
-        let identity = match self.identity(&route, session).await {
+        let mut identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
             Err(failed) => return failed,
         };
+        if let Some(token) = &token {
+            token_exchange::add_to(&mut identity, token);
+        }
         for (name, value) in identity.fields {
             if !value.contains(char::is_control) {
                 answer.headers.set(&name, value);

@@ -13,4 +13,5 @@ pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod icon;
 pub(crate) mod protect;
+mod token_exchange;
 mod upstream_cookies;
