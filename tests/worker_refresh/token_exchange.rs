@@ -7,7 +7,8 @@ use miniflare_test_harness::{Harness, Request, Response};
 use serde_json::json;
 
 use crate::setup::{
-    API, APP, MAX_WAIT, a_session, auth_of, fetch, fetch_in_parallel, plant, provider, session, tabs, worker_of,
+    API, APP, MAX_WAIT, a_session, auth_of, fetch, fetch_in_parallel, plant, provider, session, tabs,
+    worker_of,
 };
 
 const TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";

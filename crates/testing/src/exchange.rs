@@ -22,7 +22,8 @@ impl ExchangeServer {
     /// Whether a request to the token endpoint is one of these.
     pub(crate) fn is_asked(request: &FetchRequest) -> bool {
         let form = form_of(request);
-        form.iter().any(|(name, value)| name == "grant_type" && [TOKEN_EXCHANGE, JWT_BEARER].contains(&&**value))
+        form.iter()
+            .any(|(name, value)| name == "grant_type" && [TOKEN_EXCHANGE, JWT_BEARER].contains(&&**value))
     }
 
     /// The parameters of each request so far.
@@ -39,7 +40,8 @@ impl ExchangeServer {
     /// Gives a token that says for whom it is: `exchanged-1-for-orders`.
     pub(crate) fn exchange(&self, request: &FetchRequest, dpop: &DpopServer) -> (u16, Value) {
         let form = form_of(request);
-        let field = |name: &str| form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
+        let field =
+            |name: &str| form.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
         let is_standard = field("grant_type") == Some(TOKEN_EXCHANGE);
         let subject = if is_standard {
             assert_eq!(field("subject_token_type"), Some(ACCESS_TOKEN));

@@ -137,7 +137,10 @@ impl<'a> Route<'a> {
 
     /// The paths of all claims that are sent, or exchanged for what is sent.
     fn paths(&self) -> impl Iterator<Item = &'a DataPath> + use<'a> {
-        self.authorization.map(BearerToken::path).into_iter().chain(self.values().flat_map(UpstreamValue::paths))
+        self.authorization
+            .map(BearerToken::path)
+            .into_iter()
+            .chain(self.values().flat_map(UpstreamValue::paths))
     }
 
     /// The name of the cookie that is the access token itself.

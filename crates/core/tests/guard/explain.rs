@@ -128,7 +128,10 @@ fn a_token_of_the_upstream_s_own_is_named_by_its_target() {
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
     let text = explained("GET", "https://h/orders", &[], &json!({ "email": "a@example.com" }));
-    assert!(text.contains("omits      authorization: the session has no access_token to exchange\n"), "{text}");
+    assert!(
+        text.contains("omits      authorization: the session has no access_token to exchange\n"),
+        "{text}"
+    );
 }
 
 #[test]

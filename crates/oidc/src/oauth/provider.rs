@@ -13,11 +13,11 @@ use crate::jose::encrypted::{DecryptionKey, Encryption};
 use crate::jose::jws::Algorithm;
 use crate::oauth::email::EmailVerification;
 use crate::oauth::profile::SecurityProfile;
-use crate::oauth::token_exchange::ExchangeDialect;
 pub use crate::oauth::provider::authorization::{AuthorizationConfig, PushedRequests, ResponseMode, When};
 pub use crate::oauth::provider::client::{
     AssertionAudience, ClientAuthMethod, ClientConfig, ClientKey, KeyId,
 };
+use crate::oauth::token_exchange::ExchangeDialect;
 use crate::outbound::ApiRequest;
 use crate::secret::Secret;
 

@@ -218,7 +218,9 @@ pub enum TokenExchangeError {
     #[error("token exchange: {0}: check the client's secret, and whether the provider allows it this grant")]
     Client(ErrorResponse),
     /// `invalid_target`, `invalid_scope`: the provider gives no token for this target (RFC 8693 section 2.2.2).
-    #[error("token exchange: {0}: the provider gives this client no token for this audience, resource and scope")]
+    #[error(
+        "token exchange: {0}: the provider gives this client no token for this audience, resource and scope"
+    )]
     Target(ErrorResponse),
     /// Any other error that the provider names: it does not take this user's token.
     #[error("token exchange: {0}: the provider does not exchange the access token")]
@@ -398,7 +400,8 @@ mod tests {
             (format!("{GRAPH}User.Read"), format!("{GRAPH}User.Read {GRAPH}Mail.Read"), false),
             ("User.Read".to_owned(), "api://orders/User.Read".to_owned(), false),
         ] {
-            let body = json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 9, "scope": granted });
+            let body =
+                json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 9, "scope": granted });
             let target = target(&[], &[], &[&asked]);
             let parsed = parsed((ExchangeDialect::OnBehalfOf, &target), false, &body);
             assert_eq!(parsed.is_ok(), is_good, "{asked} {granted} {parsed:?}");

@@ -32,7 +32,12 @@ pub(super) fn authorization(around: &Table<'_>) -> Option<BearerToken> {
         return None;
     }
     let target = ExchangeTarget {
-        audiences: named(&exchange, "audience", is_name, "a name without white space, for example \"orders\""),
+        audiences: named(
+            &exchange,
+            "audience",
+            is_name,
+            "a name without white space, for example \"orders\"",
+        ),
         resources: named(
             &exchange,
             "resource",

@@ -62,12 +62,7 @@ impl TokenForUpstream {
     }
 
     /// The token as it is kept in the store.
-    pub(crate) fn seal(
-        &self,
-        entry: &TokenEntry,
-        name: &str,
-        random: &mut dyn FnMut(&mut [u8]),
-    ) -> String {
+    pub(crate) fn seal(&self, entry: &TokenEntry, name: &str, random: &mut dyn FnMut(&mut [u8])) -> String {
         let content = json!({
             "access_token": self.token.access_token.expose(),
             "expires_at": self.token.expires_at.millis(),
@@ -241,9 +236,8 @@ impl State {
 
     /// Removes those that were not used for longest, but not `newest`, and those under way last.
     fn make_room(&mut self, newest: &ExchangeId) {
-        let length = |known: &Known| {
-            known.token.as_ref().map_or(0, |token| token.token.access_token.expose().len())
-        };
+        let length =
+            |known: &Known| known.token.as_ref().map_or(0, |token| token.token.access_token.expose().len());
         let mut characters: usize = self.entries.values().map(length).sum();
         while self.entries.len() > MAX_ENTRIES || characters > MAX_CHARACTERS {
             let others = self.entries.iter().filter(|(id, _)| *id != newest);
@@ -259,7 +253,8 @@ mod tests {
     use super::*;
 
     fn session(sid: &str, generation: u64, token: &str) -> Session {
-        let claims = json!({ "sid": sid, "generation": generation, "access_token": token, "provider": "acme" });
+        let claims =
+            json!({ "sid": sid, "generation": generation, "access_token": token, "provider": "acme" });
         Session::new(claims.as_object().unwrap().clone())
     }
 
