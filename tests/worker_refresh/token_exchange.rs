@@ -41,7 +41,7 @@ fn refused(_: &str) -> Response {
     Response::json(&json!({ "error": "invalid_target" })).with_status(400)
 }
 
-fn asked(harness: &Harness) -> usize {
+fn exchanges(harness: &Harness) -> usize {
     harness.requests_to("idp.example").iter().filter(|request| request.path() == "/token").count()
 }
 
@@ -53,7 +53,7 @@ fn a_burst_exchanges_a_token_once() {
     for answer in fetch_in_parallel(&harness, tabs(&browser, 30, 1)) {
         assert_eq!((answer.status, answer.text().as_str()), (200, "Bearer for-orders"));
     }
-    assert_eq!(asked(&harness), 1, "{}", harness.logs().text());
+    assert_eq!(exchanges(&harness), 1, "{}", harness.logs().text());
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_refused_exchange_is_503_and_no_logout() {
     let answer = browser.get(API).send().expect_status(503);
     assert_eq!(answer.header("retry-after"), Some("60"));
     browser.get(API).send().expect_status(503);
-    assert_eq!(asked(&harness), 1);
+    assert_eq!(exchanges(&harness), 1);
     harness.logs().wait_for("invalid_target", MAX_WAIT);
     assert_eq!(session(&browser)["access_token"], json!("old-token"));
     assert!(!harness.logs().contains("old-token"));

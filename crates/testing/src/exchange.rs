@@ -15,7 +15,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// What it was asked for, in order.
 #[derive(Default)]
 pub struct ExchangeServer {
-    asked: RefCell<Vec<Vec<(String, String)>>>,
+    requests: RefCell<Vec<Vec<(String, String)>>>,
 }
 
 impl ExchangeServer {
@@ -27,13 +27,13 @@ impl ExchangeServer {
     }
 
     /// The parameters of each request so far.
-    pub fn asked(&self) -> Vec<Vec<(String, String)>> {
-        self.asked.borrow().clone()
+    pub fn requests(&self) -> Vec<Vec<(String, String)>> {
+        self.requests.borrow().clone()
     }
 
     /// The values of a parameter in each request so far.
     pub fn asked_for(&self, name: &str) -> Vec<String> {
-        let all = self.asked.borrow();
+        let all = self.requests.borrow();
         all.iter().flatten().filter(|(other, _)| other == name).map(|(_, value)| value.clone()).collect()
     }
 
@@ -60,8 +60,8 @@ impl ExchangeServer {
         let for_whom = field("audience").or(field("resource")).or(field("scope")).unwrap_or_default();
         let for_whom: String = for_whom.chars().filter(char::is_ascii_alphanumeric).collect();
         let scope = field("scope").map(str::to_owned);
-        self.asked.borrow_mut().push(form.clone());
-        let number = self.asked.borrow().len();
+        self.requests.borrow_mut().push(form.clone());
+        let number = self.requests.borrow().len();
         let mut answer = json!({
             "access_token": format!("exchanged-{number}-for-{for_whom}"),
             "token_type": if dpop.is_on() { "DPoP" } else { "Bearer" },

@@ -41,7 +41,7 @@ fn api(world: &TestEnv, browser: &mut Browser) -> Answer {
 }
 
 fn exchanges(world: &TestEnv) -> usize {
-    world.provider.exchanges.asked().len()
+    world.provider.exchanges.requests().len()
 }
 
 /// Lets what goes on after the responses end.
@@ -116,13 +116,13 @@ fn the_exchange_goes_on_when_its_client_is_gone() {
     world.http.token_time.set(Duration::from_millis(300));
     let cookies = browser.cookie_header();
     world.clock.run(async {
-        let mut gone = sent(&world, &cookies, Duration::ZERO);
+        let mut disconnected = sent(&world, &cookies, Duration::ZERO);
         std::future::poll_fn(|context| {
-            let _ = gone.as_mut().poll(context);
+            let _ = disconnected.as_mut().poll(context);
             std::task::Poll::Ready(())
         })
         .await;
-        drop(gone);
+        drop(disconnected);
         world.clock.sleep(SECOND).await;
     });
     let answers = world.all([sent(&world, &cookies, Duration::ZERO)]);
@@ -409,7 +409,7 @@ fn microsoft_is_asked_on_behalf_of_the_user() {
         answer["scope"] = json!("api://orders/Orders.Read api://orders/Orders.Write");
     });
     assert_eq!(bearer(&api(&world, &mut browser)), Some("exchanged-1-for-apiordersdefault"));
-    let asked = world.provider.exchanges.asked();
+    let asked = world.provider.exchanges.requests();
     let names: Vec<&str> = asked[0].iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["grant_type", "assertion", "requested_token_use", "scope"]);
 }

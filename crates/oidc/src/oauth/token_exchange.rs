@@ -172,7 +172,7 @@ fn excess(exchange: &TokenExchange<'_>, tokens: &TokenResponse, claims: &Value) 
     }
     let granted: Vec<&str> = match &tokens.scope {
         Some(scope) => scope.split_ascii_whitespace().collect(),
-        None => ["scope", "scp"].iter().filter_map(|name| claims.get(name)).flat_map(words).collect(),
+        None => ["scope", "scp"].iter().filter_map(|name| claims.get(name)).flat_map(separate).collect(),
     };
     let is_asked = |granted: &str| match exchange.dialect {
         ExchangeDialect::TokenExchange => asked.iter().any(|asked| asked == granted),
@@ -184,7 +184,7 @@ fn excess(exchange: &TokenExchange<'_>, tokens: &TokenResponse, claims: &Value) 
 }
 
 /// The words of a text, or of a list of texts.
-fn words(value: &Value) -> Vec<&str> {
+fn separate(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
         value => value.as_str().unwrap_or_default().split_ascii_whitespace().collect(),

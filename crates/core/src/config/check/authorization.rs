@@ -1,6 +1,6 @@
 //! `authorization` of upstreams and rules: which token goes out as `Authorization: Bearer`.
 
-use super::providers::is_scope;
+use super::names::is_scope;
 use super::session::session_source;
 use super::tokens::needs_token;
 use crate::config::place::refuse;

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 pub(super) use credentials::refuse_refresh_tokens;
 pub(super) use oauth::fapi2::refuse_straight_way;
-pub(super) use oauth::is_scope;
 
 use self::oauth::variable_prefix;
 use super::rules::claims;

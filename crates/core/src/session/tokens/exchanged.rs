@@ -359,7 +359,6 @@ mod tests {
     #[test]
     fn only_the_session_s_key_and_name_open_what_is_in_the_store() {
         let mut random = |bytes: &mut [u8]| bytes.fill(7);
-        let mut random = &mut random as &mut dyn FnMut(&mut [u8]);
         let entry = TokenEntry::new(entry::new_key(&mut random), Vec::new(), at(1), &mut random);
         let other = TokenEntry::new(Secret::new("another"), Vec::new(), at(1), &mut random);
         let sealed = token(1600, 3).seal(&entry, "exchanged/a", &mut random);

@@ -15,7 +15,7 @@ pub(super) use parameters::{variable, variable_prefix};
 use serde_json::Value;
 
 use super::user;
-use crate::config::check::names::OAUTH_USER_ROOTS;
+use crate::config::check::names::{OAUTH_USER_ROOTS, is_scope};
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::schema::providers::oauth::{DERIVED_IMAGES, EXCHANGE_DIALECTS};
@@ -197,11 +197,6 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
         );
     }
     Some(scope).filter(|scope| !scope.is_empty())
-}
-
-/// Whether a text is one scope (RFC 6749 section 3.3).
-pub(in crate::config::check) fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
 /// Whether the provider of a preset issues ID tokens without the scope `openid`: then the preset's own scope lacks it.
