@@ -39,6 +39,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::policy::Persistence;
 use vestibule_core::upstream::Target;
+use vestibule_core::upstream::bearer_token::BearerToken;
 use vestibule_core::upstream::value::UpstreamValue;
 
 /// The secrets and variables that are set, unless a test sets others.
@@ -242,7 +243,7 @@ fn a_configuration_with_every_table_loads_with_its_values() {
     let [upstream] = config.upstreams.as_slice() else { panic!("one upstream") };
     assert!(upstream.host.as_ref().is_some_and(|host| host.matches("app.example.com")));
     assert_eq!(upstream.target, Target::Service("APP".to_owned()));
-    assert_eq!(upstream.authorization, Some(path("access_token")));
+    assert_eq!(upstream.authorization, Some(BearerToken::Claim(path("access_token"))));
     let claim = |name: &str, of: &str| (name.to_owned(), UpstreamValue::Claim(path(of)));
     assert_eq!(upstream.headers, [claim("x-user-email", "email"), claim("x-user-roles", "roles")]);
     assert!(!upstream.forward_session);

@@ -39,6 +39,7 @@ pub const PROGRAM: Program = Program {
             run: Checks(logout_token_with_a_durable_object),
         },
         Walk { name: "a sign-out at the provider ends every copy, KV", run: Checks(logout_token_with_kv) },
+        Walk { name: "an upstream gets a token of its own", run: Checks(exchange) },
     ],
 };
 
@@ -165,4 +166,31 @@ fn logout_token(store: &str) {
 fn signed_out_at_the_provider() {
     let (_env, browser) = start(&stores("durable-object"), &FAR);
     sign_out::it_ends_the_providers_session(&browser);
+}
+
+/// The token that the upstream gets has fewer scopes than the session's, and by that the program shows which one it got.
+fn exchange() {
+    let server = start_node("oidc-provider.mjs", &client_options(ttl()));
+    let provider = json!({
+        "id": "real", "type": "oidc", "issuer": format!("http://localhost:{}", server.address.port()),
+        "scope": "openid profile email offline_access", "authorization_params": { "prompt": "consent" },
+        "strict_rotation": true,
+    });
+    let token_for = |audience: &str| json!({ "exchange": { "audience": audience, "scope": "openid" } });
+    let tables = json!({
+        "upstreams": [{ "to": "service:APP", "authorization": token_for("orders") }],
+        "rules": [{ "match": "/elsewhere", "access": "signed-in", "authorization": token_for("nobody") }],
+    });
+    let env = Env::start(server, &provider, &with(&stores("kv"), &tables), &["FRA"]);
+    let browser = env.client();
+    let of_exchanged = json!({ "sub": "ada" });
+    assert_eq!(sign_in(&browser, "ada").expect_status(200).json(), of_exchanged);
+    assert_eq!(env.whoami(&browser).expect_status(200).json(), of_exchanged);
+    wait_for_the_end_of_the_token(&browser);
+    assert_eq!(env.whoami(&browser).expect_status(200).json(), of_exchanged);
+    assert!(env.counts().refreshed > 0);
+    // A service that the provider does not know: that path alone is unavailable.
+    env.ask(&browser, "/elsewhere").expect_status(503);
+    assert_eq!(env.shown(&browser)["user"]["email"], "ada@example.com");
+    assert_eq!(env.whoami(&browser).expect_status(200).json(), of_exchanged);
 }

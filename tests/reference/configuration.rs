@@ -138,6 +138,7 @@ fn type_name(key: &KeyReference) -> String {
         ValueType::TableList(_) => "array of tables, see below".to_owned(),
         ValueType::Table(_) => "table, see below".to_owned(),
         ValueType::UrlOrTable(_) => "URL, or a table, see below".to_owned(),
+        ValueType::WordOrTable(_) => "string, or a table, see below".to_owned(),
         value => value_name(value),
     };
     format!("type: {name}")

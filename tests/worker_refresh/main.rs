@@ -21,5 +21,6 @@ mod provider;
 #[path = "../support/repository.rs"]
 mod repository;
 mod setup;
+mod token_exchange;
 mod tokens;
 mod users;

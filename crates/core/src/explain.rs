@@ -24,6 +24,7 @@ use crate::session::names::CookieNames;
 use crate::session::proven::ProvenClaims;
 use crate::session::read;
 use crate::upstream::Upstream;
+use crate::upstream::bearer_token::BearerToken;
 use vestibule_oidc::http::cookie::Cookies;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::Origin;
@@ -187,6 +188,8 @@ pub struct ForwardedRequest<'a> {
     pub route: Route<'a>,
     /// The header fields that identify the user.
     pub set: Vec<(String, String)>,
+    /// Whether the session's access token is exchanged for one of the upstream's own.
+    pub is_exchanged: bool,
     /// The cookies that are made of the session.
     pub set_cookies: Vec<(String, String)>,
     /// The audience of the assertion, if the upstream gets assertions and a user is signed in.
@@ -286,6 +289,8 @@ fn explain_forwarding<'a>(
     let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
     guarded.extend(route.sets_authorization().then(|| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
+    let has_token = |token: &BearerToken| claims.and_then(|claims| claims.lookup(token.path())).is_some();
+    let is_exchanged = route.exchange_target().is_some() && route.authorization.is_some_and(has_token);
     let IdentityHeaders { fields: set, cookies: set_cookies, .. } = identity;
-    ForwardedRequest { route, set, set_cookies, audience, has_subject, changed, guarded }
+    ForwardedRequest { route, set, is_exchanged, set_cookies, audience, has_subject, changed, guarded }
 }

@@ -1,14 +1,15 @@
 //! Upstreams: the servers that requests are forwarded to, and what they get from the session.
 
+pub mod bearer_token;
 pub mod cookie_name;
 pub mod header_value;
 pub mod path_prefix;
 pub mod value;
 
+use crate::upstream::bearer_token::BearerToken;
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::value::UpstreamValue;
-use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::RequestUrl;
 use vestibule_oidc::http::url::Url;
@@ -20,8 +21,8 @@ pub struct Upstream {
     pub host: Option<HostPattern>,
     /// The server that the requests go to.
     pub target: Target,
-    /// The path in the session of the token for `Authorization: Bearer`.
-    pub authorization: Option<DataPath>,
+    /// What it gets as `Authorization: Bearer`.
+    pub authorization: Option<BearerToken>,
     /// For each header, its name in lower case and its value.
     pub headers: Vec<(String, UpstreamValue)>,
     /// For each cookie, its name and its value.

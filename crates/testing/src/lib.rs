@@ -22,6 +22,7 @@ pub mod credentials_api;
 pub mod crypto;
 pub mod dpop;
 pub mod encryption;
+pub mod exchange;
 pub mod forward;
 pub mod http;
 pub mod jobs;

@@ -16,6 +16,7 @@ use vestibule_core::time::Timestamp;
 
 use crate::browser::AuthorizationRequest;
 use crate::dpop::DpopServer;
+use crate::exchange::ExchangeServer;
 use crate::http::Server;
 use crate::requests::RequestServer;
 use crate::rotation::{Grants, Rotation};
@@ -46,6 +47,8 @@ pub struct FakeProvider {
     clock: Cell<Timestamp>,
     /// The keys to which its tokens are bound.
     pub dpop: DpopServer,
+    /// The tokens that it has exchanged.
+    pub exchanges: ExchangeServer,
 }
 
 impl Default for FakeProvider {
@@ -72,10 +75,12 @@ impl FakeProvider {
             requests: RequestServer::default(),
             clock: Cell::new(Timestamp::from_seconds(0)),
             dpop: DpopServer::default(),
+            exchanges: ExchangeServer::default(),
         }
     }
 
-    /// From now on this endpoint gives no answer: `discovery`, `jwks`, `token` or `userinfo`.
+    /// From now on this endpoint gives no answer: `discovery`, `jwks`, `token`, `exchange` (of tokens, at the
+    /// same endpoint) or `userinfo`.
     pub fn goes_down(&self, place: &'static str) {
         self.down.borrow_mut().push(place);
     }
@@ -209,6 +214,7 @@ impl Server for FakeProvider {
         let place = match path {
             "/.well-known/openid-configuration" => "discovery",
             "/jwks" => "jwks",
+            "/token" if ExchangeServer::is_asked(request) => "exchange",
             "/token" => "token",
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
@@ -231,13 +237,16 @@ impl Server for FakeProvider {
         if let Some(raw) = self.raw.borrow().get(place) {
             return Ok(raw.clone());
         }
-        if let Some(refused) = self.dpop.refusal(place, request) {
+        let dpop_place = if place == "exchange" { "token" } else { place };
+        if let Some(refused) = self.dpop.refusal(dpop_place, request) {
             return Ok(refused);
         }
         let (status, mut answer) = match place {
             "discovery" => (200, discovery()),
             "jwks" => (200, json!({ "keys": [self.public_key()] })),
             "token" => self.token(request, now),
+            "exchange" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
+            "exchange" => self.exchanges.exchange(request, &self.dpop),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
             "par" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
@@ -247,7 +256,7 @@ impl Server for FakeProvider {
         };
         self.alter(place, &mut answer);
         let mut headers = [("content-type", "application/json")].into_iter().collect::<Headers>();
-        self.dpop.give_nonce(place, &mut headers);
+        self.dpop.give_nonce(dpop_place, &mut headers);
         Ok(FetchResponse { status, headers, body: serde_json::to_vec(&answer).unwrap() })
     }
 }

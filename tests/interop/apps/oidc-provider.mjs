@@ -4,7 +4,7 @@
 //
 // It prints `http://localhost:PORT`. Beside the provider's own routes:
 // GET  /whoami              its userinfo endpoint, after `?wait=MILLISECONDS`
-// GET  /control/counts      how many refresh tokens it has accepted and refused, and how many tokens were revoked
+// GET  /control/counts      how many refresh tokens it has accepted and refused, how many tokens were revoked, and exchanged
 // GET  /control/logout-tokens  the logout tokens that it has sent, by back-channel logout
 // POST /control/address     the account with the id `user` has the address `email`
 // POST /control/disable     it no longer knows the account with the id `user`
@@ -12,10 +12,12 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 
-import Provider from "oidc-provider";
+import Provider, { errors } from "oidc-provider";
 
 const options = JSON.parse(process.argv[2]);
-const counts = { refreshed: 0, refused: 0, revoked: 0 };
+const counts = { refreshed: 0, refused: 0, revoked: 0, exchanged: 0 };
+const EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"; // RFC 8693
+const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 const addresses = new Map();
 const disabled = new Set();
 const logoutTokens = [];
@@ -24,19 +26,17 @@ const server = createServer((request, response) => answer(request, response));
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const issuer = `http://localhost:${server.address().port}`;
 
+const client = {
+  client_id: "vestibule",
+  client_secret: "of-a-test-and-of-nothing-else",
+  redirect_uris: [options.redirect_uri],
+  post_logout_redirect_uris: [options.post_logout_redirect_uri],
+  backchannel_logout_uri: `${issuer}/control/logout-token`, // it cannot reach the Worker: a walk takes them there
+  backchannel_logout_session_required: true,
+  grant_types: ["authorization_code", "refresh_token", EXCHANGE],
+  response_types: ["code"],
+};
 const provider = new Provider(issuer, {
-  clients: [
-    {
-      client_id: "vestibule",
-      client_secret: "of-a-test-and-of-nothing-else",
-      redirect_uris: [options.redirect_uri],
-      post_logout_redirect_uris: [options.post_logout_redirect_uri],
-      backchannel_logout_uri: `${issuer}/control/logout-token`, // it cannot reach the Worker: a walk takes them there
-      backchannel_logout_session_required: true,
-      grant_types: ["authorization_code", "refresh_token"],
-      response_types: ["code"],
-    },
-  ],
   claims: { openid: ["sub"], email: ["email"], profile: ["name"] },
   clockTolerance: 0, // a token is refused at its end, and not up to fifteen seconds later
   conformIdTokenClaims: false, // the ID token has the claims of the scopes
@@ -65,6 +65,30 @@ const provider = new Provider(issuer, {
     Session: 3600,
   },
 });
+// It exchanges an access token of this client for one for the service `orders`, with the scope `openid` at most.
+provider.registerGrantType(
+  EXCHANGE,
+  async (context) => {
+    const { client, params } = context.oidc;
+    if (params.subject_token_type !== ACCESS_TOKEN) throw new errors.InvalidRequest("another type of token");
+    if (params.audience !== "orders") throw new errors.InvalidTarget("there is no such service");
+    const subject = await provider.AccessToken.find(params.subject_token ?? "");
+    if (subject?.clientId !== client.clientId) throw new errors.InvalidGrant("the subject token is not valid");
+    const { accountId, claims, grantId } = subject;
+    const token = new provider.AccessToken({ accountId, claims, client, grantId, gty: "exchange", scope: "openid" });
+    context.body = {
+      access_token: await token.save(),
+      issued_token_type: ACCESS_TOKEN,
+      token_type: token.tokenType,
+      expires_in: token.expiration,
+      scope: token.scope,
+    };
+    counts.exchanged++;
+  },
+  ["subject_token", "subject_token_type", "requested_token_type", "audience", "resource", "scope"],
+);
+// Clients of the configuration are checked before this grant is known.
+await provider.Client.adapter.upsert("vestibule", client, 24 * 60 * 60);
 provider.on("grant.success", (context) => {
   if (context.oidc.params.grant_type === "refresh_token") counts.refreshed++;
 });

@@ -2,6 +2,7 @@
 //! that the operator sees all mistakes at once.
 
 mod audit;
+mod authorization;
 mod bearer;
 mod cookies;
 mod dpop;
@@ -66,6 +67,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     updatable::refuse_updatable(auth);
     dpop::refuse_useless_tokens(auth, &session, &providers);
     tokens::refuse_missing_tokens(auth, &session, &providers);
+    authorization::refuse_impossible(auth, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
 
     let site = pages::Site {

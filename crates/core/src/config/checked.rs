@@ -14,6 +14,7 @@ use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::texts::offered::Languages;
+use crate::upstream::bearer_token::BearerToken;
 use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
@@ -21,6 +22,7 @@ use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::oauth::provider::OAuthProvider;
+use vestibule_oidc::oauth::token_exchange::ExchangeTarget;
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
 use vestibule_oidc::presets::Brand;
 use vestibule_oidc::secret::Secret;
@@ -206,8 +208,8 @@ pub struct Pages {
 /// The paths of all session data that upstreams and rules forward: as an access token, in header fields or in cookies.
 pub(crate) fn forwarded_paths<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) -> Vec<&'a DataPath> {
     let mut paths = Vec::new();
-    let mut add = |authorization: Option<&'a DataPath>, values: &[&'a [(String, UpstreamValue)]]| {
-        paths.extend(authorization);
+    let mut add = |authorization: Option<&'a BearerToken>, values: &[&'a [(String, UpstreamValue)]]| {
+        paths.extend(authorization.map(BearerToken::path));
         for (_, value) in values.iter().copied().flatten() {
             paths.extend(value.paths());
         }
@@ -220,4 +222,13 @@ pub(crate) fn forwarded_paths<'a>(upstreams: &'a [Upstream], rules: &'a [Rule]) 
         add(forwarding.authorization.as_ref(), &values);
     }
     paths
+}
+
+impl Config {
+    /// What access tokens are exchanged for, of all upstreams and rules.
+    pub(crate) fn exchange_targets(&self) -> impl Iterator<Item = &ExchangeTarget> {
+        let of_rules = self.rules.rules().iter().filter_map(|rule| rule.forwarding.authorization.as_ref());
+        let of_upstreams = self.upstreams.iter().filter_map(|upstream| upstream.authorization.as_ref());
+        of_upstreams.chain(of_rules).filter_map(BearerToken::target)
+    }
 }

@@ -71,7 +71,7 @@ pub enum ValueType {
     Table(Vec<KeyReference>),
     /// A table with these keys, or a string in place of its `url`.
     UrlOrTable(Vec<KeyReference>),
-    /// A table with these keys, or one of the allowed words.
+    /// A table with these keys, or one of the allowed words; where none are listed, any string.
     WordOrTable(Vec<KeyReference>),
     /// An array of tables with these keys.
     TableList(Vec<KeyReference>),

@@ -87,7 +87,7 @@ pub(super) enum Kind {
     Table(Keys),
     /// A table, or a string, which is the table's `url`.
     UrlOrTable(Keys),
-    /// A table, or one of some words.
+    /// A table, or a string: one of some words, where `values` lists them.
     WordOrTable(Keys),
     /// An array of tables.
     TableList(Keys),

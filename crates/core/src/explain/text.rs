@@ -149,6 +149,10 @@ impl fmt::Display for ForwardedRequest<'_> {
             writeln!(f, "sets       cookie {name}={value}")?;
         }
         let configured = self.route.authorization.map(|from| ("authorization".to_owned(), from.to_string()));
+        let configured = configured.filter(|_| !self.is_exchanged);
+        if let (true, Some(target)) = (self.is_exchanged, self.route.exchange_target()) {
+            writeln!(f, "sets       authorization: Bearer ..., exchanged for {target}")?;
+        }
         let values = self.route.headers.iter().map(|(name, from)| (name.clone(), from.to_string()));
         for (name, from) in
             configured.into_iter().chain(values).filter(|(name, _)| !is_listed(&self.set, name))

@@ -17,6 +17,7 @@ use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::in_flight::InFlightRefreshes;
 use crate::revocation::memory::Memory;
 use crate::session::cache::SessionCache;
+use crate::session::tokens::exchanged::ExchangedTokens;
 use crate::session::tokens::memory::TokenMemory;
 
 /// A checked configuration with the caches of a process. Build it once, and use it for every request.
@@ -42,6 +43,8 @@ pub struct Vestibule {
     pub(crate) session_cache: Rc<SessionCache>,
     /// The tokens that this process has read from the store.
     pub(crate) tokens: Rc<TokenMemory>,
+    /// The tokens for upstreams, for which this process has exchanged those of sessions.
+    pub(crate) exchanged: Rc<ExchangedTokens>,
     /// Whether the log has said that the site's cookies are large.
     pub(crate) has_large_cookies: Rc<Cell<bool>>,
     pub(crate) site_cache: Rc<SiteCache>,
@@ -83,6 +86,7 @@ impl Vestibule {
             client_keys: Rc::default(),
             session_cache: Rc::default(),
             tokens: Rc::default(),
+            exchanged: Rc::default(),
             has_large_cookies: Rc::default(),
             site_cache: Rc::default(),
             encryption_keys: Rc::default(),

@@ -8,6 +8,7 @@ use crate::guard::headers::{EdgeFields, GuardedNames, Outgoing, SessionCookies};
 use crate::guard::rules::{Rule, RuleSet};
 use crate::session::claims::{Session, holds_text, is_access_token_claim};
 use crate::session::proven::ProvenClaims;
+use crate::upstream::bearer_token::BearerToken;
 use crate::upstream::cookie_name::CookieReading;
 use crate::upstream::header_value::{HeaderEncoding, HeaderValue, HeaderValueError};
 use crate::upstream::path_prefix::PathPrefix;
@@ -16,6 +17,7 @@ use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::oauth::token_exchange::ExchangeTarget;
 
 /// Where a request goes, and what it carries from the session.
 #[derive(Clone, Copy, Debug)]
@@ -24,8 +26,8 @@ pub struct Route<'a> {
     pub target: &'a Target,
     /// The beginning of the path that the server does not get.
     pub strip_prefix: Option<&'a PathPrefix>,
-    /// The path in the session of the token for `Authorization: Bearer`.
-    pub authorization: Option<&'a DataPath>,
+    /// What it carries as `Authorization: Bearer`.
+    pub authorization: Option<&'a BearerToken>,
     /// For each header, its name in lower case and its value.
     pub headers: &'a [(String, UpstreamValue)],
     /// For each cookie, its name and its value.
@@ -133,9 +135,12 @@ impl<'a> Route<'a> {
         self.headers.iter().chain(self.cookies).map(|(_, value)| value)
     }
 
-    /// The paths of all claims that are sent.
+    /// The paths of all claims that are sent, or exchanged for what is sent.
     fn paths(&self) -> impl Iterator<Item = &'a DataPath> + use<'a> {
-        self.authorization.into_iter().chain(self.values().flat_map(UpstreamValue::paths))
+        self.authorization
+            .map(BearerToken::path)
+            .into_iter()
+            .chain(self.values().flat_map(UpstreamValue::paths))
     }
 
     /// The name of the cookie that is the access token itself.
@@ -146,7 +151,12 @@ impl<'a> Route<'a> {
         self.cookies.iter().find(|(_, value)| is_token(value)).map(|(name, _)| name.as_str())
     }
 
-    /// Whether the request carries the access token in a header or in a cookie.
+    /// Who shall accept the token that the request carries in place of the session's own.
+    pub fn exchange_target(&self) -> Option<&'a ExchangeTarget> {
+        self.authorization.and_then(BearerToken::target)
+    }
+
+    /// Whether the request carries the access token, or one for which it is exchanged, in a header or in a cookie.
     pub fn needs_access_token(&self) -> bool {
         self.paths().any(is_access_token_claim)
     }
@@ -180,7 +190,7 @@ impl<'a> Route<'a> {
             }));
             value.text
         };
-        if let Some(from) = self.authorization {
+        if let Some(from) = self.authorization.and_then(BearerToken::as_claim) {
             let value = find(from).map(|claim| HeaderEncoding::Utf8.value(claim)).unwrap_or_default();
             let text = sent(SentIn::Header, AUTHORIZATION, from, value);
             identity.fields.extend(text.map(|text| (AUTHORIZATION.to_owned(), format!("Bearer {text}"))));

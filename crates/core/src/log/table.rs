@@ -713,6 +713,26 @@ events! {
         action: "Check the client's id and secret, its authentication method, and whether the provider allows it the \
             refresh token grant.",
     }
+    TokenExchanged {
+        name: "token_exchanged",
+        cases: [Provider => Info],
+        fields: [Provider, Request],
+        only_audit: Refresh,
+        meaning: "The provider gave a token for an upstream in place of the session's access token, or of that of an API client. \
+            There is one line for each exchange, not for each request that uses the token.",
+        action: "Nothing.",
+    }
+    TokenExchangeFailed {
+        name: "token_exchange_failed",
+        cases: [Provider => Warn, Configuration => Error],
+        fields: [Provider, Request],
+        audit: Refresh,
+        meaning: "The provider gave no token for an upstream that gets one of its own (`exchange`), or one that is not what was \
+            asked for. Requests to that upstream get 503; the session stays. The provider is asked again after 5 seconds, or \
+            when it says; with error source `configuration` after a minute.",
+        action: "With error source `configuration`, correct what the message names: the audience or the scope in `exchange`, or \
+            what the provider allows this client. Otherwise see what the provider says of the user, and whether it works.",
+    }
     UpstreamRefreshed {
         name: "upstream_refreshed",
         cases: [Platform => Info],

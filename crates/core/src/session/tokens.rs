@@ -4,6 +4,7 @@
 //! so neither the store alone nor a cookie alone gives the tokens.
 
 pub(crate) mod entry;
+pub(crate) mod exchanged;
 pub(crate) mod memory;
 
 use serde_json::{Map, Value};

@@ -74,6 +74,7 @@ mod step_up;
 mod straight;
 mod switch_account;
 mod theme;
+mod token_exchange;
 mod token_revocation;
 mod token_storage;
 mod trace;

@@ -19,6 +19,8 @@ fn config() -> Config {
             { "match": "/admin/:path*", "require": { "roles": ["admin", "owner"], "banned": { "not": true } }, "deny": "not-found" },
             { "match": "/api/:id(\\d+)", "email_domain": "example.com", "to": "service:API", "headers": { "X-Mail": "email" }, "assertion": true },
             { "match": "/((?!api).*)\\.css", "access": "public" },
+            { "match": "/orders", "access": "signed-in",
+              "authorization": { "exchange": { "audience": "orders", "scope": "orders.read" } } },
             { "match": "/billing", "acr": ["gold", "platinum"], "amr": "otp", "max_age": "15m" },
         ],
         "upstreams": [{
@@ -101,7 +103,7 @@ fn what_a_rule_asks_of_the_authentication_is_shown_with_what_the_session_has() {
         explained("GET", "https://h/billing", &[], &ago(1200)),
         "\
 path       /billing
-rule       AUTH.rules[5] /billing
+rule       AUTH.rules[6] /billing
 requires   acr is one of \"gold\", \"platinum\": yes, it is \"gold\"
 requires   amr has \"otp\": no, it is [\"pwd\"]
 requires   auth_time is at most 900 s ago: no, it is 1200 s ago
@@ -116,6 +118,20 @@ script     401
     let signed_out = explained("GET", "https://h/billing", &[], &Value::Null);
     assert!(signed_out.contains("amr has \"otp\": no, no one is signed in\n"), "{signed_out}");
     assert!(signed_out.contains("/signin, and back after signing in\n"), "{signed_out}");
+}
+
+#[test]
+fn a_token_of_the_upstream_s_own_is_named_by_its_target() {
+    let claims = json!({ "email": "a@example.com", "access_token": "hunter2" });
+    let text = explained("GET", "https://h/orders", &[], &claims);
+    let line = "sets       authorization: Bearer ..., exchanged for audience orders, scope orders.read\n";
+    assert!(text.contains(line), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    let text = explained("GET", "https://h/orders", &[], &json!({ "email": "a@example.com" }));
+    assert!(
+        text.contains("omits      authorization: the session has no access_token to exchange\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! | [`request_object`], then [`pushed`], where the provider wants them | RFC 9101, RFC 9126 |
 //! | [`jarm`], where the response is signed | JWT Secured Authorization Response Mode |
 //! | [`token`], with [`authorization_details`] | RFC 6749 sections 4.1.3 and 6, OpenID Connect Core 1.0 section 3.1.3, RFC 9396 |
+//! | [`token_exchange`], for an upstream that needs a token of its own | RFC 8693 |
 //! | [`jwks`], then [`id_token`] | OpenID Connect Core 1.0 section 3.1.3.7 |
 //! | [`userinfo`] | OpenID Connect Core 1.0 section 5.3 |
 //! | [`logout`], only a request | OpenID Connect RP-Initiated Logout 1.0 |
@@ -53,6 +54,7 @@ pub mod revocation_request;
 pub mod security_event;
 pub mod subject_id;
 pub mod token;
+pub mod token_exchange;
 pub mod transmitter;
 pub mod userinfo;
 

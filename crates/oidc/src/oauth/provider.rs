@@ -17,6 +17,7 @@ pub use crate::oauth::provider::authorization::{AuthorizationConfig, PushedReque
 pub use crate::oauth::provider::client::{
     AssertionAudience, ClientAuthMethod, ClientConfig, ClientKey, KeyId,
 };
+use crate::oauth::token_exchange::ExchangeDialect;
 use crate::outbound::ApiRequest;
 use crate::secret::Secret;
 
@@ -57,6 +58,8 @@ pub struct OAuthProvider {
     pub profile: Option<SecurityProfile>,
     /// Whether tokens are bound to a key of the session (RFC 9449). A token that is not is refused.
     pub dpop: bool,
+    /// How it is asked for a token in place of another one (RFC 8693).
+    pub exchange_dialect: ExchangeDialect,
 }
 
 impl OAuthProvider {

@@ -1,4 +1,4 @@
-//! The names that templates and paths of a provider can begin with, and the names of its variables.
+//! The names that templates and paths of a provider can begin with, the names of its variables, and those of scopes.
 
 /// The variables of a provider: each is the last part of the name `AUTH_<ID>_…`, in lower case.
 pub(in crate::config) const PROVIDER_VARIABLES: [&str; 14] = [
@@ -49,3 +49,8 @@ pub(in crate::config) const API_USER_ROOTS: [&str; 6] =
 
 /// The parts of an API's response.
 pub(in crate::config) const RESPONSE_ROOTS: [&str; 3] = ["body", "cookie", "header"];
+
+/// Whether a text is one scope ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
+pub(in crate::config) fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~'))
+}

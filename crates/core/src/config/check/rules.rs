@@ -6,8 +6,7 @@ mod requirements;
 mod slashes;
 mod step_up;
 
-use super::session::session_source;
-use super::upstreams;
+use super::{authorization, upstreams};
 use crate::config::place::refuse;
 use crate::config::schema::HEADER_ENCODINGS;
 use crate::config::schema::rules::{CACHE, CROSS_ORIGIN, DENY, SERVER_FUNCTIONS};
@@ -118,7 +117,7 @@ fn server_functions(rule: &Table<'_>) -> bool {
 
 fn forwarding(rule: &Table<'_>, naming: &CookieNaming) -> Forwarding {
     let target = rule.text("to").and_then(|text| upstreams::target(&text));
-    let authorization = rule.text("authorization").and_then(|text| session_source(&text));
+    let authorization = authorization::authorization(rule);
     let headers = rule.table("headers");
     let headers = headers.is_written().then(|| upstreams::headers(&headers, rule.has("authorization")));
     let cookies = rule.table("cookies");

@@ -36,6 +36,9 @@ pub(super) fn refuse_missing_tokens(auth: &Table<'_>, session: &SessionConfig, p
     for table in auth.tables("upstreams").iter().chain(&auth.tables("rules")) {
         let (headers, cookies) = (table.table("headers"), table.table("cookies"));
         let authorization = table.text("authorization");
+        if table.table("authorization").is_written() {
+            refuse_at(table.at("authorization"));
+        }
         for from in headers.entries().into_iter().chain(cookies.entries()).chain(authorization) {
             if needs_token(&from) {
                 refuse_at(from.place);
@@ -56,7 +59,7 @@ pub(super) fn refuse_missing_tokens(auth: &Table<'_>, session: &SessionConfig, p
 }
 
 /// Whether a value for an upstream has the access token, or its expiry, in it.
-fn needs_token(from: &Text<'_>) -> bool {
+pub(super) fn needs_token(from: &Text<'_>) -> bool {
     let (template, _) = Template::parse(from.text, &|path| !secrets::is_template_secret(path));
     template.paths().any(is_access_token_claim)
         || DataPath::parse(from.text).is_ok_and(|path| is_access_token_claim(&path))

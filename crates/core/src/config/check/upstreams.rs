@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::secrets;
 use super::session::session_source;
+use super::{authorization, secrets};
 use crate::config::Runtime;
 use crate::config::place::refuse;
 use crate::config::schema::{EXACT_PATHS, FRAMEWORKS, HEADER_ENCODINGS};
@@ -65,7 +65,7 @@ pub(super) fn upstreams(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Upstream
             refuse!(upstream.at("to"), "the target of the requests is missing", "{targets}");
         }
         let target = upstream.text("to").and_then(|text| target(&text));
-        let authorization = upstream.text("authorization").and_then(|text| session_source(&text));
+        let authorization = authorization::authorization(upstream);
         let headers = headers(&upstream.table("headers"), upstream.has("authorization"));
         let cookies = cookies(&upstream.table("cookies"), naming);
         let assertion = assertion(upstream).unwrap_or_default();

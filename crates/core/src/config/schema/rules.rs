@@ -1,6 +1,6 @@
 //! `[[vars.AUTH.rules]]`
 
-use super::Kind::{BoolOrText, ClaimTest, Duration, Map, TableList, Text, TextOrList};
+use super::Kind::{BoolOrText, ClaimTest, Duration, Map, TableList, Text, TextOrList, WordOrTable};
 use super::{Keys, keys};
 use crate::guard::decision::DefaultAccess;
 use crate::guard::rules::{Caching, Deny};
@@ -85,7 +85,7 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     /// As `strip_prefix` of an upstream, for the server in `to`.
     strip_prefix: Text, unset = "the server gets the whole path", example = "/api", needs = "`to` in the same rule";
     /// As `authorization` of an upstream, in its place.
-    authorization: Text, unset = "the upstream's", example = "access_token";
+    authorization: WordOrTable(super::upstreams::AUTHORIZATION), unset = "the upstream's", example = "access_token";
     /// As `headers` of an upstream, in their place. An empty table sends none.
     headers: Map(&Text), unset = "the upstream's", example = { "X-User-Id": "sub" };
     /// As `cookies` of an upstream, in their place. An empty table sends none.

@@ -1,6 +1,6 @@
 //! `[[vars.AUTH.upstreams]]`
 
-use super::Kind::{Bool, BoolOrText, Map, Text, TextOrList};
+use super::Kind::{Bool, BoolOrText, Map, Table, Text, TextOrList, WordOrTable};
 use super::{Keys, keys};
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::{Framework, ServerReading};
@@ -31,9 +31,9 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     /// The beginning of the path that the server does not get: with `"/api"` it gets `/api/orders` as `/orders`. A path that
     /// does not begin with these segments is answered with 404. A redirect to a path of this server gets the prefix back.
     strip_prefix: Text, unset = "the server gets the whole path", example = "/api";
-    /// The path of the token in the sealed session that is sent as `Authorization: Bearer`. Requests without a session are
-    /// forwarded without it.
-    authorization: Text, unset = "no token is sent", example = "access_token",
+    /// The path of the token in the sealed session that is sent as `Authorization: Bearer`; or a table, for a token of this
+    /// upstream's own. Requests without a session are forwarded without it.
+    authorization: WordOrTable(AUTHORIZATION), unset = "no token is sent", example = "access_token",
         needs = "a sign-in that gives tokens; never a refresh token";
     /// Header fields for the upstream: each key is a field's name, each value is the path of a claim in the sealed session, or
     /// a text with such paths and secrets in braces: `"JWT {access_token}"`, `"{secret.API_KEY}"`. A text of which a claim is
@@ -61,4 +61,23 @@ pub(in crate::config) const UPSTREAM: Keys = &[keys! {
     /// servers have for it: in another case (`case`), with dots or spaces at its end (`file-name`), behind a script
     /// (`script`), with the suffix of a page's data or file (`suffix`). `all` is each of these.
     exact_paths: TextOrList, values = EXACT_PATHS, default = [], example = ["case"];
+}];
+
+/// The keys of `authorization`, of upstreams and of rules.
+pub(in crate::config) const AUTHORIZATION: Keys = &[keys! {
+    /// The token that the provider gives for the session's access token, or for that of an API client (RFC 8693). The upstream
+    /// gets it in place of that one (docs/token-exchange.md).
+    exchange: Table(EXCHANGE), needs = "required; a provider that exchanges tokens for this client";
+}];
+
+const EXCHANGE: Keys = &[keys! {
+    /// The names of the services that shall accept the token, as the provider knows them.
+    audience: TextOrList, unset = "no audience is asked for", example = "orders",
+        needs = "`audience`, `resource` or `scope`; not with Microsoft Entra ID, where `scope` says it";
+    /// Their URIs, for a provider that knows services by these (RFC 8707).
+    resource: TextOrList, unset = "no resource is asked for", example = "https://orders.example.com",
+        needs = "as `audience`";
+    /// The scopes that the token shall have: one string with spaces between them, or an array. A token with any other is refused.
+    scope: TextOrList, unset = "the provider decides", example = "orders.read orders.write",
+        needs = "required with Microsoft Entra ID: `RESOURCE/SCOPE`, or `RESOURCE/.default` for all that the user consented to";
 }];

@@ -6,8 +6,9 @@ use crate::flow::RequestContext;
 use crate::flow::dpop::memory::Server;
 use crate::flow::dpop::{ProofFor, unusable};
 use crate::platform::Platform;
-use vestibule_oidc::http::client::FetchResponse;
+use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::http::url::Url;
+use vestibule_oidc::oauth::client::Client;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::oauth::dpop::{self, DpopKey};
 use vestibule_oidc::oauth::provider::OAuthProvider;
@@ -32,11 +33,24 @@ impl<P: Platform> RequestContext<'_, P> {
         grant: Grant<'_>,
         key: Option<&DpopKey>,
     ) -> Result<TokenAnswer, Error> {
+        let request = |client: &Client<'_>| token::request(endpoint, client, &oauth.token, grant);
+        self.ask_token_endpoint(provider, (oauth, metadata), endpoint, key, &request).await
+    }
+
+    /// The same for any request to the token endpoint: `request` makes it for the client, each time that it is sent.
+    pub(crate) async fn ask_token_endpoint(
+        &self,
+        provider: &Provider,
+        (oauth, metadata): (&OAuthProvider, &ProviderMetadata),
+        endpoint: &Url,
+        key: Option<&DpopKey>,
+        request: &dyn Fn(&Client<'_>) -> FetchRequest,
+    ) -> Result<TokenAnswer, Error> {
         let mut is_first = true;
         loop {
             // A client assertion can be used once, so each request has its own.
             let client = self.client(oauth, metadata).await?;
-            let mut request = token::request(endpoint, &client, &oauth.token, grant);
+            let mut request = request(&client);
             if let Some(key) = key {
                 let proof_for = ProofFor {
                     server: Server::Authorization,

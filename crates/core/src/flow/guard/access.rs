@@ -1,5 +1,7 @@
 //! What a request needs to pass: where it goes, and who decides.
 
+use std::rc::Rc;
+
 use crate::guard::route::Route;
 use crate::guard::rules::RuleDecisions;
 use crate::guard::server_function;
@@ -7,6 +9,7 @@ use crate::session::claims::Session;
 use crate::session::names::CookieNaming;
 use crate::session::proven::ProvenClaims;
 use crate::session::step_up::StepUp;
+use crate::session::tokens::exchanged::TokenForUpstream;
 use crate::upstream::Framework;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::Request;
@@ -113,7 +116,15 @@ impl<'a> Access<'a> {
             Policy::Preflight { .. } | Policy::SignedIn => false,
         };
         let is_guarded_preflight = matches!(self.policy, Policy::Preflight { is_guarded: true });
-        Admitted { route: self.route, session, cookies, is_personal, no_store, is_guarded_preflight }
+        Admitted {
+            route: self.route,
+            session,
+            token: None,
+            cookies,
+            is_personal,
+            no_store,
+            is_guarded_preflight,
+        }
     }
 }
 
@@ -128,6 +139,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) route: Route<'a>,
     /// The user's session, if there is one and something needs it.
     pub(crate) session: Option<Session>,
+    /// The token of the upstream's own, if it gets one.
+    pub(crate) token: Option<Rc<TokenForUpstream>>,
     /// The cookies that update the session in the browser.
     pub(crate) cookies: Vec<SetCookie>,
     /// Whether the upstream learns who the user is, on a public path as well: its response may depend on the user, so no
@@ -137,4 +150,11 @@ pub(crate) struct Admitted<'a> {
     pub(crate) no_store: bool,
     /// Whether it is a preflight for a path that is not public: only CORS headers reach the upstream and the client.
     pub(crate) is_guarded_preflight: bool,
+}
+
+impl Admitted<'_> {
+    /// The same with a token of the upstream's own.
+    pub(super) fn with_token(self, token: Option<Rc<TokenForUpstream>>) -> Self {
+        Self { token, ..self }
+    }
 }

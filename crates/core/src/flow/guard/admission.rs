@@ -211,7 +211,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             Principal::SignedIn(session) if !access.is_public() => session,
             Principal::CrossOrigin(_) => return Ok(access.without_identity(self.request)),
             // The cookies that a browser added are of another identity, or of another page's user.
-            Principal::Bearer(session) => return Ok(access.without_cookies(self.request, session)),
+            Principal::Bearer(session) => {
+                let token = self.token_for_upstream(&access, &session).await?;
+                return Ok(access.without_cookies(self.request, session).with_token(token));
+            }
             Principal::Ended(ended) => {
                 return Ok(access.admitted(self.request, None, ended.cookies(self)));
             }
@@ -224,7 +227,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     None => None,
                 };
                 let session = session.map(|session| self.without_expired_token(session));
-                return Ok(access.admitted(self.request, session, Vec::new()));
+                let token = match &session {
+                    Some(session) => self.token_for_upstream(&access, session).await?,
+                    None => None,
+                };
+                return Ok(access.admitted(self.request, session, Vec::new()).with_token(token));
             }
         };
         let wants_token = access.route.needs_access_token()
@@ -262,7 +269,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 let mut cookies = fresh.cookies(self);
                 cookies.extend(self.clear_renewal_marker().filter(|_| wants_token && !is_dead));
                 let session = self.without_expired_token(fresh.session);
-                access.admitted(self.request, Some(session), cookies)
+                match self.token_for_upstream(&access, &session).await {
+                    Ok(token) => access.admitted(self.request, Some(session), cookies).with_token(token),
+                    // The session goes on, with the tokens of a refresh.
+                    Err(denied) => return Err(Denied { cookies, ..denied }),
+                }
             }
             Principal::Ended(ended) => access.admitted(self.request, None, ended.cookies(self)),
             _ => access.admitted(self.request, None, Vec::new()),

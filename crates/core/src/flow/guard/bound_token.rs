@@ -20,6 +20,10 @@ pub(crate) struct BoundToken {
 }
 
 impl BoundToken {
+    pub(super) fn new(token: String, key: DpopKey) -> Self {
+        Self { token, key }
+    }
+
     /// Sends the token as a bound one where the upstream would get it as a bearer token in `Authorization`. Whether it would.
     pub(super) fn replaces_bearer(&self, identity: &mut IdentityHeaders) -> bool {
         let mut is_sent = false;
@@ -43,7 +47,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(ProviderKind::OAuth(_) | ProviderKind::Credentials(_)) => return None,
         }
         let token = session.access_token().filter(|token| !token.is_empty())?.to_owned();
-        Some(BoundToken { token, key: session.dpop_key()? })
+        Some(BoundToken::new(token, session.dpop_key()?))
     }
 
     /// Forwards a request with a proof. If the upstream wants its nonce in the proof, the request is sent once more, if

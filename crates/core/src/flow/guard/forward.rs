@@ -2,6 +2,7 @@
 
 use crate::flow::RequestContext;
 use crate::flow::guard::access::Admitted;
+use crate::flow::guard::token_exchange;
 use crate::flow::refresh::UpstreamChange;
 use crate::flow::responses::with_cookies;
 use crate::guard::headers::SessionCookies;
@@ -22,9 +23,15 @@ impl<P: Platform> RequestContext<'_, P> {
     /// upstream worked. The upstream sees a request in which the browser has these cookies already.
     pub(super) async fn forward(
         &self,
-        Admitted { route, session, cookies: renewed, is_personal, no_store, is_guarded_preflight }: Admitted<
-            '_,
-        >,
+        Admitted {
+            route,
+            session,
+            token,
+            cookies: renewed,
+            is_personal,
+            no_store,
+            is_guarded_preflight,
+        }: Admitted<'_>,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
         let Some(hops) = hops::next(self.request) else {
@@ -38,7 +45,13 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(identity) => identity,
             Err(failed) => return Outcome::Response(with_cookies(failed, renewed)),
         };
-        let bound = session.and_then(|session| self.bound_token(session));
+        let bound = match &token {
+            Some(token) => {
+                token_exchange::add_to(&mut identity, token);
+                token_exchange::bound_token(token, session)
+            }
+            None => session.and_then(|session| self.bound_token(session)),
+        };
         let bound = bound.filter(|token| token.replaces_bearer(&mut identity));
         let (config, guarded) = (self.config(), &self.vestibule.guarded);
         let positions = if route.forward_session { self.session_positions() } else { Vec::new() };

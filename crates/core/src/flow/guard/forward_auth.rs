@@ -14,6 +14,7 @@ use crate::flow::RequestContext;
 use crate::flow::guard::access::{Access, Admitted};
 use crate::flow::guard::admission::Browser;
 use crate::flow::guard::denied::DenialReason;
+use crate::flow::guard::token_exchange;
 use crate::flow::responses::{self, with_cookies};
 use crate::guard::forward_auth::{self, ForwardAuthHeaders};
 use crate::guard::headers::VERIFY_SECRET;
@@ -22,6 +23,7 @@ use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::session::logout_hint;
 use crate::upstream::Assertion;
+use crate::upstream::bearer_token::BearerToken;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
@@ -127,7 +129,10 @@ impl<P: Platform> RequestContext<'_, P> {
                     && value.paths().into_iter().all(|from| is_exposed(config, from))
             });
             route.headers = &exposed;
-            route.authorization = route.authorization.filter(|from| is_exposed(config, from));
+            // A token for an upstream is for that alone.
+            let is_shown =
+                |token: &&BearerToken| token.as_claim().is_some_and(|from| is_exposed(config, from));
+            route.authorization = route.authorization.filter(is_shown);
             route.forward_session = false;
             // An assertion proves the user's identity to an upstream. A page's script must not get one.
             route.assertion = &Assertion::None;
@@ -166,16 +171,19 @@ impl<P: Platform> RequestContext<'_, P> {
     /// the browser.
     async fn allowed_response(
         &self,
-        Admitted { route, session, cookies, .. }: Admitted<'_>,
+        Admitted { route, session, token, cookies, .. }: Admitted<'_>,
         headers: Option<ForwardAuthHeaders>,
     ) -> Response {
         let session = session.as_ref();
         let is_envoy = headers == Some(ForwardAuthHeaders::Envoy);
         let mut answer = Response::empty(if is_envoy { 200 } else { 204 });
-        let identity = match self.identity(&route, session).await {
+        let mut identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
             Err(failed) => return failed,
         };
+        if let Some(token) = &token {
+            token_exchange::add_to(&mut identity, token);
+        }
         for (name, value) in identity.fields {
             if !value.contains(char::is_control) {
                 answer.headers.set(&name, value);

@@ -14,4 +14,5 @@ pub(crate) mod forward_auth;
 pub(crate) mod icon;
 mod metrics;
 pub(crate) mod protect;
+mod token_exchange;
 mod upstream_cookies;

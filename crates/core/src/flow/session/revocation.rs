@@ -202,6 +202,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let is_stored = self.revoke(&subjects, user, self.platform.now()).await;
         self.tell_lease(session).await;
         self.delete_tokens(session).await;
+        self.delete_exchanged(session).await;
         is_stored
     }
 

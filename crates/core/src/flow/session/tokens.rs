@@ -223,12 +223,17 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The same after the response, once for each process that sees a copy of a session that was revoked.
     pub(crate) fn delete_revoked_tokens(&self, session: &Session) {
+        let exchanged = self.forget_exchanged(session);
         let (Some(entry), Some(sid)) = (session.token_entry(), session.sid()) else { return };
         let name = entry.name(sid, session.generation());
         if self.vestibule.tokens.delete(&name) {
             let platform = self.platform.clone();
             // Where it fails, the entry stays sealed, and expires.
-            self.platform.spawn(async move { drop(platform.delete_store(&name).await) });
+            self.platform.spawn(async move {
+                for name in std::iter::once(name).chain(exchanged) {
+                    drop(platform.delete_store(&name).await);
+                }
+            });
         }
     }
 
@@ -245,7 +250,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    async fn delete_entry(&self, name: &str) {
+    pub(crate) async fn delete_entry(&self, name: &str) {
         self.vestibule.tokens.delete(name);
         let deleted = pin!(self.platform.delete_store(name));
         if let Err(error) = answered_within(self.platform, MAX_WRITE, deleted).await {

@@ -5,11 +5,11 @@ use crate::guard::conditions::Condition;
 use crate::guard::matcher::{Pattern, Reading};
 use crate::guard::requirements::Access;
 use crate::session::step_up::StepUp;
+use crate::upstream::bearer_token::BearerToken;
 use crate::upstream::header_value::HeaderEncoding;
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::value::UpstreamValue;
 use crate::upstream::{Assertion, Target};
-use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::{Method, Request};
 
@@ -54,7 +54,7 @@ pub struct Forwarding {
     /// The beginning of the path that the other server does not get.
     pub strip_prefix: Option<PathPrefix>,
     /// Replaces the upstream's `authorization`.
-    pub authorization: Option<DataPath>,
+    pub authorization: Option<BearerToken>,
     /// Replaces the upstream's `headers`.
     pub headers: Option<Vec<(String, UpstreamValue)>>,
     /// Replaces the upstream's `cookies`.

@@ -15,10 +15,10 @@ pub(super) use parameters::{variable, variable_prefix};
 use serde_json::Value;
 
 use super::user;
-use crate::config::check::names::OAUTH_USER_ROOTS;
+use crate::config::check::names::{OAUTH_USER_ROOTS, is_scope};
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
-use crate::config::schema::providers::oauth::DERIVED_IMAGES;
+use crate::config::schema::providers::oauth::{DERIVED_IMAGES, EXCHANGE_DIALECTS};
 use crate::config::schema::providers::requests::PROFILES;
 use crate::config::table::{Table, Text};
 use crate::session::own_claims::is_own_claim;
@@ -89,6 +89,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         response_encryption: encryption::response_encryption(is_openid, parameters),
         profile: provider.chosen("profile", &PROFILES),
         dpop: provider.flag("dpop").unwrap_or(false),
+        exchange_dialect: provider.chosen("token_exchange", &EXCHANGE_DIALECTS).unwrap_or_default(),
     })
 }
 
@@ -175,8 +176,7 @@ fn scope(is_openid: bool, provider: &Table<'_>) -> Option<String> {
     let mut scopes: Vec<&str> = Vec::new();
     for text in &texts {
         for scope in text.text.split(' ').filter(|scope| !scope.is_empty()) {
-            // RFC 6749 section 3.3.
-            if !scope.bytes().all(|b| matches!(b, b'!' | b'#'..=b'[' | b']'..=b'~')) {
+            if !is_scope(scope) {
                 let scope = text.with(scope);
                 refuse!(scope, "{scope} is not a valid scope");
                 return None;

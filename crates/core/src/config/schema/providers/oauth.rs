@@ -8,6 +8,7 @@ use super::super::{Group, Keys, keys};
 use vestibule_oidc::jose::encrypted::KeyManagement;
 use vestibule_oidc::jose::jwe::ContentEncryption;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo, ResponseMode};
+use vestibule_oidc::oauth::token_exchange::ExchangeDialect;
 
 /// How a client authenticates at the token endpoint.
 pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] = [
@@ -40,6 +41,10 @@ pub(in crate::config) const CONTENT_ENCRYPTIONS: [(&str, ContentEncryption); 3] 
     ("A256CBC-HS512", ContentEncryption::A256CbcHs512),
     ("A256GCM", ContentEncryption::A256Gcm),
 ];
+
+/// How a provider exchanges tokens.
+pub(in crate::config) const EXCHANGE_DIALECTS: [(&str, ExchangeDialect); 2] =
+    [("rfc8693", ExchangeDialect::TokenExchange), ("on-behalf-of", ExchangeDialect::OnBehalfOf)];
 
 /// When userinfo is requested.
 pub(in crate::config) const FETCH: [(&str, FetchUserinfo); 3] = [
@@ -166,6 +171,9 @@ pub(in crate::config) const OAUTH: Group = keys! {
     /// than 4 kB, or of another session. `sub`, `email`, `provider_sid`, or a claim of `[vars.AUTH.claims]`. A session without the claim
     /// sends none.
     logout_hint: Text, unset = "the preset's; otherwise `sub`", example = "email", needs = "`logout`";
+    /// How this provider is asked for an upstream's own token (`exchange` of an upstream): as RFC 8693 says, or as Microsoft's
+    /// on-behalf-of flow.
+    token_exchange: Text, values = EXCHANGE_DIALECTS, unset = "the preset's; otherwise `rfc8693`", example = "on-behalf-of";
 };
 
 /// The keys that only `type = "oidc"` has.
