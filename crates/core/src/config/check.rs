@@ -66,6 +66,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     dpop::refuse_useless_tokens(auth, &session, &providers);
     tokens::refuse_missing_tokens(auth, &session, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
+    bearer::refuse_several_introspections(auth, &providers);
+    bearer::refuse_rules_for_clients(auth, &providers, &rules);
 
     let site = pages::Site {
         base_path: &base_path,

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Explained, ExplainedReading, ExplainedRequirement, Explanation, ForwardedRequest};
 use crate::flow::guard::assertion;
 use crate::guard::decision::Decision;
+use crate::guard::principals::Principals;
 use crate::guard::rules::{Matched, Readers, TooMuchWorkError};
 use crate::session::claims::is_access_token_claim;
 use crate::upstream::Target;
@@ -101,7 +102,9 @@ impl fmt::Display for ExplainedReading<'_> {
         if self.applied.is_public() {
             writeln!(f, "requires   nothing: it is public")?;
         } else if self.requirements.is_empty() {
-            writeln!(f, "requires   a signed-in user")?;
+            writeln!(f, "requires   {}", self.applied.principals())?;
+        } else if self.applied.principals() != Principals::Users {
+            writeln!(f, "for        {}", self.applied.principals())?;
         }
         for ExplainedRequirement { requirement, is_met, found } in &self.requirements {
             match found {

@@ -1,5 +1,6 @@
 //! What a request needs to pass: where it goes, and who decides.
 
+use crate::flow::guard::bearer;
 use crate::guard::route::Route;
 use crate::guard::rules::RuleDecisions;
 use crate::guard::server_function;
@@ -77,6 +78,11 @@ impl<'a> Access<'a> {
         }
     }
 
+    /// Whether only clients without a user may pass.
+    pub(super) fn is_for_clients_only(&self) -> bool {
+        matches!(&self.policy, Policy::Rules(decided) if decided.is_for_clients_only())
+    }
+
     /// Whether the request may call a server function of a guarded page on a public path.
     pub(super) fn may_call_server_function(&self, request: &Request) -> bool {
         let Policy::Rules(decided) = &self.policy else { return false };
@@ -95,7 +101,8 @@ impl<'a> Access<'a> {
     /// A request with an access token, whose session cookies are not its identity.
     pub(super) fn without_cookies(mut self, request: &Request, session: Session) -> Admitted<'a> {
         self.route.forward_session = false;
-        self.admitted(request, Some(session), Vec::new())
+        let has_used_proof = bearer::is_proven(request);
+        Admitted { has_used_proof, ..self.admitted(request, Some(session), Vec::new()) }
     }
 
     pub(super) fn admitted(
@@ -112,7 +119,16 @@ impl<'a> Access<'a> {
             Policy::Preflight { .. } | Policy::SignedIn => false,
         };
         let is_guarded_preflight = matches!(self.policy, Policy::Preflight { is_guarded: true });
-        Admitted { route: self.route, session, cookies, is_personal, no_store, is_guarded_preflight }
+        let has_used_proof = false;
+        Admitted {
+            route: self.route,
+            session,
+            cookies,
+            is_personal,
+            no_store,
+            is_guarded_preflight,
+            has_used_proof,
+        }
     }
 }
 
@@ -136,4 +152,6 @@ pub(crate) struct Admitted<'a> {
     pub(crate) no_store: bool,
     /// Whether it is a preflight for a path that is not public: only CORS headers reach the upstream and the client.
     pub(crate) is_guarded_preflight: bool,
+    /// Whether the client's token is bound to a key, and its proof was for this hop: upstreams get neither.
+    pub(crate) has_used_proof: bool,
 }

@@ -12,5 +12,7 @@ pub(crate) mod denied;
 pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod icon;
+pub(crate) mod introspection;
+pub(crate) mod possession;
 pub(crate) mod protect;
 mod upstream_cookies;
