@@ -24,6 +24,7 @@ pub mod dpop;
 pub mod encryption;
 pub mod forward;
 pub mod http;
+pub mod introspection;
 pub mod jobs;
 pub mod log;
 mod platform;

@@ -17,6 +17,7 @@ use vestibule_core::time::Timestamp;
 use crate::browser::AuthorizationRequest;
 use crate::dpop::DpopServer;
 use crate::http::Server;
+use crate::introspection::IntrospectionServer;
 use crate::requests::RequestServer;
 use crate::rotation::{Grants, Rotation};
 
@@ -46,6 +47,8 @@ pub struct FakeProvider {
     clock: Cell<Timestamp>,
     /// The keys to which its tokens are bound.
     pub dpop: DpopServer,
+    /// What it says of access tokens.
+    pub introspection: IntrospectionServer,
 }
 
 impl Default for FakeProvider {
@@ -72,6 +75,7 @@ impl FakeProvider {
             requests: RequestServer::default(),
             clock: Cell::new(Timestamp::from_seconds(0)),
             dpop: DpopServer::default(),
+            introspection: IntrospectionServer::default(),
         }
     }
 
@@ -213,6 +217,7 @@ impl Server for FakeProvider {
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
             "/groups" => "groups",
+            "/introspect" => "introspection",
             "/par" => "par",
             "/.well-known/ssf-configuration/events" => "transmitter",
             other => panic!("unexpected request to {other}"),
@@ -240,6 +245,8 @@ impl Server for FakeProvider {
             "token" => self.token(request, now),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
+            "introspection" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
+            "introspection" => self.introspection.answer(request),
             "par" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
             "par" => self.requests.push(request),
             "transmitter" => (200, transmitter()),
@@ -423,6 +430,7 @@ fn discovery() -> Value {
         "token_endpoint": format!("{ISSUER}/token"),
         "userinfo_endpoint": format!("{ISSUER}/userinfo"),
         "jwks_uri": format!("{ISSUER}/jwks"),
+        "introspection_endpoint": format!("{ISSUER}/introspect"),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
