@@ -13,6 +13,7 @@ mod accidents;
 mod answers;
 mod api_refresh;
 mod api_refusals;
+mod apis_document;
 mod assertion;
 mod audit;
 mod authorization_details;
