@@ -329,7 +329,7 @@ fn a_signed_answer_is_verified_and_any_other_refused_where_it_must_be_signed() {
     for patch in [json!({}), json!({ "introspection_signed_response": true })] {
         let world = TestEnv::with(asking(&patch));
         world.provider.alters_answer_at("discovery", offered);
-        let mut inside = claims(&world);
+        let mut inside = claims_with(&world, &json!({ "exp": world.now().seconds() + 100_000 }));
         inside["active"] = json!(true);
         let signed = |changed: Value| {
             let mut claims = json!({

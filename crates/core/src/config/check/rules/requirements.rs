@@ -13,10 +13,10 @@ use vestibule_oidc::data::DataPath;
 
 /// Whom the rule is for, and what they need.
 pub(super) fn access(rule: &Table<'_>) -> (Principals, Option<Access>) {
-    let chosen = || rule.chosen("access", &RULE_ACCESS);
-    let principals = match rule.has("access").then(chosen).flatten() {
-        Some(RuleAccess::Of(principals)) => principals,
-        Some(RuleAccess::Public) | None => Principals::Users,
+    let written = RULE_ACCESS.iter().find(|(name, _)| rule.str("access") == Some(name));
+    let principals = match written {
+        Some((_, RuleAccess::Of(principals))) => *principals,
+        Some((_, RuleAccess::Public)) | None => Principals::Users,
     };
     if principals == Principals::Users {
         return (principals, access_of_users(rule));
