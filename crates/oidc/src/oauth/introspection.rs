@@ -44,13 +44,11 @@ pub enum Wanted {
 impl Wanted {
     /// What the configuration wants, or else what the provider offers.
     pub fn of(is_configured: Option<bool>, metadata: &discovery::IntrospectionMetadata) -> Self {
+        let is_offered = metadata.signing_algorithms.as_ref().is_some_and(|listed| !listed.is_empty());
         match is_configured {
             Some(true) => Self::Signed,
-            Some(false) => Self::Plain,
-            None if metadata.signing_algorithms.as_ref().is_some_and(|listed| !listed.is_empty()) => {
-                Self::SignedIfOffered
-            }
-            None => Self::Plain,
+            None if is_offered => Self::SignedIfOffered,
+            Some(false) | None => Self::Plain,
         }
     }
 }
