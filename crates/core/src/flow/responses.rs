@@ -89,16 +89,16 @@ pub(crate) enum Unproven {
 pub(crate) fn token_denied(denied: TokenDenied) -> Response {
     let (status, error, description) = match denied {
         TokenDenied::Unavailable(retry) => return token_unavailable(retry),
-        TokenDenied::Invalid { is_expired: true } => (401, "invalid_token", "the access token has expired"),
+        TokenDenied::Invalid { is_expired: true }
+        | TokenDenied::Unproven(Unproven::Token { is_expired: true }) => {
+            (401, "invalid_token", "the access token has expired")
+        }
         TokenDenied::Invalid { is_expired: false } => {
             (401, "invalid_token", "the access token is not valid here")
         }
         TokenDenied::Insufficient => (403, "insufficient_scope", "the access token is not enough for this"),
         TokenDenied::Unproven(Unproven::Missing) => {
             (401, "invalid_token", "the access token is bound to a key, and is accepted with a proof only")
-        }
-        TokenDenied::Unproven(Unproven::Token { is_expired: true }) => {
-            (401, "invalid_token", "the access token has expired")
         }
         TokenDenied::Unproven(Unproven::Token { is_expired: false }) => {
             (401, "invalid_token", "the access token is not valid here, or not bound to the key of the proof")

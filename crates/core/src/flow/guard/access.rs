@@ -139,6 +139,7 @@ pub(super) fn has_session_cookie(request: &Request, naming: &CookieNaming) -> bo
 }
 
 /// A request that may pass.
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing about the request")]
 pub(crate) struct Admitted<'a> {
     pub(crate) route: Route<'a>,
     /// The user's session, if there is one and something needs it.

@@ -53,9 +53,8 @@ impl<P: Platform> RequestContext<'_, P> {
             match memory.look_up(&name, now) {
                 Knowledge::Active(token) => return Ok(token),
                 Knowledge::Inactive => return Err(inactive()),
-                Knowledge::Unavailable => return Err(recently_failed()),
                 Knowledge::InFlight if now < deadline => self.platform.sleep(POLL_INTERVAL).await,
-                Knowledge::InFlight => return Err(recently_failed()),
+                Knowledge::InFlight | Knowledge::Unavailable => return Err(recently_failed()),
                 Knowledge::Unknown if self.sent_too_many_inactive(now) => return Err(recently_failed()),
                 Knowledge::Unknown => break Question::begin(memory, name.clone(), now),
             }

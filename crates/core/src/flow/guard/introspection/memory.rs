@@ -137,7 +137,9 @@ impl State {
                 .filter(|(_, old)| !old.counts(now))
                 .map(|(name, _)| name.clone())
                 .collect();
-            old.iter().for_each(|name| self.remove(name));
+            for name in &old {
+                self.remove(name);
+            }
         }
         while is_full(self) && !self.entries.is_empty() {
             // Those that end first make room. A question stays: it is what keeps others from asking.
