@@ -32,6 +32,8 @@ struct State {
     confidential: Vec<String>,
     signing: Signing,
     published: Vec<&'static str>,
+    /// What it says of opaque access tokens.
+    known: BTreeMap<String, Value>,
     changes: BTreeMap<&'static str, Change>,
     replacements: BTreeMap<&'static str, Answer>,
 }
@@ -50,6 +52,7 @@ impl Idp {
             confidential: vec![CLIENT_SECRET.to_owned()],
             signing: Signing::honest("P-256", "ES256"),
             published: vec!["P-256"],
+            known: BTreeMap::new(),
             changes: BTreeMap::new(),
             replacements: BTreeMap::new(),
         })))
@@ -96,6 +99,7 @@ impl Idp {
             "/token" => "token",
             "/jwks" => "jwks",
             "/userinfo" => "userinfo",
+            "/introspect" => "introspection",
             _ => return Response::status(404),
         };
         let replaced = self.state().replacements.get(place).cloned();
@@ -109,6 +113,7 @@ impl Idp {
                 (200, json!({ "keys": names.into_iter().map(signer::public_key).collect::<Vec<_>>() }))
             }
             "token" => self.token(request),
+            "introspection" => self.introspection(request),
             _ => userinfo(request),
         };
         self.apply_change(place, &mut answer);
@@ -138,8 +143,7 @@ impl Idp {
     }
 
     fn token(&self, request: &Request) -> (u16, Value) {
-        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}")));
-        if request.header("authorization") != Some(&basic) {
+        if request.header("authorization") != Some(&basic()) {
             return (401, json!({ "error": "invalid_client" }));
         }
         let field = |name| request.form(name).unwrap_or_default();
@@ -181,6 +185,25 @@ impl Idp {
         (200, answer)
     }
 
+    /// RFC 7662: what it says of the tokens that a test made known.
+    fn introspection(&self, request: &Request) -> (u16, Value) {
+        if request.header("authorization") != Some(&basic()) {
+            return (401, json!({ "error": "invalid_client" }));
+        }
+        let token = request.form("token").unwrap_or_default();
+        let mut answer = self.state().known.get(&token).cloned().unwrap_or_else(|| json!({}));
+        let is_active = answer.get("aud").is_some();
+        answer["active"] = json!(is_active);
+        (200, answer)
+    }
+
+    /// From now on this token is active, and no log may hold it.
+    pub fn know(&self, token: &str, claims: &Value) {
+        let mut state = self.state();
+        state.confidential.push(token.to_owned());
+        state.known.insert(token.to_owned(), claims.clone());
+    }
+
     fn apply_change(&self, place: &str, value: &mut Value) {
         let change = self.state().changes.get(place).cloned();
         if let Some(change) = change {
@@ -191,6 +214,11 @@ impl Idp {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How the client authenticates.
+fn basic() -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}")))
 }
 
 /// The user's name and roles. Only alice is an admin.
@@ -222,6 +250,7 @@ fn discovery() -> Value {
         "token_endpoint": format!("{ISSUER}/token"),
         "userinfo_endpoint": format!("{ISSUER}/userinfo"),
         "jwks_uri": format!("{ISSUER}/jwks"),
+        "introspection_endpoint": format!("{ISSUER}/introspect"),
         "id_token_signing_alg_values_supported":
             ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic"],

@@ -21,6 +21,7 @@ mod repository;
 mod signer;
 mod test_env;
 
+mod apis;
 mod assertion;
 mod audit;
 mod bad_input;

@@ -19,7 +19,9 @@ use vestibule_oidc::jose::jws::JwsError;
 use vestibule_oidc::oauth::access_token::AccessTokenError;
 use vestibule_oidc::oauth::authorize::{AuthorizationResponseError, ParameterError};
 use vestibule_oidc::oauth::discovery::DiscoveryError;
+use vestibule_oidc::oauth::dpop_proof::ProofError;
 use vestibule_oidc::oauth::id_token::IdTokenError;
+use vestibule_oidc::oauth::introspection::IntrospectionError;
 use vestibule_oidc::oauth::jarm::JarmError;
 use vestibule_oidc::oauth::jwks::JwksError;
 use vestibule_oidc::oauth::pushed::PushedRequestError;
@@ -96,6 +98,9 @@ pub enum ClientError {
         /// The callback's address on the login host.
         expected: String,
     },
+    /// The request of a client does not prove that the client has the key to which its access token is bound.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
     /// A page of another origin made the browser send the request.
     #[error(transparent)]
     CrossOrigin(#[from] CrossOriginError),
@@ -193,6 +198,9 @@ pub enum ProviderError {
     /// The access token that a client sent is invalid.
     #[error(transparent)]
     AccessToken(#[from] AccessTokenError),
+    /// The provider did not say what an access token is that a client sent.
+    #[error(transparent)]
+    Introspection(#[from] IntrospectionError),
     /// The userinfo response is invalid.
     #[error(transparent)]
     Userinfo(#[from] UserinfoError),

@@ -25,6 +25,7 @@ pub mod encryption;
 pub mod exchange;
 pub mod forward;
 pub mod http;
+pub mod introspection;
 pub mod jobs;
 pub mod log;
 mod platform;

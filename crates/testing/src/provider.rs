@@ -18,6 +18,7 @@ use crate::browser::AuthorizationRequest;
 use crate::dpop::DpopServer;
 use crate::exchange::ExchangeServer;
 use crate::http::Server;
+use crate::introspection::IntrospectionServer;
 use crate::requests::RequestServer;
 use crate::rotation::{Grants, Rotation};
 
@@ -49,6 +50,8 @@ pub struct FakeProvider {
     pub dpop: DpopServer,
     /// The tokens that it has exchanged.
     pub exchanges: ExchangeServer,
+    /// What it says of access tokens.
+    pub introspection: IntrospectionServer,
 }
 
 impl Default for FakeProvider {
@@ -76,6 +79,7 @@ impl FakeProvider {
             clock: Cell::new(Timestamp::from_seconds(0)),
             dpop: DpopServer::default(),
             exchanges: ExchangeServer::default(),
+            introspection: IntrospectionServer::default(),
         }
     }
 
@@ -219,6 +223,7 @@ impl Server for FakeProvider {
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
             "/groups" => "groups",
+            "/introspect" => "introspection",
             "/par" => "par",
             "/.well-known/ssf-configuration/events" => "transmitter",
             other => panic!("unexpected request to {other}"),
@@ -249,6 +254,8 @@ impl Server for FakeProvider {
             "exchange" => self.exchanges.exchange(request, &self.dpop),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
+            "introspection" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
+            "introspection" => self.introspection.answer(request),
             "par" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
             "par" => self.requests.push(request),
             "transmitter" => (200, transmitter()),
@@ -432,6 +439,7 @@ fn discovery() -> Value {
         "token_endpoint": format!("{ISSUER}/token"),
         "userinfo_endpoint": format!("{ISSUER}/userinfo"),
         "jwks_uri": format!("{ISSUER}/jwks"),
+        "introspection_endpoint": format!("{ISSUER}/introspect"),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],

@@ -3,6 +3,7 @@
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
 use crate::session::own_claims::is_own_claim;
+use crate::session::scope::SCOPE;
 use crate::texts::Text;
 use crate::upstream::value::UpstreamValue;
 use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
@@ -82,6 +83,7 @@ impl Config {
         const OF_EVERY_SIGN_IN: [&str; 4] = ["name", "email", "picture", "email_verified"];
         OF_EVERY_SIGN_IN.contains(&claim)
             || is_own_claim(claim)
+            || claim == SCOPE && self.providers.iter().any(Provider::accepts_bearer)
             || self.has_claim(claim)
             || self.session.updatable.iter().any(|updatable| updatable == claim)
     }

@@ -69,6 +69,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     tokens::refuse_missing_tokens(auth, &session, &providers);
     authorization::refuse_impossible(auth, &providers);
     bearer::refuse_unshown(auth, &claims, &providers, &rules);
+    bearer::refuse_several_introspections(auth, &providers);
+    bearer::refuse_rules_for_clients(auth, &providers, &rules);
 
     let site = pages::Site {
         base_path: &base_path,

@@ -162,6 +162,12 @@ impl Provider {
         matches!(&self.kind, ProviderKind::OAuth(oauth) if oauth.dpop)
     }
 
+    /// Whether clients may send its access tokens (`accept_bearer`).
+    pub(crate) fn accepts_bearer(&self) -> bool {
+        let ProviderKind::OAuth(oauth) = &self.kind else { return false };
+        oauth.openid.as_ref().is_some_and(|openid| openid.accept_bearer.is_some())
+    }
+
     /// Whether a sign-in brings an ID token, which can say how and when the provider authenticated the user.
     pub(crate) fn gives_id_tokens(&self) -> bool {
         matches!(&self.kind, ProviderKind::OAuth(oauth) if oauth.openid.is_some())

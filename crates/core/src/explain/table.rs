@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::guard::principals::Principals;
 use crate::guard::rules::{Access, Deny, Rule};
 use crate::upstream::{Target, Upstream};
 use vestibule_oidc::http::request::Method;
@@ -62,16 +63,21 @@ fn row(config: &Config, rule: &Rule) -> AccessRow {
     }
     only.extend(rule.has.iter().map(|condition| format!("has {condition}")));
     only.extend(rule.missing.iter().map(|condition| format!("lacks {condition}")));
-    let mut requires: Vec<String> = rule.access.requirements().iter().map(ToString::to_string).collect();
+    let mut requires: Vec<String> = Vec::new();
+    requires.extend((rule.principals != Principals::Users).then(|| rule.principals.to_string()));
+    requires.extend(rule.access.requirements().iter().map(ToString::to_string));
     let step_up = rule.step_up.checks(|_| None, Timestamp::from_seconds(0));
     let must_step_up = !step_up.is_empty();
     requires.extend(step_up.into_iter().map(|check| check.requirement));
-    let lacks_claims = !rule.access.requirements().is_empty();
+    let lacks_claims = !rule.access.requirements().is_empty() || rule.principals == Principals::Clients;
     AccessRow {
         rule: rule.place.clone(),
         paths: rule.patterns.iter().map(ToString::to_string).collect(),
         only,
-        signed_out: signed_out(&rule.access, rule.deny),
+        signed_out: match (rule.principals, rule.deny) {
+            (Principals::Clients, Deny::SignIn) => "401",
+            _ => signed_out(&rule.access, rule.deny),
+        },
         signed_in: match rule.deny {
             Deny::NotFound if lacks_claims => "404",
             _ if lacks_claims => "403",

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Explained, ExplainedReading, ExplainedRequirement, Explanation, ForwardedRequest};
 use crate::flow::guard::assertion;
 use crate::guard::decision::Decision;
+use crate::guard::principals::Principals;
 use crate::guard::rules::{Matched, Readers, TooMuchWorkError};
 use crate::session::claims::is_access_token_claim;
 use crate::upstream::Target;
@@ -54,6 +55,7 @@ impl fmt::Display for Explained<'_> {
         let (navigation, script) = match self.decision {
             Decision::Pass => ("passes".to_owned(), "passes"),
             Decision::SignIn if self.outside_of.is_some() => ("403, with a page".to_owned(), "403"),
+            Decision::SignIn if self.is_for_clients_only() => ("401".to_owned(), "401"),
             Decision::SignIn => (format!("302 to {}, and back after signing in", self.sign_in), "401"),
             Decision::StepUp if !self.can_step_up => ("403, with a page".to_owned(), "403"),
             Decision::StepUp => ("302 to the provider, and back after proving more".to_owned(), "401"),
@@ -69,6 +71,12 @@ impl fmt::Display for Explained<'_> {
             forwarded.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+impl Explained<'_> {
+    fn is_for_clients_only(&self) -> bool {
+        self.readings.iter().any(|reading| reading.applied.principals() == Principals::Clients)
     }
 }
 
@@ -101,7 +109,9 @@ impl fmt::Display for ExplainedReading<'_> {
         if self.applied.is_public() {
             writeln!(f, "requires   nothing: it is public")?;
         } else if self.requirements.is_empty() {
-            writeln!(f, "requires   a signed-in user")?;
+            writeln!(f, "requires   {}", self.applied.principals())?;
+        } else if self.applied.principals() != Principals::Users {
+            writeln!(f, "for        {}", self.applied.principals())?;
         }
         for ExplainedRequirement { requirement, is_met, found } in &self.requirements {
             match found {

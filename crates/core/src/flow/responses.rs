@@ -8,10 +8,18 @@ use crate::session::step_up::StepUp;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::json;
+use vestibule_oidc::oauth::dpop_proof;
 
 /// 401: no one is signed in. The body has the address of the sign-in page.
 pub(crate) fn unauthorized(sign_in: &str) -> Response {
     Response::json(401, &json!({ "error": "unauthorized", "signInUrl": sign_in }))
+        .with("www-authenticate", "Bearer")
+        .with("cache-control", "private, no-store")
+}
+
+/// 401: only clients with an access token of their own may pass, so there is nowhere to sign in.
+pub(crate) fn clients_only() -> Response {
+    Response::json(401, &json!({ "error": "unauthorized" }))
         .with("www-authenticate", "Bearer")
         .with("cache-control", "private, no-store")
 }
@@ -60,19 +68,56 @@ pub(crate) enum TokenDenied {
     /// The token has expired and the provider gives no new one at the moment, or the provider's keys are unavailable.
     /// Holds how long to wait before the next request.
     Unavailable(Duration),
+    /// The token needs, or has, a proof that the client has the key to which it is bound.
+    Unproven(Unproven),
+}
+
+/// What is wrong with a token that needs or has a proof (RFC 9449 section 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unproven {
+    /// The token is bound to a key, and was sent as a bearer token.
+    Missing,
+    /// The token itself. `is_expired` if a new one would help.
+    Token { is_expired: bool },
+    /// The proof.
+    Proof,
+    /// The proof does not have our nonce. [`RequestContext::proof_nonce`](crate::flow::RequestContext::proof_nonce) is it.
+    Nonce,
 }
 
 /// The response to a request with such a token (RFC 6750 section 3).
 pub(crate) fn token_denied(denied: TokenDenied) -> Response {
     let (status, error, description) = match denied {
         TokenDenied::Unavailable(retry) => return token_unavailable(retry),
-        TokenDenied::Invalid { is_expired: true } => (401, "invalid_token", "the access token has expired"),
+        TokenDenied::Invalid { is_expired: true }
+        | TokenDenied::Unproven(Unproven::Token { is_expired: true }) => {
+            (401, "invalid_token", "the access token has expired")
+        }
         TokenDenied::Invalid { is_expired: false } => {
             (401, "invalid_token", "the access token is not valid here")
         }
         TokenDenied::Insufficient => (403, "insufficient_scope", "the access token is not enough for this"),
+        TokenDenied::Unproven(Unproven::Missing) => {
+            (401, "invalid_token", "the access token is bound to a key, and is accepted with a proof only")
+        }
+        TokenDenied::Unproven(Unproven::Token { is_expired: false }) => {
+            (401, "invalid_token", "the access token is not valid here, or not bound to the key of the proof")
+        }
+        TokenDenied::Unproven(Unproven::Proof) => {
+            (401, "invalid_dpop_proof", "the request has no valid proof that was not used before")
+        }
+        TokenDenied::Unproven(Unproven::Nonce) => {
+            (401, "use_dpop_nonce", "the proof needs the nonce of this response")
+        }
     };
-    let challenge = format!("Bearer error=\"{error}\", error_description=\"{description}\"");
+    let challenge = format!("error=\"{error}\", error_description=\"{description}\"");
+    let challenge = match denied {
+        TokenDenied::Unproven(Unproven::Missing) => {
+            format!("Bearer {challenge}, DPoP algs=\"{}\"", dpop_proof::algorithms())
+        }
+        TokenDenied::Unproven(_) => format!("DPoP {challenge}, algs=\"{}\"", dpop_proof::algorithms()),
+        _ => format!("Bearer {challenge}"),
+    };
     Response::json(status, &json!({ "error": error }))
         .with("www-authenticate", challenge)
         .with("cache-control", "private, no-store")

@@ -8,6 +8,8 @@ use crate::flow::attempts::{Attempts, LoginAttempts};
 use crate::flow::audit::Delivery;
 use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
+use crate::flow::guard::introspection::memory::IntrospectionMemory;
+use crate::flow::guard::possession::memory::ProofMemory;
 use crate::flow::provider::cache::ProviderCache;
 use crate::flow::provider::client_keys::ClientKeys;
 use crate::flow::provider::encryption_keys::EncryptionKeys;
@@ -52,6 +54,10 @@ pub struct Vestibule {
     pub(crate) encryption_keys: Rc<EncryptionKeys>,
     /// The nonces that servers demand in proofs.
     pub(crate) dpop: Rc<DpopMemory>,
+    /// What the provider said of access tokens that only it can read.
+    pub(crate) introspections: Rc<IntrospectionMemory>,
+    /// The proofs of possession that clients sent.
+    pub(crate) proofs: Rc<ProofMemory>,
     /// The lines of the audit log that are on their way.
     pub(crate) audit: Rc<Delivery>,
     /// Whether the log has said that metrics cannot be written.
@@ -91,6 +97,8 @@ impl Vestibule {
             site_cache: Rc::default(),
             encryption_keys: Rc::default(),
             dpop: Rc::default(),
+            introspections: Rc::default(),
+            proofs: Rc::default(),
             audit: Rc::default(),
             metrics_failed: Rc::default(),
             hooks,

@@ -14,6 +14,7 @@ pub mod headers;
 pub mod hops;
 pub mod matcher;
 pub mod path;
+pub mod principals;
 pub mod readings;
 mod regexp;
 pub mod requirements;

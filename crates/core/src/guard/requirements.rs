@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::session::proven::ProvenClaims;
+use crate::session::scope;
 use vestibule_oidc::data::DataPath;
 
 /// Who may pass.
@@ -67,7 +68,11 @@ impl Requirement {
     /// Whether the claims meet the requirement.
     pub fn is_met(&self, claims: &ProvenClaims<'_>) -> bool {
         match self {
-            Self::Claim(requirement) => requirement.test.is_met(claims.lookup(&requirement.claim)),
+            Self::Claim(requirement) => match (claims.lookup(&requirement.claim), requirement.is_of_scopes())
+            {
+                (Some(Value::String(scopes)), true) => requirement.test.is_met(Some(&scope::list(scopes))),
+                (found, _) => requirement.test.is_met(found),
+            },
             Self::EmailDomain(domains) => is_at(claims.proven_email(), domains),
         }
     }
@@ -84,6 +89,14 @@ impl Requirement {
                 }
             },
         }
+    }
+}
+
+impl ClaimRequirement {
+    /// Whether the claim is the scopes of an access token, which some providers write as a list (`scp`), and others as one text
+    /// with spaces between them (RFC 6749 section 3.3).
+    fn is_of_scopes(&self) -> bool {
+        matches!(self.claim.root(), scope::SCOPE | scope::SCP) && self.claim.rest().len() == 0
     }
 }
 
@@ -241,6 +254,30 @@ mod tests {
             assert_eq!(of(claim, ClaimTest::Exists(true)).is_met(&proven(&session)), exists, "{claim}");
             assert_eq!(of(claim, ClaimTest::Exists(false)).is_met(&proven(&session)), !exists, "{claim}");
         }
+    }
+
+    #[test]
+    fn scopes_are_tested_one_by_one_whether_they_are_a_text_or_a_list() {
+        for (session, has) in [
+            (json!({ "scope": "read:orders" }), true),
+            (json!({ "scope": "openid read:orders write:orders" }), true),
+            (json!({ "scope": ["openid", "read:orders"] }), true),
+            (json!({ "scope": "openid read:ordersx" }), false),
+            (json!({ "scope": "read:orders,openid" }), false),
+            (json!({ "scope": "READ:ORDERS" }), false),
+            (json!({ "scope": "" }), false),
+            (json!({ "scope": { "read:orders": true } }), false),
+            (json!({}), false),
+        ] {
+            let session = claims(session.clone());
+            let any = of("scope", ClaimTest::AnyOf(list(json!(["read:orders"]))));
+            let none = of("scope", ClaimTest::NoneOf(list(json!(["read:orders"]))));
+            assert_eq!(any.is_met(&proven(&session)), has, "{session:?}");
+            assert_eq!(none.is_met(&proven(&session)), !has, "{session:?}");
+        }
+        // Only scopes are split: another claim with spaces is one value.
+        let session = claims(json!({ "title": "head of it" }));
+        assert!(!of("title", ClaimTest::AnyOf(list(json!(["head"])))).is_met(&proven(&session)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::guard::budget::Budget;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::matcher::{Case, FirstSegment, Reading};
 use crate::guard::path::{CanonicalPath, PathError};
+use crate::guard::principals::Principals;
 use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
@@ -34,6 +35,7 @@ pub struct RuleSet {
     /// Patterns that match any first segment. A request is matched against each of them.
     anywhere: Vec<Place>,
     distinguishes_methods: bool,
+    names_clients: bool,
 }
 
 /// Indices of a rule and of one of its patterns; their order is the order of the configuration.
@@ -66,6 +68,7 @@ impl RuleSet {
             DefaultAccess::Public => Access::Public,
         };
         let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
+        let names_clients = rules.iter().any(|rule| rule.principals != Principals::Users);
         Self {
             rules,
             default,
@@ -74,6 +77,7 @@ impl RuleSet {
             has_upper_case,
             anywhere,
             distinguishes_methods,
+            names_clients,
         }
     }
 
@@ -216,6 +220,11 @@ impl RuleSet {
     /// Whether any rule applies to some methods only. Then it matters which method an upstream sees.
     pub fn distinguishes_methods(&self) -> bool {
         self.distinguishes_methods
+    }
+
+    /// Whether any rule says what clients without a user may do. Then every other rule is for users.
+    pub fn names_clients(&self) -> bool {
+        self.names_clients
     }
 
     /// The patterns that may match, in the order of the rules.

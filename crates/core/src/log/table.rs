@@ -408,10 +408,20 @@ events! {
         fields: [Provider, Request],
         audit: Denial,
         meaning: "A client sent an access token that is not accepted: it is invalid, expired, for another audience, or \
-            its user is not allowed. With error source `provider` the token could not be checked, because the \
-            provider's metadata or keys are unavailable; the client got 503.",
-        action: "For `client` compare the token's issuer and audience with `issuer` and `accept_bearer`. For \
-            `provider` see why the provider does not answer.",
+            its user is not allowed; or it is bound to a key, and the proof is missing, wrong or used. With error source \
+            `provider` or `configuration` the token could not be checked, because the provider's metadata, keys or \
+            introspection are unavailable; the client got 503.",
+        action: "For `client` compare the token's issuer and audience with `issuer` and `accept_bearer`, and the proof's \
+            address with the request's. For `provider` see why the provider does not answer.",
+    }
+    ProofReplaysUnseen {
+        name: "proof_replays_unseen",
+        cases: [Configuration => Warn],
+        fields: [Provider, Request],
+        meaning: "A client sends access tokens that are bound to a key (DPoP), and each process knows only the proofs that it saw \
+            itself: for a minute, a copy of a proof works again at another one. Logged once in each process.",
+        action: "Bind `AUTH_LEASE` and write `refresh.lease = \"durable-object\"`, or shorten the time with \
+            `accept_bearer.dpop_nonce = true` (docs/apis.md).",
     }
     ForwardAuthRejected {
         name: "forward_auth_rejected",

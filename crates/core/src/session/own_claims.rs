@@ -13,6 +13,10 @@ pub(crate) const GRANT_CLAIMS: [&str; 7] = [
     entry::CLAIM,
 ];
 
+/// The claim with the `client_id` of a client that acts for itself, without a user. Only a session of one request has it, that
+/// of an access token.
+pub(crate) const CLIENT: &str = "oauth_client";
+
 /// The claims that are about the session itself and its tokens, and not about what the provider says of the user, in
 /// groups, each with what it is for.
 pub(crate) const OWN_CLAIMS: [(&[&str], &str); 4] = [
@@ -35,6 +39,7 @@ pub(crate) const OWN_CLAIMS: [(&[&str], &str); 4] = [
             "generation",
             "error",
             "hint_chunks",
+            CLIENT,
         ],
         "it says whose session this is, and its state",
     ),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::session::own_claims::CLIENT;
 use vestibule_oidc::data::DataPath;
 
 /// The claims of a session that names a user, without an e-mail address that is not proven.
@@ -15,6 +16,9 @@ pub struct ProvenClaims<'a> {
     account: Value,
     has_proven_email: bool,
 }
+
+/// The claims that describe a user.
+const OF_USERS: [&str; 6] = ["sub", "account", "name", "email", "email_verified", "picture"];
 
 impl<'a> ProvenClaims<'a> {
     /// The claims without the values at the `withheld` paths. `None` if `sub` names no user. `has_proven_email` is
@@ -36,16 +40,33 @@ impl<'a> ProvenClaims<'a> {
 
     /// The value at a path. `account` is `PROVIDER:SUB`: a provider's identifiers are unique for that provider only, and
     /// its id has no colon.
+    ///
+    /// Of a client without a user nothing is seen that describes a user: whoever reads it would take the client for the user
+    /// with that identifier.
     pub fn lookup(&self, path: &DataPath) -> Option<&Value> {
         match path.root() {
+            root if self.is_client() && OF_USERS.contains(&root) => None,
             "account" => path.within(&self.account).filter(|account| !account.is_null()),
             _ => path.lookup(&self.claims),
         }
     }
 
-    /// The value of a claim.
+    /// The value of a claim, as [`lookup`](Self::lookup) sees it.
     pub fn get(&self, claim: &str) -> Option<&Value> {
+        if self.is_client() && OF_USERS.contains(&claim) {
+            return None;
+        }
         self.claims.get(claim)
+    }
+
+    /// Whether the claims are those of a client that acts for itself, without a user.
+    pub fn is_client(&self) -> bool {
+        self.client().is_some()
+    }
+
+    /// The `client_id` of such a client (`oauth_client`).
+    pub fn client(&self) -> Option<&str> {
+        self.claims.get(CLIENT)?.as_str()
     }
 
     /// The subject (`sub`): the provider's identifier of the user.
@@ -94,6 +115,28 @@ mod tests {
         let inside = DataPath::parse("account.x").unwrap();
         let claims = json!({ "sub": "7", "provider": "b", "account": { "x": 1 } });
         assert_eq!(proven(&claims).unwrap().lookup(&inside), None);
+    }
+
+    #[test]
+    fn of_a_client_nothing_is_seen_that_describes_a_user() {
+        let claims = json!({
+            "sub": "billing", "provider": "a", "name": "Billing", "email": "b@example.com", "picture": "p",
+            "oauth_client": "billing", "roles": ["batch"],
+        });
+        let proven = proven(&claims).unwrap();
+        assert_eq!((proven.client(), proven.subject()), (Some("billing"), "billing"));
+        for (name, found) in [
+            ("sub", None),
+            ("account", None),
+            ("name", None),
+            ("email", None),
+            ("picture", None),
+            ("oauth_client", Some(json!("billing"))),
+            ("roles", Some(json!(["batch"]))),
+        ] {
+            assert_eq!(proven.lookup(&DataPath::parse(name).unwrap()), found.as_ref(), "{name}");
+        }
+        assert_eq!(proven.get("email"), None);
     }
 
     #[test]

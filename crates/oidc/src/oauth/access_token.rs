@@ -1,13 +1,18 @@
-//! The checks of an access token that a client sends (RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725).
+//! The checks of an access token that a client sends (RFC 9068 section 4, RFC 7519 section 4.1, RFC 8725), or of what the
+//! provider says of one (RFC 7662 section 2.2).
 //!
-//! Only a JWT is accepted, and only if it has one of the configured audiences and shows that it is an access token. An
-//! ID token is not secret from its client, so someone who obtains one must not be able to use it as an access token.
+//! A token is accepted only if it has one of the configured audiences and shows that it is an access token. An ID token is
+//! not secret from its client, so someone who obtains one must not be able to use it as an access token. If it is bound to a
+//! key, only a proof of that key makes it acceptable (RFC 9449 section 7).
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::jose::jws::{self, VerifiedPayload};
+use crate::oauth::client_token;
+use crate::oauth::dpop_proof::VerifiedProof;
 use crate::oauth::id_token::{self, ClaimError, ParamClaimError};
+use crate::oauth::introspection::ActiveToken;
 use crate::oauth::provider::AcceptBearer;
 use crate::time::Timestamp;
 
@@ -20,15 +25,47 @@ pub struct Expected<'a> {
     pub accepted: &'a AcceptBearer,
 }
 
-/// The claims of an access token whose signature and claims are both verified. Only [`verify`] creates one.
+/// The claims of an access token that is valid, except that it may be bound to a key. Only [`verify`] and [`verify_active`]
+/// create one.
+#[derive(Clone)]
+pub struct UnconfirmedAccessToken {
+    token: VerifiedAccessToken,
+    /// The thumbprint of the key that it is bound to.
+    key: Option<String>,
+}
+
+impl UnconfirmedAccessToken {
+    /// The token, if it is bound to the key of the request's proof, or if neither is there (RFC 9449 section 7.1). A token
+    /// that is not bound is not accepted with a proof: the client would take it for one that no thief can use.
+    pub fn confirmed_by(
+        self,
+        proof: Option<&VerifiedProof>,
+    ) -> Result<VerifiedAccessToken, AccessTokenError> {
+        match (self.key, proof) {
+            (None, None) => Ok(self.token),
+            (Some(key), Some(proof)) if key == proof.thumbprint() => Ok(self.token),
+            (Some(_), Some(_)) => Err(AccessTokenError::OtherKey),
+            (Some(_), None) => Err(AccessTokenError::Unproven),
+            (None, Some(_)) => Err(AccessTokenError::NotBound),
+        }
+    }
+}
+
+/// The claims of an access token that is valid. Only [`UnconfirmedAccessToken::confirmed_by`] gives one.
 #[derive(Clone)]
 pub struct VerifiedAccessToken {
     subject: String,
     expires_at: Timestamp,
+    client: Option<String>,
     claims: Map<String, Value>,
 }
 
 impl VerifiedAccessToken {
+    /// The `client_id` of the client that got the token for itself, without a user; `None` if a user is behind it.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
     /// `sub`: 1 to 255 bytes without control characters, unique for its issuer.
     pub fn subject(&self) -> &str {
         &self.subject
@@ -86,11 +123,27 @@ pub enum AccessTokenError {
     /// It is unknown whether the sessions of its user were revoked.
     #[error("access token: it is unknown whether the sessions of its user were revoked")]
     RevocationUnknown,
-    /// It is bound to a key (RFC 7800). Whether the client has that key is not verified here.
+    /// It is bound to a key in a way that cannot be verified here (RFC 7800): to the certificate of a connection, for example
+    /// (`x5t#S256`, RFC 8705).
+    #[error("access token: it is bound (\"cnf\") by something else than the thumbprint of a key (\"jkt\")")]
+    Bound,
+    /// It is bound to a key (`jkt`), and was sent as a bearer token, without a proof.
     #[error(
         "access token: it is bound to a key (\"cnf\"), and the client does not prove that it has the key"
     )]
-    Bound,
+    Unproven,
+    /// It is bound to another key than that of the proof.
+    #[error("access token: it is bound to another key than that of the proof")]
+    OtherKey,
+    /// It was sent with a proof, and is bound to no key.
+    #[error("access token: the client proves that it has a key, and the token is not bound to one")]
+    NotBound,
+    /// The provider says that it is not active.
+    #[error("access token: the provider says that it is not active")]
+    Inactive,
+    /// It is unknown whether its proof was used before; the error message of the lock that knows it.
+    #[error("access token: it is unknown whether the proof was used before: {0}")]
+    ProofNotChecked(String),
     /// A claim is wrong.
     #[error("access token: {0:?} {1}")]
     Claim(&'static str, ClaimError),
@@ -108,9 +161,36 @@ pub fn verify(
     payload: VerifiedPayload,
     expected: &Expected<'_>,
     now: Timestamp,
-) -> Result<VerifiedAccessToken, AccessTokenError> {
+) -> Result<UnconfirmedAccessToken, AccessTokenError> {
     let is_declared = is_declared_access_token(payload.typ())?;
-    let claims = payload.into_claims();
+    check(payload.into_claims(), Origin::Signature { is_declared }, expected, now)
+}
+
+/// Verifies at the time `now` what the provider says of an active token. `iss` may be missing: the provider was asked at its
+/// own endpoint.
+pub fn verify_active(
+    token: ActiveToken,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Result<UnconfirmedAccessToken, AccessTokenError> {
+    check(token.into_claims(), Origin::Introspection, expected, now)
+}
+
+/// Who says what is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The token itself, which the provider signed. `is_declared`: its header says that it is an access token.
+    Signature { is_declared: bool },
+    /// The provider, which was asked.
+    Introspection,
+}
+
+fn check(
+    claims: Map<String, Value>,
+    origin: Origin,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Result<UnconfirmedAccessToken, AccessTokenError> {
     let get = |name: &str| claims.get(name).filter(|value| !value.is_null());
     // Claims of ID tokens (OpenID Connect Core 1.0 sections 2 and 3.3.2.11), logout tokens and event tokens (RFC 8417).
     for name in ["nonce", "at_hash", "c_hash", "s_hash", "events"] {
@@ -118,12 +198,18 @@ pub fn verify(
             return Err(AccessTokenError::OtherKind(name));
         }
     }
-    let is_marked = is_marked_access_token(&claims)? | has_configured_claims(&claims, expected.accepted)?;
-    if get("cnf").is_some() {
-        return Err(AccessTokenError::Bound);
-    }
+    let is_declared = match origin {
+        Origin::Signature { is_declared } => is_declared,
+        Origin::Introspection => has_access_token_type(&claims)?,
+    };
+    let key = bound_key(get("cnf"))?;
+    let is_marked =
+        is_marked_access_token(&claims, key.is_some())? | has_configured_claims(&claims, expected.accepted)?;
     let wrong = AccessTokenError::Claim;
-    id_token::check_issuer(get("iss"), expected.issuer).map_err(|error| wrong("iss", error))?;
+    match id_token::check_issuer(get("iss"), expected.issuer) {
+        Err(ClaimError::Missing) if origin == Origin::Introspection => {}
+        issuer => issuer.map_err(|error| wrong("iss", error))?,
+    }
     audience(get("aud"), &expected.accepted.audiences).map_err(|error| wrong("aud", error))?;
     let expires_at = id_token::check_expiration(get("exp"), now).map_err(|error| wrong("exp", error))?;
     id_token::check_not_before(get("nbf"), now).map_err(|error| wrong("nbf", error))?;
@@ -131,12 +217,48 @@ pub fn verify(
         Ok(()) | Err(ClaimError::Missing) => {}
         Err(error) => return Err(wrong("iat", error)),
     }
-    let subject = id_token::subject(get("sub")).map_err(|error| wrong("sub", error))?;
+    let (subject, client) = match get("sub") {
+        // RFC 7662 section 2.2: `sub` is usually the user, so without one there may be none.
+        None if origin == Origin::Introspection && get("username").is_none() => {
+            let id = id_token::subject(get("client_id")).map_err(|_| wrong("sub", ClaimError::Missing))?;
+            (id.clone(), Some(id))
+        }
+        subject => {
+            let subject = id_token::subject(subject).map_err(|error| wrong("sub", error))?;
+            let client = client_token::client(&claims, &subject, &expected.accepted.client_claims);
+            (subject, client)
+        }
+    };
     let has_scope = get("scope").or_else(|| get("scp")).is_some();
     if !is_declared && !is_marked && !has_scope {
         return Err(AccessTokenError::Ambiguous);
     }
-    Ok(VerifiedAccessToken { subject, expires_at, claims })
+    Ok(UnconfirmedAccessToken { token: VerifiedAccessToken { subject, expires_at, client, claims }, key })
+}
+
+/// The thumbprint of the key that the token is bound to (RFC 9449 section 6); `None` if it is not bound. An error if it is
+/// bound in another way, or in another way as well: what is not verified must not be ignored.
+fn bound_key(confirmation: Option<&Value>) -> Result<Option<String>, AccessTokenError> {
+    /// Of a SHA-256 hash in base64url.
+    const LENGTH: usize = 43;
+    let Some(confirmation) = confirmation else { return Ok(None) };
+    let members = confirmation.as_object().filter(|members| members.len() == 1);
+    let key = members.and_then(|members| members.get("jkt")).and_then(Value::as_str);
+    let key = key.filter(|key| key.len() == LENGTH).ok_or(AccessTokenError::Bound)?;
+    Ok(Some(key.to_owned()))
+}
+
+/// Whether `token_type` of an introspection is that of an access token (RFC 6749 section 7.1). An error if it is another.
+fn has_access_token_type(claims: &Map<String, Value>) -> Result<bool, AccessTokenError> {
+    match claims.get("token_type").filter(|value| !value.is_null()) {
+        None => Ok(false),
+        Some(Value::String(name))
+            if ["bearer", "dpop", "access_token"].iter().any(|known| name.eq_ignore_ascii_case(known)) =>
+        {
+            Ok(true)
+        }
+        Some(_) => Err(AccessTokenError::OtherKind("token_type")),
+    }
 }
 
 /// Whether the header declares an access token (RFC 9068 section 2.1). An error if it declares another type.
@@ -149,14 +271,17 @@ fn is_declared_access_token(typ: Option<&str>) -> Result<bool, AccessTokenError>
     }
 }
 
-/// Whether the claims by which some providers distinguish kinds of tokens mark an access token: Keycloak's `typ`, and
-/// Cognito's `token_use`.
-fn is_marked_access_token(claims: &Map<String, Value>) -> Result<bool, AccessTokenError> {
+/// Whether the claims by which some providers distinguish kinds of tokens mark an access token: Keycloak's `typ`, which is
+/// `DPoP` if the token is bound, and `token_use` of Cognito and Hydra.
+fn is_marked_access_token(claims: &Map<String, Value>, is_bound: bool) -> Result<bool, AccessTokenError> {
     let mut is_marked = false;
-    for (name, wanted) in [("typ", "Bearer"), ("token_use", "access")] {
+    let typ = if is_bound { &["Bearer", "DPoP"][..] } else { &["Bearer"] };
+    for (name, wanted) in [("typ", typ), ("token_use", &["access", "access_token"])] {
         match claims.get(name) {
             None => {}
-            Some(Value::String(kind)) if kind.eq_ignore_ascii_case(wanted) => is_marked = true,
+            Some(Value::String(kind)) if wanted.iter().any(|wanted| kind.eq_ignore_ascii_case(wanted)) => {
+                is_marked = true;
+            }
             Some(_) => return Err(AccessTokenError::OtherKind(name)),
         }
     }

@@ -1,5 +1,6 @@
 //! The metadata that a provider publishes (OpenID Connect Discovery 1.0 section 4).
 
+mod introspection;
 mod requests;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::http::client::{FetchRequest, FetchResponse};
 use crate::http::origin::{EndpointError, endpoint, is_address};
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
+pub use crate::oauth::discovery::introspection::IntrospectionMetadata;
 pub use crate::oauth::discovery::requests::RequestMetadata;
 use crate::oauth::exchange::{self, HttpResponseError, excerpt};
 use crate::oauth::provider::OAuthProvider;
@@ -151,6 +153,13 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
                 .map(|names| requests::supported(&names)),
         },
         claims_parameter_supported: document.flag("claims_parameter_supported")?,
+        introspection: IntrospectionMetadata {
+            endpoint: optional("introspection_endpoint").unwrap_or_default(),
+            signing_algorithms: document
+                .list("introspection_signing_alg_values_supported")
+                .unwrap_or_default()
+                .map(|names| requests::supported(&names)),
+        },
     })
 }
 
@@ -188,6 +197,7 @@ pub struct ProviderMetadata {
     dpop_signing_alg_values_supported: Option<Vec<String>>,
     requests: RequestMetadata,
     claims_parameter_supported: bool,
+    introspection: IntrospectionMetadata,
 }
 
 impl ProviderMetadata {
@@ -213,6 +223,7 @@ impl ProviderMetadata {
             dpop_signing_alg_values_supported: None,
             requests: RequestMetadata::default(),
             claims_parameter_supported: false,
+            introspection: IntrospectionMetadata::default(),
         })
     }
 
@@ -297,6 +308,11 @@ impl ProviderMetadata {
     /// What it says of authorization requests and responses.
     pub fn requests(&self) -> &RequestMetadata {
         &self.requests
+    }
+
+    /// What it says of token introspection.
+    pub fn introspection(&self) -> &IntrospectionMetadata {
+        &self.introspection
     }
 
     /// `dpop_signing_alg_values_supported` (RFC 9449 section 5.1); `None` if the provider says nothing about it.

@@ -118,7 +118,7 @@ fn target(url: &str) -> &str {
 }
 
 /// `ath`: the hash of the access token.
-fn token_hash(token: &str) -> String {
+pub(super) fn token_hash(token: &str) -> String {
     base64url::encode(&Sha256::digest(token))
 }
 

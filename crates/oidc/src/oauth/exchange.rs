@@ -178,6 +178,11 @@ pub(super) fn lenient(response: &FetchResponse) -> Result<Value, HttpResponseErr
     }
 }
 
+/// Whether the media type is this one, which is in lower case, with any parameters.
+pub(super) fn has_media_type(response: &FetchResponse, media_type: &str) -> bool {
+    essence(response).as_deref() == Some(media_type)
+}
+
 /// The media type in lower case, without parameters.
 fn essence(response: &FetchResponse) -> Option<String> {
     let content_type = response.headers.get("content-type")?;

@@ -15,6 +15,7 @@
 //! | [`userinfo`] | OpenID Connect Core 1.0 section 5.3 |
 //! | [`logout`], only a request | OpenID Connect RP-Initiated Logout 1.0 |
 //! | [`revocation`] | RFC 7009 |
+//! | [`introspection`], then [`access_token`], of a token that a client sends; with [`dpop_proof`] if it is bound | RFC 7662, RFC 9701, RFC 9068 |
 //! | [`dpop`], at the token endpoint and wherever a token is used | RFC 9449 |
 //!
 //! What a provider sends by itself, to end sessions:
@@ -33,13 +34,16 @@ pub mod access_token;
 pub mod authorization_details;
 pub mod authorize;
 pub mod client;
+mod client_token;
 pub mod discovery;
 pub mod dpop;
+pub mod dpop_proof;
 pub mod email;
 mod error_body;
 pub mod exchange;
 pub mod groups;
 pub mod id_token;
+pub mod introspection;
 pub mod jarm;
 pub mod jwks;
 pub mod logout;

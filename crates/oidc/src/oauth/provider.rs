@@ -2,6 +2,7 @@
 //! endpoints, and the paths of values in its responses.
 
 mod authorization;
+mod bearer;
 mod client;
 
 use serde_json::{Map, Value};
@@ -14,6 +15,7 @@ use crate::jose::jws::Algorithm;
 use crate::oauth::email::EmailVerification;
 use crate::oauth::profile::SecurityProfile;
 pub use crate::oauth::provider::authorization::{AuthorizationConfig, PushedRequests, ResponseMode, When};
+pub use crate::oauth::provider::bearer::{AcceptBearer, IntrospectionConfig};
 pub use crate::oauth::provider::client::{
     AssertionAudience, ClientAuthMethod, ClientConfig, ClientKey, KeyId,
 };
@@ -164,16 +166,6 @@ impl OpenId {
         let is_multi_tenant = |part| matches!(part, "common" | "organizations" | "consumers");
         self.token_issuer.is_some() && self.issuer.split('/').any(is_multi_tenant)
     }
-}
-
-/// Which access tokens clients may send instead of a session.
-#[derive(Clone, Debug)]
-pub struct AcceptBearer {
-    /// The audiences of which a token needs one.
-    pub audiences: Vec<String>,
-    /// Claims, and values of each of which a token needs one. They distinguish access tokens from the provider's other
-    /// tokens.
-    pub access_token_claims: Vec<(String, Vec<Value>)>,
 }
 
 /// The algorithm of ID tokens.

@@ -6,13 +6,64 @@
 use crate::config::place::{Place, refuse};
 use crate::config::table::Table;
 use crate::config::{Provider, ProviderKind};
+use crate::guard::principals::Principals;
 use crate::guard::rules::{ClaimRequirement, Requirement, Rule};
 use vestibule_oidc::data::DataPath;
-use vestibule_oidc::oauth::provider::{FetchUserinfo, OAuthProvider};
+use vestibule_oidc::oauth::provider::{AcceptBearer, FetchUserinfo, OAuthProvider};
 
 /// The members of `account` that a session from an access token has.
 const ACCOUNT: [&str; 7] =
     ["access_token", "expires_at", "provider", "providerAccountId", "scope", "token_type", "type"];
+
+/// Refuses to ask several providers about tokens: each would get the tokens of the others, which do not say whose they are.
+pub(super) fn refuse_several_introspections(auth: &Table<'_>, providers: &[Provider]) {
+    let introspects = |id: Option<&str>| {
+        let provider = providers.iter().find(|provider| Some(provider.id.as_str()) == id);
+        accepted(provider).is_some_and(|accepted| accepted.introspection.is_some())
+    };
+    let mut first: Option<String> = None;
+    for table in auth.tables("providers") {
+        if !introspects(table.str("id")) {
+            continue;
+        }
+        let bearer = table.table("accept_bearer");
+        match &first {
+            Some(first) => {
+                refuse!(
+                    bearer.at("introspection"),
+                    "{first} has it already, and a token that is no JWT does not say which provider it is of: one provider would \
+                     get the tokens of another",
+                    "keep it at one provider"
+                );
+            }
+            None => first = Some(bearer.at("introspection").to_string()),
+        }
+    }
+}
+
+/// Refuses rules for clients where no client can have a token.
+pub(super) fn refuse_rules_for_clients(auth: &Table<'_>, providers: &[Provider], rules: &[Rule]) {
+    // A host without providers gets its sessions from the login host, but tokens are accepted by each host itself.
+    if providers.iter().any(|provider| accepted(Some(provider)).is_some()) {
+        return;
+    }
+    for (table, rule) in auth.tables("rules").iter().zip(rules) {
+        if rule.principals != Principals::Users {
+            refuse!(
+                table.at("access"),
+                "no provider has accept_bearer, so no client can send a token of its own",
+                "add accept_bearer = {{ audience = \"…\" }} to the provider (docs/apis.md)"
+            );
+        }
+    }
+}
+
+fn accepted(provider: Option<&Provider>) -> Option<&AcceptBearer> {
+    match &provider?.kind {
+        ProviderKind::OAuth(oauth) => oauth.openid.as_ref()?.accept_bearer.as_ref(),
+        ProviderKind::Credentials(_) => None,
+    }
+}
 
 /// Refuses configurations whose `accept_bearer` would accept users whom a sign-in does not.
 pub(super) fn refuse_unshown(

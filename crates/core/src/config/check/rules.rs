@@ -29,7 +29,7 @@ pub(super) fn rules(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Rule> {
         let methods = methods(table);
         let has = conditions::conditions(table, "has");
         let missing = conditions::conditions(table, "missing");
-        let access = requirements::access(table);
+        let (principals, access) = requirements::access(table);
         let deny = deny(table);
         let forwarding = forwarding(table, naming);
         // A rule with a mistake shadows no other rule here: what it matches is not known, and the configuration is refused
@@ -47,6 +47,7 @@ pub(super) fn rules(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Rule> {
             has,
             missing,
             access: access.unwrap_or(Access::SignedIn),
+            principals,
             step_up: step_up::step_up(table),
             deny,
             allows_cross_origin: table.chosen("cross_origin", &CROSS_ORIGIN).unwrap_or_default(),

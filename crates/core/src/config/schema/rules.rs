@@ -3,11 +3,29 @@
 use super::Kind::{BoolOrText, ClaimTest, Duration, Map, TableList, Text, TextOrList, WordOrTable};
 use super::{Keys, keys};
 use crate::guard::decision::DefaultAccess;
+use crate::guard::principals::Principals;
 use crate::guard::rules::{Caching, Deny};
 
-/// The values of `access` and `default_access`.
+/// The values of `default_access`.
 pub(in crate::config) const ACCESS: [(&str, DefaultAccess); 2] =
     [("signed-in", DefaultAccess::SignedIn), ("public", DefaultAccess::Public)];
+
+/// Who may pass by `access` of a rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum RuleAccess {
+    /// Everyone.
+    Public,
+    /// These, if they meet what the rule requires in addition.
+    Of(Principals),
+}
+
+/// The values of `access` of a rule.
+pub(in crate::config) const RULE_ACCESS: [(&str, RuleAccess); 4] = [
+    ("signed-in", RuleAccess::Of(Principals::Users)),
+    ("public", RuleAccess::Public),
+    ("client", RuleAccess::Of(Principals::Clients)),
+    ("signed-in-or-client", RuleAccess::Of(Principals::UsersAndClients)),
+];
 
 /// The values of `deny`: the response to a user who may not pass.
 pub(in crate::config) const DENY: [(&str, Deny); 3] =
@@ -49,9 +67,12 @@ pub(in crate::config) const RULE: Keys = &[keys! {
     host: Text, unset = "every host", example = "app.example.com";
     /// The methods of this rule, in upper case. `GET` includes `HEAD`.
     methods: TextOrList, unset = "every method", example = ["POST", "DELETE"];
-    /// Who may pass: everyone, or signed-in users.
-    access: Text, values = ACCESS, example = "public",
-        needs = "each rule has `access`, or `require` and `email_domain`, but not both";
+    /// Who may pass: everyone, signed-in users, clients that have an access token of their own and no user (docs/apis.md), or
+    /// both. With the last two, `require` may say what they need in addition. As soon as a rule names clients, all others are for
+    /// users only.
+    access: Text, values = RULE_ACCESS, example = "public",
+        needs = "each rule has `access`, or `require` and `email_domain`; both only where `access` names clients; for clients a provider with \
+            `accept_bearer`";
     /// The claims that a signed-in user must have; all of them. Each key is the path of a claim in the session, each value is what
     /// it must be: one value, several of which one is enough, or `{ not = … }` and `{ exists = … }`.
     require: Map(&ClaimTest), example = { "roles": ["admin", "owner"] },

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::flow::guard::bearer;
 use crate::guard::route::Route;
 use crate::guard::rules::RuleDecisions;
 use crate::guard::server_function;
@@ -81,6 +82,11 @@ impl<'a> Access<'a> {
         }
     }
 
+    /// Whether only clients without a user may pass.
+    pub(super) fn is_for_clients_only(&self) -> bool {
+        matches!(&self.policy, Policy::Rules(decided) if decided.is_for_clients_only())
+    }
+
     /// Whether the request may call a server function of a guarded page on a public path.
     pub(super) fn may_call_server_function(&self, request: &Request) -> bool {
         let Policy::Rules(decided) = &self.policy else { return false };
@@ -99,7 +105,8 @@ impl<'a> Access<'a> {
     /// A request with an access token, whose session cookies are not its identity.
     pub(super) fn without_cookies(mut self, request: &Request, session: Session) -> Admitted<'a> {
         self.route.forward_session = false;
-        self.admitted(request, Some(session), Vec::new())
+        let has_used_proof = bearer::is_proven(request);
+        Admitted { has_used_proof, ..self.admitted(request, Some(session), Vec::new()) }
     }
 
     pub(super) fn admitted(
@@ -116,6 +123,7 @@ impl<'a> Access<'a> {
             Policy::Preflight { .. } | Policy::SignedIn => false,
         };
         let is_guarded_preflight = matches!(self.policy, Policy::Preflight { is_guarded: true });
+        let has_used_proof = false;
         Admitted {
             route: self.route,
             session,
@@ -124,6 +132,7 @@ impl<'a> Access<'a> {
             is_personal,
             no_store,
             is_guarded_preflight,
+            has_used_proof,
         }
     }
 }
@@ -135,6 +144,7 @@ pub(super) fn has_session_cookie(request: &Request, naming: &CookieNaming) -> bo
 }
 
 /// A request that may pass.
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing about the request")]
 pub(crate) struct Admitted<'a> {
     pub(crate) route: Route<'a>,
     /// The user's session, if there is one and something needs it.
@@ -150,6 +160,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) no_store: bool,
     /// Whether it is a preflight for a path that is not public: only CORS headers reach the upstream and the client.
     pub(crate) is_guarded_preflight: bool,
+    /// Whether the client's token is bound to a key, and its proof was for this hop: upstreams get neither.
+    pub(crate) has_used_proof: bool,
 }
 
 impl Admitted<'_> {

@@ -163,7 +163,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     fn authorize(&self, access: &Access<'_>, principal: Principal) -> Result<Authorized, Denied> {
         let reason = match (self.decision(access, principal.session()), &principal) {
             (Decision::Pass, _)
-                if access.may_call_server_function(self.request) && principal.session().is_none() =>
+                if access.may_call_server_function(self.request)
+                    && principal.session().is_none_or(|session| session.client().is_some()) =>
             {
                 DenialReason::ServerFunction
             }
@@ -173,6 +174,8 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 DenialReason::CrossOrigin
             }
             (Decision::SignIn, Principal::Invalid(denied)) => DenialReason::Token(*denied),
+            // To sign in would lead a user here again.
+            (Decision::SignIn, _) if access.is_for_clients_only() => DenialReason::ClientsOnly,
             (Decision::SignIn, _) => DenialReason::SignIn,
             (Decision::StepUp, principal) => match access.step_up(self.proven(principal.session()), self.now)
             {
@@ -329,6 +332,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     Decision::Pass if access.step_up(claims, self.now).is_some() => Decision::StepUp,
                     decision => decision,
                 }
+            }
+            Policy::SignedIn if session.is_some_and(|session| session.client().is_some()) => {
+                Decision::Forbidden
             }
             Policy::SignedIn if session.is_some() => Decision::Pass,
             Policy::SignedIn => Decision::SignIn,

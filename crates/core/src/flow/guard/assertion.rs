@@ -15,6 +15,7 @@ use crate::guard::route::{IdentityHeaders, Route};
 use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, random_id};
 use crate::session::claims::{Session, is_access_token_claim};
+use crate::session::own_claims::CLIENT;
 use crate::session::proven::ProvenClaims;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::crypto::KeyError;
@@ -66,7 +67,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let registered = [
             ("iss", self.assertion_issuer().into()),
             ("aud", audience.into()),
-            ("sub", proven.subject().into()),
+            ("sub", assertion_subject(proven).into()),
+            (CLIENT, proven.client().into()),
             ("provider", proven.get("provider").cloned().unwrap_or_default()),
             ("iat", now.seconds().into()),
             ("exp", now.plus(LIFETIME).seconds().into()),
@@ -152,5 +154,14 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let keys: Vec<&Value> = keys.iter().map(|key| &key.public).collect();
         Ok(json!({ "keys": keys }))
+    }
+}
+
+/// `sub`: the user's, or of a client without a user `client:ID`. An upstream that does not look for clients must not take it
+/// for the user with the same identifier.
+fn assertion_subject(proven: &ProvenClaims<'_>) -> String {
+    match proven.client() {
+        Some(client) => format!("client:{client}"),
+        None => proven.subject().to_owned(),
     }
 }

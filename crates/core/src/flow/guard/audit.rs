@@ -56,6 +56,7 @@ impl DenialReason {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
+            Self::ClientsOnly => "clients_only",
             Self::Forbidden | Self::Token(_) => "forbidden",
             Self::NotFound => "not_found",
             Self::CrossOrigin => "cross_origin",

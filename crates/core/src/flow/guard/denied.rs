@@ -44,6 +44,8 @@ impl Denied {
 pub(crate) enum DenialReason {
     /// No one is signed in.
     SignIn,
+    /// Only clients with an access token of their own may pass, and the request has none.
+    ClientsOnly,
     /// The user may not pass, or the rule does not offer anonymous clients to sign in.
     Forbidden,
     /// The rule hides that the path exists.

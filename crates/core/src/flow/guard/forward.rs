@@ -15,6 +15,7 @@ use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::oauth::dpop;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// The last step: forwards the request.
@@ -23,21 +24,14 @@ impl<P: Platform> RequestContext<'_, P> {
     /// upstream worked. The upstream sees a request in which the browser has these cookies already.
     pub(super) async fn forward(
         &self,
-        Admitted {
-            route,
-            session,
-            token,
-            cookies: renewed,
-            is_personal,
-            no_store,
-            is_guarded_preflight,
-        }: Admitted<'_>,
+        admitted: Admitted<'_>,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        let Admitted { route, session, token, cookies: renewed, is_personal, no_store, .. } = admitted;
         let Some(hops) = hops::next(self.request) else {
             return Outcome::Response(with_cookies(self.forwarding_loop(route.target), renewed));
         };
-        if is_guarded_preflight {
+        if admitted.is_guarded_preflight {
             return Outcome::Response(self.forward_preflight(&route, hops).await);
         }
         let session = session.as_ref();
@@ -59,6 +53,10 @@ impl<P: Platform> RequestContext<'_, P> {
         let cookies =
             SessionCookies { positions: &positions, renewed: replaced.as_deref().unwrap_or(&renewed) };
         let mut changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
+        if admitted.has_used_proof && !route.sets_authorization() {
+            changes.remove("authorization");
+            changes.remove(dpop::PROOF);
+        }
         changes.set(hops::HEADER, hops);
         trace::remove_invalid(&self.request.headers, &mut changes);
         let forward = Forward {

@@ -145,13 +145,14 @@ impl<P: Platform> RequestContext<'_, P> {
                     | DenialReason::RefreshAtLoginHost(_)
                     | DenialReason::TokenExpired
                     | DenialReason::AskProvider(_) => responses::unauthorized(&self.login_route("signin")),
+                    DenialReason::ClientsOnly => responses::clients_only(),
                     DenialReason::CrossOrigin => responses::cross_origin(),
                     DenialReason::Forbidden
                     | DenialReason::NotFound
                     | DenialReason::ServerFunction
                     | DenialReason::PathTooLong
                     | DenialReason::StepUp(_) => responses::forbidden(),
-                    DenialReason::Token(denied) => responses::token_denied(denied),
+                    DenialReason::Token(denied) => self.token_denied(denied),
                 };
                 with_cookies(answer, denied.cookies)
             }

@@ -13,6 +13,8 @@ pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod icon;
 mod metrics;
+pub(crate) mod introspection;
+pub(crate) mod possession;
 pub(crate) mod protect;
 mod token_exchange;
 mod upstream_cookies;

@@ -62,6 +62,7 @@ impl<P: Platform> RequestContext<'_, P> {
             }
             (DenialReason::SignIn, _) => self.sign_in_response(),
             (DenialReason::Forbidden, _) => self.forbidden(denied.session.as_ref()),
+            (DenialReason::ClientsOnly, _) => responses::clients_only(),
             (DenialReason::NotFound, _) => responses::not_found(),
             (DenialReason::CrossOrigin, _) => responses::cross_origin(),
             (DenialReason::ServerFunction, _) => responses::server_function(&self.sign_in_url()),
@@ -69,7 +70,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
             (DenialReason::TokenExpired, _) => self.sign_in_again_response(),
             (DenialReason::AskProvider(redirect), _) => redirect,
-            (DenialReason::Token(denied), _) => responses::token_denied(denied),
+            (DenialReason::Token(denied), _) => self.token_denied(denied),
             (DenialReason::StepUp(step_up), _) => self.step_up_response(denied.session.as_ref(), &step_up),
         };
         self.readable_denial(with_cookies(answer, denied.cookies))

@@ -70,6 +70,16 @@ impl<P: Platform> RequestContext<'_, P> {
         self.metadata_for(provider, oauth, Wanted::Current, Requester::User).await
     }
 
+    /// The same where anyone may cause the request: a client with a token that is not verified. While the provider does not
+    /// answer, it is not asked again for some seconds.
+    pub(crate) async fn metadata_for_anyone(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+    ) -> Result<Rc<ProviderMetadata>, Error> {
+        self.metadata_for(provider, oauth, Wanted::Current, Requester::Anyone).await
+    }
+
     async fn metadata_for(
         &self,
         provider: &Provider,

@@ -81,6 +81,19 @@ impl<P: Platform> RequestContext<'_, P> {
         self.current_document(cache_name, wanted, requester, document).await
     }
 
+    /// Verifies the signature of the answer to a question about a token (RFC 9701), with the algorithms that the metadata have
+    /// for it.
+    pub(crate) async fn verify_answer_signature(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        metadata: &ProviderMetadata,
+        jws: &UnverifiedJws<'_>,
+    ) -> Result<VerifiedPayload, Error> {
+        let accepted = oauth.accepted(metadata.introspection().algorithms());
+        self.verify_given(provider, metadata, jws, &accepted).await
+    }
+
     /// Verifies the signature of an authorization response, with the algorithms that the metadata have for it.
     pub(crate) async fn verify_response_signature(
         &self,

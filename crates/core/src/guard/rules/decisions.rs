@@ -1,6 +1,7 @@
 //! What the rules say about one request: about each reading of its path, and about all of them together.
 
 use crate::guard::decision::Decision;
+use crate::guard::principals::Principals;
 use crate::guard::requirements::Access;
 use crate::guard::rules::rule::{Caching, Deny, Rule};
 use crate::session::proven::ProvenClaims;
@@ -49,6 +50,9 @@ impl<'a> RuleDecisions<'a> {
         if decision != Decision::Pass {
             let reading = self.readings().find(|reading| reading.decision(claims) == decision)?;
             let unmet = |claims: &ProvenClaims<'_>| {
+                if !reading.principals().include(claims.is_client()) {
+                    return Some(format!("to be {}", reading.principals()));
+                }
                 let requirements = reading.access.requirements().iter();
                 requirements.filter(|asked| !asked.is_met(claims)).map(ToString::to_string).next()
             };
@@ -72,6 +76,11 @@ impl<'a> RuleDecisions<'a> {
         self.readings()
             .filter_map(|reading| reading.matched)
             .any(|matched| matched.rule.caching == Caching::Forbidden)
+    }
+
+    /// Whether only clients without a user may pass.
+    pub fn is_for_clients_only(&self) -> bool {
+        self.readings().any(|reading| reading.principals() == Principals::Clients)
     }
 
     /// The rule that matches the path as it is written. It decides where the request goes.
@@ -141,7 +150,11 @@ impl ReadingDecision<'_> {
 
     /// The decision for a session with these claims. `None` is a user who is signed out.
     pub fn decision(&self, claims: Option<&ProvenClaims<'_>>) -> Decision {
-        let is_admitted = || claims.is_some_and(|claims| self.access.admits(claims));
+        let is_admitted = || {
+            claims.is_some_and(|claims| {
+                self.principals().include(claims.is_client()) && self.access.admits(claims)
+            })
+        };
         if self.is_public() || is_admitted() {
             return Decision::Pass;
         }
@@ -151,6 +164,11 @@ impl ReadingDecision<'_> {
             (Deny::SignIn, None) => Decision::SignIn,
             (Deny::NotFound, _) => Decision::NotFound,
         }
+    }
+
+    /// Whom it lets pass: what holds by default is for users.
+    pub fn principals(&self) -> Principals {
+        self.matched.map(|matched| matched.rule.principals).unwrap_or_default()
     }
 
     fn deny(&self) -> Deny {

@@ -3,6 +3,7 @@
 use crate::guard::budget::Budget;
 use crate::guard::conditions::Condition;
 use crate::guard::matcher::{Pattern, Reading};
+use crate::guard::principals::Principals;
 use crate::guard::requirements::Access;
 use crate::session::step_up::StepUp;
 use crate::upstream::bearer_token::BearerToken;
@@ -30,6 +31,8 @@ pub struct Rule {
     pub missing: Vec<Condition>,
     /// Who may pass.
     pub access: Access,
+    /// Whom of those: users, or clients without one.
+    pub principals: Principals,
     /// What is asked of how and when those who may pass authenticated.
     pub step_up: StepUp,
     /// The response to a request that may not pass.
@@ -89,6 +92,7 @@ impl Rule {
             has: Vec::new(),
             missing: Vec::new(),
             access,
+            principals: Principals::default(),
             step_up: StepUp::default(),
             deny: Deny::default(),
             allows_cross_origin: false,

@@ -64,7 +64,7 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         jwks,
         id_token_algorithm: algorithm,
         nonce: provider.flag("nonce").unwrap_or(true),
-        accept_bearer: bearer::accept_bearer(provider),
+        accept_bearer: bearer::accept_bearer(method, parameters),
         param_claims: param_claims(provider, &authorization.params),
         groups_overage: groups_overage(parameters),
         backchannel_logout: backchannel_logout(provider),

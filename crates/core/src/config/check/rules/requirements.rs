@@ -4,13 +4,35 @@ use serde_json::Value;
 
 use super::step_up;
 use crate::config::place::{Place, refuse};
-use crate::config::schema::{ACCESS, scalars};
+use crate::config::schema::rules::{RULE_ACCESS, RuleAccess};
+use crate::config::schema::scalars;
 use crate::config::table::{Table, Text};
-use crate::guard::decision::DefaultAccess;
+use crate::guard::principals::Principals;
 use crate::guard::rules::{Access, ClaimRequirement, ClaimTest, Requirement};
 use vestibule_oidc::data::DataPath;
 
-pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
+/// Whom the rule is for, and what they need.
+pub(super) fn access(rule: &Table<'_>) -> (Principals, Option<Access>) {
+    let written = RULE_ACCESS.iter().find(|(name, _)| rule.str("access") == Some(name));
+    let principals = match written {
+        Some((_, RuleAccess::Of(principals))) => *principals,
+        Some((_, RuleAccess::Public)) | None => Principals::Users,
+    };
+    if principals == Principals::Users {
+        return (principals, access_of_users(rule));
+    }
+    if principals == Principals::Clients && rule.has("email_domain") {
+        refuse!(
+            rule.at("email_domain"),
+            "a client without a user has no e-mail address, so none could pass",
+            "remove it, or write access = \"signed-in-or-client\""
+        );
+    }
+    let requires = rule.has("require") || rule.has("email_domain");
+    (principals, Some(if requires { Access::Claims(requirements(rule)) } else { Access::SignedIn }))
+}
+
+fn access_of_users(rule: &Table<'_>) -> Option<Access> {
     if rule.has("access") {
         for key in ["require", "email_domain"] {
             if rule.has(key) {
@@ -22,9 +44,9 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
                 return None;
             }
         }
-        return rule.chosen("access", &ACCESS).map(|access| match access {
-            DefaultAccess::Public => Access::Public,
-            DefaultAccess::SignedIn => Access::SignedIn,
+        return rule.chosen("access", &RULE_ACCESS).map(|access| match access {
+            RuleAccess::Public => Access::Public,
+            RuleAccess::Of(_) => Access::SignedIn,
         });
     }
     if !rule.has("require") && !rule.has("email_domain") {
@@ -38,6 +60,10 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
         );
         return None;
     }
+    Some(Access::Claims(requirements(rule)))
+}
+
+fn requirements(rule: &Table<'_>) -> Vec<Requirement> {
     let require = rule.table("require");
     if require.is_written() && require.names().is_empty() {
         refuse!(require.place, "the table is empty", "write a claim, or access = \"signed-in\" instead");
@@ -47,7 +73,7 @@ pub(super) fn access(rule: &Table<'_>) -> Option<Access> {
         requirements.push(Requirement::Claim(claim));
     }
     requirements.extend(email_domains(rule));
-    Some(Access::Claims(requirements))
+    requirements
 }
 
 /// The requirements of a table whose keys are paths of claims and whose values are claim tests.

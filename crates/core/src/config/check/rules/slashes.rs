@@ -80,7 +80,11 @@ fn asks_for_more(other: &Table<'_>, rule: &Table<'_>) -> bool {
         is_restriction && rule.value(key) != Some(value)
     };
     let restricts = other.names().iter().any(differs);
-    restricts || is_public(rule) && !is_public(other)
+    let is_for_others = other.str("access") != rule.str("access")
+        && [rule, other]
+            .iter()
+            .any(|table| table.str("access").is_some_and(|access| access.ends_with("client")));
+    restricts || is_for_others || is_public(rule) && !is_public(other)
 }
 
 /// Whether some host could be one of both rules.

@@ -1,8 +1,8 @@
 //! Keys of `type = "oidc"` and `type = "oauth2"`.
 
 use super::super::Kind::{
-    Any, Bool, BoolOrUrl, Hidden, Map, Scalar, ScalarOrList, ScalarOrTable, Table, Text, TextOrList,
-    UrlOrTable,
+    Any, Bool, BoolOrUrl, Duration, Hidden, Map, Scalar, ScalarOrList, ScalarOrTable, Table, Text,
+    TextOrList, UrlOrTable,
 };
 use super::super::{Group, Keys, keys};
 use vestibule_oidc::jose::encrypted::KeyManagement;
@@ -254,7 +254,29 @@ const ACCEPT_BEARER: Keys = &[keys! {
     /// several values of which one is enough. They are required, and show that a token is an access token.
     access_token_claims: Map(&ScalarOrList), unset = "`typ` is `at+jwt`, or the token has `scope` or `scp`", example = { "token_type": "access" },
         needs = "claims that no ID token has";
+    /// Whether the provider is asked about tokens that are no JWTs (RFC 7662): `true` for the `introspection_endpoint` of its metadata,
+    /// or the URL of that endpoint (docs/apis.md). The client authenticates as at the token endpoint.
+    introspection: BoolOrUrl, default = false, example = true,
+        needs = "a client that authenticates, and may introspect tokens; one provider only";
+    /// How long an answer of that endpoint counts at most, up to 10 minutes, and never longer than the token itself. A token that was
+    /// revoked at the provider passes so long.
+    introspection_cache: Duration, default = "1m", example = "30s", needs = "`introspection`";
+    /// Whether the answers of that endpoint must be signed (RFC 9701). With `false`, signed answers are not asked for.
+    introspection_signed_response: Bool, unset = "signed answers are asked for where the provider's metadata offer them, and others are read, too",
+        example = true, needs = "`introspection`";
+    /// Whether a proof of possession must have a nonce of this site (RFC 9449 section 9), which changes every 30 seconds. Without
+    /// `AUTH_LEASE` it shortens the time in which a copied proof works again.
+    dpop_nonce: Bool, default = false, example = true, needs = "clients that know `use_dpop_nonce`";
+    /// How a client counts that has a token of its own, without a user: as `"separate"`, only rules whose `access` names clients let it
+    /// pass; as `"signed-in"`, it counts as a user.
+    clients: Text, values = CLIENTS, unset = "`separate` with `introspection`, and where any rule names clients; otherwise `signed-in`", example = "separate";
+    /// Claims by which this provider marks a client's own token, in addition to those that are known (docs/apis.md). Each key is a claim,
+    /// each value is what it must be, or several values of which one is enough.
+    client_claims: Map(&ScalarOrList), unset = "those that are known", example = { "kind": "machine" };
 }];
+
+/// Whether a client without a user counts as one.
+pub(in crate::config) const CLIENTS: [(&str, bool); 2] = [("separate", false), ("signed-in", true)];
 
 const AUTHORIZATION: Keys = &[keys! {
     /// The URL of the endpoint.
