@@ -194,7 +194,7 @@ test("files of Windows are read like others: CR and LF, and a byte order mark", 
   assert.deepEqual(config, (await import(join(other, "vestibule.config.js"))).default);
   // Places are those of an editor.
   writeFileSync(join(path, "vestibule.toml"), windows(VESTIBULE.replace("/admin/:path*", "/(")));
-  assert.match((await run(["check"], path)).out, /^vestibule\.toml:12:1: error: AUTH\.rules\[1\]\.match/);
+  assert.match((await run(["check"], path)).out, /^vestibule\.toml:12:1: error: AUTH\.rules\[1\].match/m);
 });
 
 /** The hash in each line that `who` prints, by its user. */
