@@ -3,6 +3,7 @@
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
 use crate::session::own_claims::is_own_claim;
+use crate::session::scope::SCOPE;
 use crate::texts::Text;
 use crate::upstream::value::UpstreamValue;
 use vestibule_oidc::credentials::refusal::{GRAPHQL_REFUSALS, Refusals};
@@ -77,11 +78,23 @@ impl Config {
         advice
     }
 
+    /// Whether clients may send access tokens.
+    fn takes_tokens(&self) -> bool {
+        let accepts_bearer = |provider: &Provider| match &provider.kind {
+            ProviderKind::OAuth(oauth) => {
+                oauth.openid.as_ref().is_some_and(|openid| openid.accept_bearer.is_some())
+            }
+            ProviderKind::Credentials(_) => false,
+        };
+        !self.resources.is_empty() || self.providers.iter().any(accepts_bearer)
+    }
+
     /// Whether a session can have a claim of this name. What a hook adds is not known here.
     fn is_collected(&self, claim: &str) -> bool {
         const OF_EVERY_SIGN_IN: [&str; 4] = ["name", "email", "picture", "email_verified"];
         OF_EVERY_SIGN_IN.contains(&claim)
             || is_own_claim(claim)
+            || claim == SCOPE && self.takes_tokens()
             || self.has_claim(claim)
             || self.session.updatable.iter().any(|updatable| updatable == claim)
     }

@@ -12,6 +12,7 @@ mod pages;
 mod previews;
 mod providers;
 mod refresh;
+mod resources;
 mod revocation;
 mod rules;
 pub(super) mod secrets;
@@ -65,7 +66,8 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     updatable::refuse_updatable(auth);
     dpop::refuse_useless_tokens(auth, &session, &providers);
     tokens::refuse_missing_tokens(auth, &session, &providers);
-    bearer::refuse_unshown(auth, &claims, &providers, &rules);
+    let resources = resources::resources(auth, &base_path, &providers, &rules);
+    bearer::refuse_unshown(auth, &claims, &providers, &rules, &resources);
 
     let site = pages::Site {
         base_path: &base_path,
@@ -119,6 +121,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         health_secrets,
         audit,
         event_transmitters,
+        resources,
         claims,
         providers,
         rules,

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::session::proven::ProvenClaims;
+use crate::session::scope;
 use vestibule_oidc::data::DataPath;
 
 /// Who may pass.
@@ -67,7 +68,11 @@ impl Requirement {
     /// Whether the claims meet the requirement.
     pub fn is_met(&self, claims: &ProvenClaims<'_>) -> bool {
         match self {
-            Self::Claim(requirement) => requirement.test.is_met(claims.lookup(&requirement.claim)),
+            Self::Claim(requirement) => match (claims.lookup(&requirement.claim), requirement.is_of_scopes())
+            {
+                (Some(Value::String(scopes)), true) => requirement.test.is_met(Some(&scope::list(scopes))),
+                (found, _) => requirement.test.is_met(found),
+            },
             Self::EmailDomain(domains) => is_at(claims.proven_email(), domains),
         }
     }
@@ -84,6 +89,14 @@ impl Requirement {
                 }
             },
         }
+    }
+}
+
+impl ClaimRequirement {
+    /// Whether the claim is the scopes of an access token, which some providers write as a list (`scp`), and others as one text
+    /// with spaces between them (RFC 6749 section 3.3).
+    fn is_of_scopes(&self) -> bool {
+        matches!(self.claim.root(), scope::SCOPE | scope::SCP) && self.claim.rest().len() == 0
     }
 }
 

@@ -164,7 +164,7 @@ impl OpenId {
 }
 
 /// Which access tokens clients may send instead of a session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AcceptBearer {
     /// The audiences of which a token needs one.
     pub audiences: Vec<String>,

@@ -15,10 +15,12 @@ use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::TokenDenied;
 use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
+use crate::guard::resource::{Resource, ResourceRequest};
 use crate::log::{ErrorSource, LogEvent};
 use crate::platform::Platform;
 use crate::revocation::status::RevocationStatus;
 use crate::session::claims::Session;
+use crate::session::scope;
 use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::jose::jws::{self, UnverifiedJws};
 use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
@@ -34,15 +36,22 @@ const MAX_TOKEN: usize = 16 * 1024;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
-    /// The session that the request's access token grants; `None` if the request has no token, or if no provider accepts
-    /// bearer tokens.
-    pub(crate) async fn bearer_session(&self) -> Result<Option<Session>, TokenDenied> {
-        if self.accepting_bearer().next().is_none() {
+    /// The session that the request's access token grants at this resource, or outside of every one; `None` if the request
+    /// has no token, or if no provider accepts bearer tokens.
+    pub(crate) async fn bearer_session(
+        &self,
+        requested: Option<ResourceRequest<'_>>,
+    ) -> Result<Option<Session>, TokenDenied> {
+        let resource = requested.map(|requested| requested.resource);
+        if self.accepting_bearer(resource).next().is_none() {
             return Ok(None);
         }
         let Some(token) = bearer_token(&self.request.headers) else { return Ok(None) };
-        let session = if is_token(token) {
-            self.verify_bearer_token(token).await
+        let session = if requested.is_some_and(|requested| !requested.is_certain) {
+            let message = "some servers read the path as one of another resource, so no token is for all that it may mean";
+            Err(ClientError::UnsupportedAction(message).into())
+        } else if is_token(token) {
+            self.verify_bearer_token(token, resource).await
         } else {
             Err(ClientError::UnsupportedAction("the Authorization header does not hold one bearer token")
                 .into())
@@ -59,30 +68,48 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         })
     }
 
-    /// The providers whose access tokens are accepted.
-    fn accepting_bearer(
+    /// Whether the request has such a token, valid or not.
+    pub(super) fn has_bearer_token(&self) -> bool {
+        bearer_token(&self.request.headers).is_some()
+    }
+
+    /// The providers whose access tokens are accepted, and which of their tokens: at a resource those for it, and no others.
+    fn accepting_bearer<'r>(
         &self,
-    ) -> impl Iterator<Item = (&'a Provider, &'a OAuthProvider, &'a OpenId, &'a AcceptBearer)> {
-        self.config().providers.iter().filter_map(|provider| {
+        resource: Option<&'r Resource>,
+    ) -> impl Iterator<Item = (&'r Provider, &'r OAuthProvider, &'r OpenId, &'r AcceptBearer)>
+    where
+        'a: 'r,
+    {
+        self.config().providers.iter().filter_map(move |provider| {
             let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
             let openid = oauth.openid.as_ref()?;
-            Some((provider, &**oauth, openid, openid.accept_bearer.as_ref()?))
+            let accepted = match resource {
+                Some(resource) if resource.provider == provider.id => &resource.accepted,
+                Some(_) => return None,
+                None => openid.accept_bearer.as_ref()?,
+            };
+            Some((provider, &**oauth, openid, accepted))
         })
     }
 
-    async fn verify_bearer_token(&self, token: &str) -> Result<Session, Error> {
+    async fn verify_bearer_token(&self, token: &str, resource: Option<&Resource>) -> Result<Session, Error> {
         // The unverified issuer only selects the keys. The signature then proves the issuer.
         let unverified = jws::decode_unverified(token);
         let issuer = unverified.get("iss").and_then(Value::as_str);
-        let of_issuer =
-            || self.accepting_bearer().filter(|(_, _, openid, _)| Some(openid.issuer.as_str()) == issuer);
+        let of_issuer = || {
+            self.accepting_bearer(resource).filter(|(_, _, openid, _)| Some(openid.issuer.as_str()) == issuer)
+        };
         let is_for = |accepted: &AcceptBearer| {
             access_token::audience(unverified.get("aud"), &accepted.audiences).is_ok()
         };
         // The same issuer may be configured several times, for several clients.
         let found = of_issuer().find(|(.., accepted)| is_for(accepted)).or_else(|| of_issuer().next());
         let Some((provider, oauth, openid, accepted)) = found else {
-            let message = "the access token is not a JWT of a provider with accept_bearer";
+            let message = match resource {
+                Some(_) => "the access token is not a JWT of the provider of this resource",
+                None => "the access token is not a JWT of a provider with accept_bearer",
+            };
             return Err(ClientError::UnsupportedAction(message).into());
         };
         let jws = UnverifiedJws::parse(token).map_err(|cause| provider_error(provider, cause))?;
@@ -104,6 +131,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
         let payload = verified.into_claims();
         let issued_at = payload.get("iat").and_then(Value::as_u64).map(Timestamp::from_seconds);
+        let scope = scope::of_token(&payload);
         let mut account = Map::new();
         account.insert("access_token".to_owned(), json!(token));
         account.insert("token_type".to_owned(), json!("Bearer"));
@@ -125,7 +153,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             };
             provider_error(provider, cause)
         })?;
-        let session = self.session_from_token(identity).await?.issued(issued_at);
+        let session = self.session_from_token(identity).await?.issued(issued_at).with_scope(scope);
         if !session.names_user() {
             // A hook removed `sub`.
             return Err(provider_error(provider, AccessTokenError::NoUserId));

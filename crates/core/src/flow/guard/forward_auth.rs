@@ -142,6 +142,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     | DenialReason::PathTooLong
                     | DenialReason::StepUp(_) => responses::forbidden(),
                     DenialReason::Token(denied) => responses::token_denied(denied),
+                    DenialReason::Resource(answer) => *answer,
                 };
                 with_cookies(answer, denied.cookies)
             }

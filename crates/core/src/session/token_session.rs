@@ -1,0 +1,16 @@
+//! What only the session of an access token has that a client sends: it is for one request, and is never sealed.
+
+use crate::session::claims::Session;
+use crate::session::scope::SCOPE;
+
+impl Session {
+    /// The same session with the scopes of its access token, unless the configuration takes the claim from somewhere else.
+    #[must_use]
+    pub(crate) fn with_scope(&self, scope: Option<String>) -> Self {
+        let mut claims = self.claims().clone();
+        if let Some(scope) = scope {
+            claims.entry(SCOPE).or_insert_with(|| scope.into());
+        }
+        self.with_claims(claims)
+    }
+}
