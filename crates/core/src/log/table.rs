@@ -392,7 +392,7 @@ events! {
         meaning: "A page of another origin made a browser send a request that may change something, with the session of \
             a user. The request was not forwarded with that session.",
         action: "Nothing, if the page is not yours. If its requests are wanted, add its origin to `trusted_origins`, or \
-            write `cross_origin = \"allow\"` into the rule.",
+            write `cross_origin = \"allow\"` into the rule; for a resource, into its `origins`.",
     }
     BearerTokenRejected {
         name: "bearer_token_rejected",
@@ -402,8 +402,8 @@ events! {
         meaning: "A client sent an access token that is not accepted: it is invalid, expired, for another audience, or \
             its user is not allowed. With error source `provider` the token could not be checked, because the \
             provider's metadata or keys are unavailable; the client got 503.",
-        action: "For `client` compare the token's issuer and audience with `issuer` and `accept_bearer`. For \
-            `provider` see why the provider does not answer.",
+        action: "For `client` compare the token's issuer and audience with `issuer` and `accept_bearer`, or with the \
+            resource. For `provider` see why the provider does not answer.",
     }
     ForwardAuthRejected {
         name: "forward_auth_rejected",
