@@ -15,12 +15,18 @@ pub const PROGRAM: Program = Program {
     name: "mcp",
     version: || npm_version("@modelcontextprotocol/sdk"),
     walks: &[
-        Walk { name: "a client that knows a URL gets a token and calls tools", run: Checks(|| walk("tools")) },
+        Walk {
+            name: "a client that knows a URL gets a token and calls tools",
+            run: Checks(|| walk("tools")),
+        },
         Walk { name: "messages arrive when they are sent, on both streams", run: Checks(|| walk("streams")) },
         Walk { name: "a call may be silent for twenty seconds", run: Checks(|| walk("long")) },
         Walk { name: "a client asks for the scope that it lacks", run: Checks(|| walk("scopes")) },
         Walk { name: "a token for one resource is refused at another", run: Checks(|| walk("audiences")) },
-        Walk { name: "a page of another origin is refused, and reads the metadata", run: Checks(|| walk("pages")) },
+        Walk {
+            name: "a page of another origin is refused, and reads the metadata",
+            run: Checks(|| walk("pages")),
+        },
     ],
 };
 
