@@ -24,6 +24,7 @@ mod form;
 mod graphql;
 mod idpyoidc;
 mod lemonldap;
+mod mcp;
 mod oidc_provider;
 mod oidc_provider_strict;
 mod program;
@@ -44,7 +45,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Program, Run, Walk};
 
-static PROGRAMS: [Program; 8] = [
+static PROGRAMS: [Program; 9] = [
     oidc_provider::PROGRAM,
     oidc_provider_strict::PROGRAM,
     django_oauth::PROGRAM,
@@ -53,6 +54,7 @@ static PROGRAMS: [Program; 8] = [
     idpyoidc::PROGRAM,
     lemonldap::PROGRAM,
     graphql::PROGRAM,
+    mcp::PROGRAM,
 ];
 
 /// What this machine lacks for a program, in words.

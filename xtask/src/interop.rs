@@ -23,8 +23,8 @@ const PYTHON: &str = "target/interop/python";
 const LEMONLDAP: [&str; 3] =
     ["liblemonldap-ng-portal-perl=2.16.1*", "libio-string-perl", "libstring-random-perl"];
 
-/// The program whose walks are a part of `cargo xtask test`: it needs no package that the other tests do not need.
-const EVERYWHERE: &str = "oidc-provider:";
+/// The programs whose walks are a part of `cargo xtask test`: they need packages of npm only.
+const EVERYWHERE: [&str; 2] = ["oidc-provider:", "mcp:"];
 
 /// The document with the table, which is between the two markers.
 const DOCUMENT: &str = "docs/providers-walked.md";
@@ -70,7 +70,8 @@ pub(crate) fn interop(project: &Project, options: &Options) -> Result<()> {
 
 /// Runs the walks that need Node.js only. The Worker has to be in `build/`.
 pub(crate) fn run_everywhere(project: &Project) -> Result<()> {
-    walk(project, Some(EVERYWHERE))
+    tools::ensure_npm_of(project, DIRECTORY)?;
+    EVERYWHERE.iter().try_for_each(|program| walk(project, Some(program)))
 }
 
 fn walk(project: &Project, only: Option<&str>) -> Result<()> {

@@ -113,7 +113,10 @@ impl Vestibule {
                 None if path.may_be_below(&self.config.base_path) => {
                     Outcome::Response(responses::not_found())
                 }
-                None => context.protect(&path, body).await,
+                None => match context.resource_metadata(&path) {
+                    Some(metadata) => Outcome::Response(metadata),
+                    None => context.protect(&path, body).await,
+                },
             },
         };
         match outcome {

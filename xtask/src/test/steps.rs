@@ -80,7 +80,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("the npm package's commands", || commands::commands(project)),
         Step::new("dev, a site of your own", || dev::walk(project)),
         Step::new("the npm package", || package::package(project)),
-        Step::new("interop, oidc-provider", || interop::run_everywhere(project)),
+        Step::new("interop, oidc-provider and MCP", || interop::run_everywhere(project)),
         Step::new("an example in a browser", || examples::run_everywhere(project)),
     ];
     if !quick {

@@ -14,6 +14,7 @@ mod pages;
 mod previews;
 mod providers;
 mod refresh;
+mod resources;
 mod revocation;
 mod rules;
 pub(super) mod secrets;
@@ -68,9 +69,10 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     dpop::refuse_useless_tokens(auth, &session, &providers);
     tokens::refuse_missing_tokens(auth, &session, &providers);
     authorization::refuse_impossible(auth, &providers);
-    bearer::refuse_unshown(auth, &claims, &providers, &rules);
+    let resources = resources::resources(auth, &base_path, &providers, &rules);
+    bearer::refuse_unshown(auth, &claims, &providers, &rules, &resources);
     bearer::refuse_several_introspections(auth, &providers);
-    bearer::refuse_rules_for_clients(auth, &providers, &rules);
+    bearer::refuse_rules_for_clients(auth, &providers, &rules, &resources);
 
     let site = pages::Site {
         base_path: &base_path,
@@ -126,6 +128,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         audit,
         metrics,
         event_transmitters,
+        resources,
         claims,
         providers,
         rules,

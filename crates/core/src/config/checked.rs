@@ -7,6 +7,7 @@ use crate::config::verify::VerifyConfig;
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::EdgeFields;
+use crate::guard::resource::Resources;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
 use crate::log::{AuditConfig, MetricsConfig};
 use crate::revocation::policy::RevocationConfig;
@@ -72,6 +73,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Who may send security events, which end sessions.
     pub event_transmitters: Vec<EventTransmitter>,
+    /// Parts of the site whose clients send access tokens for exactly that part.
+    pub resources: Resources,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that
     /// the sign-in received.
     pub claims: Vec<(String, DataPath)>,

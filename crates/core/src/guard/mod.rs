@@ -4,6 +4,7 @@
 //! The [`route`] says where the request goes. Headers that only Vestibule may set are removed from it ([`headers`]).
 
 pub mod budget;
+pub mod challenge;
 pub mod client_headers;
 pub mod conditions;
 pub mod cors;
@@ -18,6 +19,7 @@ pub mod principals;
 pub mod readings;
 mod regexp;
 pub mod requirements;
+pub mod resource;
 pub mod route;
 pub mod rules;
 pub mod server_function;

@@ -400,7 +400,7 @@ events! {
         meaning: "A page of another origin made a browser send a request that may change something, with the session of \
             a user. The request was not forwarded with that session.",
         action: "Nothing, if the page is not yours. If its requests are wanted, add its origin to `trusted_origins`, or \
-            write `cross_origin = \"allow\"` into the rule.",
+            write `cross_origin = \"allow\"` into the rule; for a resource, into its `origins`.",
     }
     BearerTokenRejected {
         name: "bearer_token_rejected",
@@ -411,8 +411,8 @@ events! {
             its user is not allowed; or it is bound to a key, and the proof is missing, wrong or used. With error source \
             `provider` or `configuration` the token could not be checked, because the provider's metadata, keys or \
             introspection are unavailable; the client got 503.",
-        action: "For `client` compare the token's issuer and audience with `issuer` and `accept_bearer`, and the proof's \
-            address with the request's. For `provider` see why the provider does not answer.",
+        action: "For `client` compare the token's issuer and audience with `issuer` and `accept_bearer`, or with the resource, \
+            and the proof's address with the request's. For `provider` see why the provider does not answer.",
     }
     ProofReplaysUnseen {
         name: "proof_replays_unseen",

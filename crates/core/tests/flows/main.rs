@@ -63,6 +63,7 @@ mod refresh_locations;
 mod refresh_trouble;
 mod renewal_at_end;
 mod request_objects;
+mod resources;
 mod revalidation;
 mod revocation;
 mod revoke;

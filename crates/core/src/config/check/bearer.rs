@@ -7,6 +7,7 @@ use crate::config::place::{Place, refuse};
 use crate::config::table::Table;
 use crate::config::{Provider, ProviderKind};
 use crate::guard::principals::Principals;
+use crate::guard::resource::Resources;
 use crate::guard::rules::{ClaimRequirement, Requirement, Rule};
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::oauth::provider::{AcceptBearer, FetchUserinfo, OAuthProvider};
@@ -42,9 +43,14 @@ pub(super) fn refuse_several_introspections(auth: &Table<'_>, providers: &[Provi
 }
 
 /// Refuses rules for clients where no client can have a token.
-pub(super) fn refuse_rules_for_clients(auth: &Table<'_>, providers: &[Provider], rules: &[Rule]) {
+pub(super) fn refuse_rules_for_clients(
+    auth: &Table<'_>,
+    providers: &[Provider],
+    rules: &[Rule],
+    resources: &Resources,
+) {
     // A host without providers gets its sessions from the login host, but tokens are accepted by each host itself.
-    if providers.iter().any(|provider| accepted(Some(provider)).is_some()) {
+    if !resources.is_empty() || providers.iter().any(|provider| accepted(Some(provider)).is_some()) {
         return;
     }
     for (table, rule) in auth.tables("rules").iter().zip(rules) {
@@ -71,13 +77,15 @@ pub(super) fn refuse_unshown(
     sources: &[(String, DataPath)],
     providers: &[Provider],
     rules: &[Rule],
+    resources: &Resources,
 ) {
     for table in auth.tables("providers") {
         let id = table.str("id");
         let provider = providers.iter().find(|provider| Some(provider.id.as_str()) == id);
         let Some(provider) = provider else { continue };
         let ProviderKind::OAuth(oauth) = &provider.kind else { continue };
-        if oauth.openid.as_ref().is_none_or(|openid| openid.accept_bearer.is_none()) {
+        let is_of_resource = resources.iter().any(|resource| resource.provider == provider.id);
+        if !is_of_resource && oauth.openid.as_ref().is_none_or(|openid| openid.accept_bearer.is_none()) {
             continue;
         }
         refuse_in_provider(&table, oauth, &provider.allow, sources);

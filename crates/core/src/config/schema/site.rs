@@ -4,7 +4,8 @@ use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, Texts, TopLevelTab
 use super::providers::PROVIDER;
 use super::rules::RULE;
 use super::{
-    AUDIT, Keys, METRICS, PAGES, REFRESH, REVOCATION, SESSION, THEME, TRANSMITTER, UPSTREAM, VERIFY, keys,
+    AUDIT, Keys, METRICS, PAGES, REFRESH, RESOURCE, REVOCATION, SESSION, THEME, TRANSMITTER, UPSTREAM,
+    VERIFY, keys,
 };
 use crate::session::dialect::Dialect;
 
@@ -92,6 +93,9 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     audit: Table(AUDIT);
     /// How often rules decided what, how refreshes ended, and how long the store and providers take.
     metrics: Table(METRICS);
+    /// Parts of the site whose clients send access tokens for exactly that part, and find out by themselves where to get them:
+    /// MCP servers and APIs (docs/mcp.md).
+    resources: TopLevelTables(RESOURCE);
     /// Never written here: `AUTH_SECRET` is a secret of the environment.
     secret: Hidden;
 }];

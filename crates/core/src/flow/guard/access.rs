@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::flow::guard::bearer;
+use crate::guard::resource::ResourceRequest;
 use crate::guard::route::Route;
 use crate::guard::rules::RuleDecisions;
 use crate::guard::server_function;
@@ -24,6 +25,8 @@ pub(super) struct Access<'a> {
     pub(super) framework: Option<Framework>,
     /// How the session's cookies are named.
     pub(super) naming: &'a CookieNaming,
+    /// The protected resource that the request is for.
+    pub(super) resource: Option<ResourceRequest<'a>>,
 }
 
 /// Who may pass.
@@ -51,7 +54,7 @@ impl Policy<'_> {
 impl<'a> Access<'a> {
     /// The access of every user who is signed in.
     pub(super) fn signed_in(route: Route<'a>, naming: &'a CookieNaming) -> Self {
-        Self { route, policy: Policy::SignedIn, framework: None, naming }
+        Self { route, policy: Policy::SignedIn, framework: None, naming, resource: None }
     }
 
     /// Whether the upstream gets cookies that are made of the session.

@@ -34,10 +34,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let decided = config.rules.decide(self.request, path, &readings).inspect_err(|error| {
             self.log(Record::new(LogEvent::PathRejected, error));
         })?;
-        let route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
+        let mut route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
         // The server knows no other path than those below its prefix. Without this, its own `/admin` would have two names.
         if route.strip_prefix.is_some_and(|prefix| prefix.strip(&self.request.url.path).is_none()) {
             return Err(Denied::new(DenialReason::NotFound));
+        }
+        let resource = self.requested_resource(path, &readings, decided.rule())?;
+        if resource.is_some_and(|requested| !requested.resource.takes_sessions) {
+            route.forward_session = false;
         }
         let policy = if self.request.is_preflight() {
             Policy::Preflight { is_guarded: !decided.is_public() || !self.announces_public(path, &readings)? }
@@ -49,6 +53,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             policy,
             framework: upstream.and_then(|upstream| upstream.framework),
             naming: &config.cookie_naming,
+            resource,
         })
     }
 
@@ -65,6 +70,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         access: Access<'r>,
         browser: Browser,
     ) -> Result<Admitted<'r>, Denied> {
+        let challenge = access.challenge();
+        let admitted = self.run_steps(access, browser).await;
+        match challenge {
+            None => admitted,
+            Some(challenge) => admitted.map_err(|denied| self.challenged(denied, &challenge)),
+        }
+    }
+
+    async fn run_steps<'r>(&self, access: Access<'r>, browser: Browser) -> Result<Admitted<'r>, Denied> {
         let principal = self.identify(&access).await;
         let principal = self.confirm(&access, principal, browser).await?;
         let permitted = self.authorize(&access, principal)?;
@@ -85,12 +99,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     || access.route.forward_session && self.has_session_cookie()
                     || may_act && access.route.sends_identity()
                     || access.may_call_server_function(self.request)
+                    || access.resource.is_some() && self.has_bearer_token()
             }
         };
         if !is_needed {
             return Principal::Anonymous;
         }
-        let session = match self.usable_session().await {
+        let session = if self.takes_session(access) { self.usable_session().await } else { Ok(None) };
+        let session = match session {
             Ok(session) => session,
             Err(RevocationUnavailable) => {
                 return Principal::Invalid(TokenDenied::Unavailable(RevocationUnavailable::RETRY_AFTER));
@@ -104,7 +120,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         match (session, source) {
             (Some(session), RequestSource::Trusted) => Principal::SignedIn(FreshSession::unchanged(session)),
             // A browser adds cookies to a request of another page, but never an access token.
-            (session, source) => match (self.bearer_session().await, source) {
+            (session, source) => match (self.bearer_session(access.resource).await, source) {
                 (Ok(Some(session)), _) => Principal::Bearer(session),
                 (_, RequestSource::CrossOrigin(origin)) if session.is_some() => {
                     Principal::CrossOrigin(CrossOriginError { origin })
@@ -167,6 +183,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     && principal.session().is_none_or(|session| session.client().is_some()) =>
             {
                 DenialReason::ServerFunction
+            }
+            // No token of another audience reaches the server of a resource, public or not.
+            (Decision::Pass, Principal::Invalid(denied)) if access.resource.is_some() => {
+                DenialReason::Token(*denied)
             }
             (Decision::Pass, _) => return Ok(Authorized(principal)),
             (_, Principal::CrossOrigin(error)) => {

@@ -65,6 +65,7 @@ impl DenialReason {
             Self::RefreshAtLoginHost(_) | Self::TokenExpired => "token_expired",
             Self::AskProvider(_) => "confirm",
             Self::StepUp(_) => "step_up",
+            Self::Resource(_) => "resource",
         }
     }
 }

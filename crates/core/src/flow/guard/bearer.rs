@@ -18,6 +18,7 @@ use crate::flow::RequestContext;
 use crate::flow::provider::provider_error;
 use crate::flow::responses::{self, TokenDenied, Unproven};
 use crate::flow::signin::identity::{Identity, IdentityError, ProviderClaims, Tokens, VerifiedClaims};
+use crate::guard::resource::{Resource, ResourceRequest};
 use crate::log::{ErrorSource, LogEvent};
 use crate::platform::Platform;
 use crate::revocation::status::RevocationStatus;
@@ -44,16 +45,23 @@ const MAX_TOKEN: usize = 16 * 1024;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<'a, P: Platform> RequestContext<'a, P> {
-    /// The session that the request's access token grants; `None` if the request has no token, or if no provider accepts
-    /// bearer tokens.
-    pub(crate) async fn bearer_session(&self) -> Result<Option<Session>, TokenDenied> {
-        if self.accepting_bearer().next().is_none() {
+    /// The session that the request's access token grants at this resource, or outside of every one; `None` if the request
+    /// has no token, or if no provider accepts bearer tokens.
+    pub(crate) async fn bearer_session(
+        &self,
+        requested: Option<ResourceRequest<'_>>,
+    ) -> Result<Option<Session>, TokenDenied> {
+        let resource = requested.map(|requested| requested.resource);
+        if self.accepting_bearer(resource).next().is_none() {
             return Ok(None);
         }
         let Some((scheme, token)) = sent_token(&self.request.headers) else { return Ok(None) };
-        let session = if is_token(token) {
+        let session = if requested.is_some_and(|requested| !requested.is_certain) {
+            let message = "some servers read the path as one of another resource, so no token is for all that it may mean";
+            Err(ClientError::UnsupportedAction(message).into())
+        } else if is_token(token) {
             // Boxed: otherwise the future of every guarded request would have its size.
-            Box::pin(self.verify_token(scheme, token)).await
+            Box::pin(self.verify_token(scheme, token, resource)).await
         } else {
             Err(ClientError::UnsupportedAction("the Authorization header does not hold one bearer token")
                 .into())
@@ -81,19 +89,41 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
     }
 
-    /// The providers whose access tokens are accepted.
-    fn accepting_bearer(&self) -> impl Iterator<Item = Accepting<'a>> {
-        self.config().providers.iter().filter_map(|provider| {
+    /// Whether the request has an access token, valid or not.
+    pub(super) fn has_bearer_token(&self) -> bool {
+        sent_token(&self.request.headers).is_some()
+    }
+
+    /// The providers whose access tokens are accepted, and which of their tokens: at a resource those for it, and no others.
+    fn accepting_bearer<'r>(&self, resource: Option<&'r Resource>) -> impl Iterator<Item = Accepting<'r>>
+    where
+        'a: 'r,
+    {
+        self.config().providers.iter().filter_map(move |provider| {
             let ProviderKind::OAuth(oauth) = &provider.kind else { return None };
             let openid = oauth.openid.as_ref()?;
-            Some(Accepting { provider, oauth, openid, accepted: openid.accept_bearer.as_ref()? })
+            let accepted = match resource {
+                Some(resource) if resource.provider == provider.id => &resource.accepted,
+                Some(_) => return None,
+                None => openid.accept_bearer.as_ref()?,
+            };
+            Some(Accepting { provider, oauth, openid, accepted })
         })
     }
 
-    async fn verify_token(&self, scheme: Scheme, token: &str) -> Result<Session, Error> {
-        let of = if is_jwt(token) { self.issuer_of_jwt(token) } else { self.introspecting() };
+    async fn verify_token(
+        &self,
+        scheme: Scheme,
+        token: &str,
+        resource: Option<&Resource>,
+    ) -> Result<Session, Error> {
+        let of =
+            if is_jwt(token) { self.issuer_of_jwt(token, resource) } else { self.introspecting(resource) };
         let Some(of) = of else {
-            let message = "the access token is not a JWT of a provider with accept_bearer";
+            let message = match resource {
+                Some(_) => "the access token is not a JWT of the provider of this resource",
+                None => "the access token is not a JWT of a provider with accept_bearer",
+            };
             return Err(ClientError::UnsupportedAction(message).into());
         };
         let Accepting { provider, oauth, openid, accepted } = of;
@@ -124,10 +154,14 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The provider whose JWT the token says to be. Its signature then proves the issuer.
-    fn issuer_of_jwt(&self, token: &str) -> Option<Accepting<'a>> {
+    fn issuer_of_jwt<'r>(&self, token: &str, resource: Option<&'r Resource>) -> Option<Accepting<'r>>
+    where
+        'a: 'r,
+    {
         let unverified = jws::decode_unverified(token);
         let issuer = unverified.get("iss").and_then(Value::as_str);
-        let of_issuer = || self.accepting_bearer().filter(|of| Some(of.openid.issuer.as_str()) == issuer);
+        let of_issuer =
+            || self.accepting_bearer(resource).filter(|of| Some(of.openid.issuer.as_str()) == issuer);
         let is_for = |of: &Accepting<'_>| {
             access_token::audience(unverified.get("aud"), &of.accepted.audiences).is_ok()
         };
@@ -136,8 +170,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// The only provider that is asked about tokens that are no JWTs.
-    fn introspecting(&self) -> Option<Accepting<'a>> {
-        self.accepting_bearer().find(|of| of.accepted.introspection.is_some())
+    fn introspecting<'r>(&self, resource: Option<&'r Resource>) -> Option<Accepting<'r>>
+    where
+        'a: 'r,
+    {
+        self.accepting_bearer(resource).find(|of| of.accepted.introspection.is_some())
     }
 
     /// The session that a sign-in would create, except that the token's claims are the only ones.

@@ -66,4 +66,6 @@ pub(crate) enum DenialReason {
     Token(TokenDenied),
     /// The user may pass, and has to prove more, or again.
     StepUp(Box<StepUpDenial>),
+    /// A protected resource does not take the request; this answer says what it takes.
+    Resource(Box<Response>),
 }

@@ -153,6 +153,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     | DenialReason::PathTooLong
                     | DenialReason::StepUp(_) => responses::forbidden(),
                     DenialReason::Token(denied) => self.token_denied(denied),
+                    DenialReason::Resource(answer) => *answer,
                 };
                 with_cookies(answer, denied.cookies)
             }

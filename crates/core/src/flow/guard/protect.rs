@@ -71,6 +71,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::TokenExpired, _) => self.sign_in_again_response(),
             (DenialReason::AskProvider(redirect), _) => redirect,
             (DenialReason::Token(denied), _) => self.token_denied(denied),
+            (DenialReason::Resource(answer), _) => *answer,
             (DenialReason::StepUp(step_up), _) => self.step_up_response(denied.session.as_ref(), &step_up),
         };
         self.readable_denial(with_cookies(answer, denied.cookies))

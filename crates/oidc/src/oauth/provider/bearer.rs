@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::http::url::Url;
 
 /// Which access tokens clients may send instead of a session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AcceptBearer {
     /// The audiences of which a token needs one.
     pub audiences: Vec<String>,
