@@ -36,7 +36,8 @@ pub(crate) fn response(input: &[u8]) -> FetchResponse {
     let fields = Some(("content-type", media_type))
         .filter(|(_, value)| !value.is_empty() && !value.to_lowercase().contains(&CODE.to_lowercase()));
     FetchResponse {
-        status: status.parse().unwrap_or(200),
+        // No runtime gives another one.
+        status: status.parse().ok().filter(|status| (200..600).contains(status)).unwrap_or(200),
         headers: fields.into_iter().collect::<Headers>(),
         body: input.get(at + 1..).unwrap_or_default().to_vec(),
     }
