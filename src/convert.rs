@@ -71,8 +71,11 @@ pub(crate) fn outcome_to_js(
 ) -> Result<JsValue, JsValue> {
     match outcome {
         Outcome::Response(response) => to_js_response(&response).map(JsValue::from),
-        Outcome::Forwarded { response, cookies, no_store: false } if cookies.is_empty() => Ok(response),
-        Outcome::Forwarded { response, cookies, .. } => {
+        Outcome::Forwarded { response, cookies, no_store: false, server_timing } if cookies.is_empty() => {
+            Ok(with_server_timing(response, server_timing))
+        }
+        Outcome::Forwarded { response, cookies, server_timing, .. } => {
+            let response = with_server_timing(response, server_timing);
             let changed = not_stored(response.unchecked_ref(), &cookies).map(JsValue::from);
             Ok(changed.unwrap_or_else(|error| {
                 // The runtime forwards a response with a status above 599, but cannot construct one. The next
@@ -88,6 +91,17 @@ pub(crate) fn outcome_to_js(
             }))
         }
     }
+}
+
+/// The response with this field, if the runtime can copy it.
+fn with_server_timing(response: JsValue, value: Option<String>) -> JsValue {
+    let Some(value) = value else { return response };
+    let response: web_sys::Response = response.unchecked_into();
+    let init: &web_sys::ResponseInit = response.unchecked_ref();
+    web_sys::Response::new_with_opt_readable_stream_and_init(response.body().as_ref(), init)
+        .and_then(|changed| changed.headers().append("server-timing", &value).map(|()| changed))
+        .unwrap_or(response)
+        .into()
 }
 
 /// A copy of the upstream's response that can be changed, with `cookies` added. Status, body and the other header fields

@@ -25,7 +25,8 @@ use crate::executor;
 use crate::isolate;
 use crate::platform::{Incoming, Workers};
 use crate::runtime::{
-    FILE, LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, VARIABLE, binding, revocation_binding, sink_binding,
+    FILE, LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, METRICS, RUNTIME, VARIABLE, binding, revocation_binding,
+    sink_binding,
 };
 
 /// The Worker's `fetch` handler without hooks: the configuration determines everything.
@@ -90,7 +91,7 @@ async fn respond(
         return convert::plain(400, "Bad request.").map(JsValue::from);
     };
     let platform = Workers::new(env, context, Rc::clone(&request));
-    let outcome = vestibule.handle(&platform, head, Incoming(Rc::clone(&request))).await;
+    let outcome = vestibule.handle(platform, head, Incoming(Rc::clone(&request))).await;
     convert::outcome_to_js(outcome, &request)
 }
 
@@ -125,7 +126,9 @@ fn load(env: &Env, sources: &Sources) -> Result<Config, ConfigErrors> {
     let limits_are_bound = is_bound(LOGIN_LIMIT) && is_bound(LOGIN_LIMIT_LOOSE);
     let advice = config.advice(&RUNTIME).into_iter();
     let sinks = config.sink_advice(&RUNTIME, &|kind| is_bound(sink_binding(kind)));
-    for advice in advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound)).chain(sinks) {
+    let metrics = config.metrics_advice(&RUNTIME, is_bound(METRICS));
+    let advice = advice.chain(config.login_limit_advice(&RUNTIME, limits_are_bound));
+    for advice in advice.chain(sinks).chain(metrics) {
         console::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
     }
     Ok(config)

@@ -158,12 +158,27 @@ impl Sinks for Workers {
     }
 
     fn write_points(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        self.write_rows(runtime::ANALYTICS, "Analytics Engine binding named AUTH_ANALYTICS", points)
+    }
+
+    fn write_metrics(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        self.write_rows(runtime::METRICS, "Analytics Engine binding named AUTH_METRICS", points)
+    }
+}
+
+impl Workers {
+    fn write_rows(
+        &self,
+        binding: &str,
+        missing: &'static str,
+        points: &[DataPoint],
+    ) -> Result<(), StoreError> {
         let row = |point: &DataPoint| json!({ "indexes": [point.index], "blobs": point.texts, "doubles": point.numbers });
         let rows: Vec<Value> = points.iter().map(row).collect();
-        let written = bridge::write_points(&self.env, runtime::ANALYTICS, &Value::from(rows).to_string());
+        let written = bridge::write_points(&self.env, binding, &Value::from(rows).to_string());
         match written {
             Ok(true) => Ok(()),
-            Ok(false) => Err(StoreError::Missing("Analytics Engine binding named AUTH_ANALYTICS")),
+            Ok(false) => Err(StoreError::Missing(missing)),
             Err(error) => Err(StoreError::Failed(convert::error_message(&error))),
         }
     }
@@ -267,7 +282,7 @@ impl Forwarder for Workers {
                 .map(|sent| ON_FORWARD_ERROR.with(|on_error| bridge::or_else(&sent, on_error, &self.request)))
         };
         match response {
-            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
+            Ok(response) => Outcome::forwarded(response),
             Err(error) => {
                 self.log(&convert::line(error.record(), &self.request));
                 Outcome::Response(error.answer())

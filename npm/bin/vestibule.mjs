@@ -9,8 +9,12 @@ const COMMANDS = {
   check: "say everything that the Worker would refuse, with file, line and column",
   explain: "say how the rules treat a request, or what each lets through for whom",
   compile: "make vestibule.config.js of vestibule.toml, if it has no mistake",
+  who: "say which user a hash in the audit log is",
   verify: "compare the files of this package with their checksums",
 };
+
+/** The modules that do not have the name of their command. */
+const MODULES = { who: "hashed-user" };
 
 const list = Object.entries(COMMANDS).map(([name, about]) => `  ${name.padEnd(10)}${about}\n`);
 const HELP = `npx @vestibule-auth/edge COMMAND [options]
@@ -36,6 +40,6 @@ async function main(name, rest) {
     process.stderr.write(`there is no command ${JSON.stringify(name)}\n\n${HELP}`);
     return 2;
   }
-  const { run } = await import(`../cli/${name}.mjs`);
+  const { run } = await import(`../cli/${MODULES[name] ?? name}.mjs`);
   return run(rest);
 }

@@ -1,13 +1,21 @@
 import { parseArgs } from "node:util";
 import { answers as send } from "./fetch.mjs";
 import { HELP as FILES, OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
+import { isIntact } from "./verify.mjs";
 
 const HELP = `npx @vestibule-auth/edge check [FILE] [options]
 
 Says everything that the Worker would refuse about a configuration, with file, line and column, before it is deployed.
 FILE is wrangler.toml, wrangler.json, wrangler.jsonc, vestibule.toml, or the folder with them; this folder without it.
-Ends with 1 if there is a mistake; advice alone is none. Without --live nothing is sent over the network.
+Ends with 1 if there is a mistake; advice alone is none. Without --live nothing is sent over the network. Where the
+configuration is [vars.AUTH], wrangler can check it before each deployment:
 
+  [build]
+  command = "npx @vestibule-auth/edge check --errors-only"
+
+With a mistake nothing is deployed. \`wrangler dev\` goes on, and its Worker shows the mistake in the browser.
+
+  --errors-only      print nothing but mistakes, ask for no secrets, and compare this package with its checksums: for [build]
   --json             print the findings as JSON
   --live             ask the providers, too: metadata, keys, the redirect URI, the clock; and whether the origin answers
                      around the Worker
@@ -23,6 +31,7 @@ export function run(args) {
   return guarded("check", async () => {
     const options = {
       ...OPTIONS,
+      "errors-only": { type: "boolean" },
       json: { type: "boolean" },
       live: { type: "boolean" },
       site: { type: "string", multiple: true },
@@ -34,10 +43,18 @@ export function run(args) {
     }
     if (positionals.length > 1) throw new UsageError("name one file or folder");
     if (values.site !== undefined && !values.live) throw new UsageError("--site is for --live");
+    const isForBuild = values["errors-only"] === true;
+    if (isForBuild && values.json) throw new UsageError("--errors-only and --json exclude each other");
+    // The Worker of a damaged package must not be deployed.
+    if (isForBuild && !(await isIntact())) return 1;
     const input = read(positionals[0] ?? ".", values);
-    const { report, text } = values.live ? await live(input, values.site ?? []) : await ask("check", { input });
-    process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : text);
-    return report.errors > 0 ? 1 : 0;
+    if (isForBuild) input.may_lack_secrets = true;
+    const { report, text, errors } = values.live ? await live(input, values.site ?? []) : await ask("check", { input });
+    if (isForBuild) process.stderr.write(errors);
+    else process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : text);
+    // `wrangler dev` would end: its Worker shows the mistakes in the browser, and the next change may mend them.
+    const isShown = isForBuild && process.env.WRANGLER_COMMAND === "dev";
+    return report.errors > 0 && !isShown ? 1 : 0;
   });
 }
 

@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { HELP as FILES, OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
+import { COMPILED, HELP as FILES, OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
 import { isIntact } from "./verify.mjs";
 
 const HELP = `npx @vestibule-auth/edge compile [FILE] [options]
@@ -11,6 +11,7 @@ has a mistake, nothing is written and the exit code is 1, so that a build ends b
 
   [build]
   command = "npx @vestibule-auth/edge compile"
+  watch_dir = "vestibule.toml"
 
   --out FILE         another name for the module
 ${FILES}
@@ -33,7 +34,7 @@ export function run(args) {
     const { module, report, text } = await ask("compile", { input });
     if (report.findings.length > 0) process.stderr.write(text);
     if (module === undefined) return 1;
-    const out = values.out ?? join(dirname(input.vestibule.name), "vestibule.config.js");
+    const out = values.out ?? join(dirname(input.vestibule.name), COMPILED);
     // `wrangler dev` never sees half of a file.
     const staged = `${out}.${process.pid}.tmp`;
     writeFileSync(staged, module);

@@ -188,7 +188,7 @@ function report(given, names, ignored, { dir }) {
   if (dir !== undefined) lines.push(`  cd ${/^[\w./-]+$/.test(dir) ? dir : answers.quoted(dir)}`);
   lines.push(
     "  npm install --save-exact @vestibule-auth/edge",
-    "  npm install --save-dev wrangler",
+    "  npm install --save-dev --save-exact wrangler",
     "  npx @vestibule-auth/edge check",
     `  ${dev}`,
     "",

@@ -12,6 +12,9 @@ const WRANGLER = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];
 /** The configuration in its own file. */
 const OWN = "vestibule.toml";
 
+/** What it is compiled into. */
+export const COMPILED = "vestibule.config.js";
+
 /** A mistake on the command line, or a file that cannot be read. */
 export class UsageError extends Error {}
 
@@ -36,7 +39,11 @@ export function read(named, options) {
   }
   const input = {};
   if (wrangler !== undefined) input.wrangler = file(wrangler);
-  if (own !== undefined) input.vestibule = file(own);
+  if (own !== undefined) {
+    input.vestibule = file(own);
+    const compiled = compiledBeside(own);
+    if (compiled !== undefined) input.compiled = compiled;
+  }
   const secrets = options["dev-vars"] ?? devVars(directory, options.env);
   if (secrets !== undefined) input.dev_vars = file(secrets);
   if (options.secrets !== undefined) input.secrets = names(options.secrets);
@@ -78,13 +85,25 @@ function find(named) {
   return { directory, wrangler: named, own: inside(directory, OWN) };
 }
 
+/** The compiled module, if there is one. What cannot be read is nothing that was compiled. */
+function compiledBeside(own) {
+  const path = join(dirname(own), COMPILED);
+  if (!existsSync(path)) return undefined;
+  try {
+    return file(path);
+  } catch {
+    return undefined;
+  }
+}
+
 /** `.dev.vars.ENV` or `.dev.vars`, as wrangler chooses. */
-function devVars(directory, environment) {
+export function devVars(directory, environment) {
   const wanted = environment === undefined ? [] : [`.dev.vars.${environment}`];
   return [...wanted, ".dev.vars"].map((name) => join(directory, name)).find((path) => existsSync(path));
 }
 
-function file(path) {
+/** A file as the checks take it: its name and its text. */
+export function file(path) {
   const name = normalize(path);
   const bytes = bounded(path, name);
   try {

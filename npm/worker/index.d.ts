@@ -1,4 +1,4 @@
-/** The configuration: what `vestibule compile` makes of `vestibule.toml`, or the same keys as an object. */
+/** The configuration: what `npx @vestibule-auth/edge compile` makes of `vestibule.toml`, or the same keys as an object. */
 export interface Configuration {
   readonly [key: string]: unknown;
 }

@@ -16,10 +16,16 @@ const MISTAKES = join(ROOT, "crates/check/tests/mistakes");
 const folder = mkdtempSync(join(tmpdir(), "vestibule-commands-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Runs a command in a folder. */
-function run(args, cwd = folder) {
+/** No secret of this machine is one of a test. */
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("AUTH_")));
+
+/** Runs a command in a folder, with this as its input and these variables. */
+function run(args, cwd = folder, { input = "", env = {} } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [COMMAND, ...args], { cwd });
+    const child = spawn(process.execPath, [COMMAND, ...args], { cwd, env: { ...ENVIRONMENT, ...env } });
+    // A command that does not read its input may end before it was written.
+    child.stdin.on("error", () => {});
+    child.stdin.end(input);
     let [out, err] = ["", ""];
     child.stdout.on("data", (text) => (out += text));
     child.stderr.on("data", (text) => (err += text));
@@ -52,6 +58,7 @@ require = { roles = ["admin"] }
 [claims]
 roles = "profile.roles"
 `;
+const DEV_VARS = 'AUTH_SECRET="0123456789abcdefghijklmnopqrstuvwxyz"\nAUTH_OKTA_ID="shop"\nAUTH_OKTA_SECRET="of-the-client"\n';
 const WRANGLER = 'name = "shop"\n\n[[kv_namespaces]]\nbinding = "AUTH_KV"\n';
 
 test("every seeded mistake is named as natively", async () => {
@@ -89,7 +96,12 @@ test("a folder without a configuration, a file that is none, and wrong options a
     [["check", "--site", "https://a.example"], "--site is for --live"],
     [["explain", "GET"], "name a method and a URL"],
     [["explain", "--table", "GET"], "--table takes no request"],
+    [["check", "--errors-only", "--json"], "exclude each other"],
     [["compile", "empty"], "empty has neither"],
+    [["who", "--secret-stdin"], "the users are in a file"],
+    [["who", "--secret", "of-the-session"], "--secret"],
+    [["who", "nowhere.txt", "--dev-vars", "nowhere"], "cannot read nowhere"],
+    [["who", "a.txt", "b.txt"], "name one file of users"],
     [["chekc"], 'there is no command "chekc"'],
     [["__proto__"], "there is no command"],
   ]) {
@@ -100,7 +112,7 @@ test("a folder without a configuration, a file that is none, and wrong options a
 });
 
 test("every command has a help", async () => {
-  for (const name of ["check", "explain", "compile", "init", "verify"]) {
+  for (const name of ["check", "explain", "compile", "init", "verify", "who"]) {
     const { code, out } = await run([name, "--help"]);
     assert.equal(code, 0);
     assert.ok(out.startsWith(`npx @vestibule-auth/edge ${name}`), out);
@@ -138,6 +150,98 @@ test("compile writes a module with the same values, and nothing where there is a
   assert.equal(refused.code, 1);
   assert.ok(refused.err.includes("vestibule.toml:12:1: error: AUTH.rules[1].match"), refused.err);
   assert.deepEqual(readdirSync(wrong).sort(), ["vestibule.toml", "wrangler.toml"]);
+});
+
+test("check names a compiled module that is not what vestibule.toml says now, until it is compiled again", async () => {
+  const wrangler = `${WRANGLER}\n[build]\ncommand = "npx @vestibule-auth/edge compile"\n`;
+  const path = project({ "wrangler.toml": wrangler, "vestibule.toml": VESTIBULE });
+  await run(["compile"], path);
+  assert.ok(!(await run(["check"], path)).out.includes("vestibule.config.js"));
+  writeFileSync(join(path, "vestibule.toml"), VESTIBULE.replace("/admin/:path*", "/staff/:path*"));
+  const { code, out } = await run(["check"], path);
+  assert.equal(code, 0);
+  assert.ok(out.includes("vestibule.config.js:1:1: advice: this is not what vestibule.toml says now, which differs in rules;"), out);
+  assert.ok(!(await run(["compile"], path)).err.includes("vestibule.config.js"));
+  assert.ok(!(await run(["check"], path)).out.includes("vestibule.config.js"));
+});
+
+test("before a deployment check prints nothing but mistakes, and asks for no secrets", async () => {
+  const auth = '\n[vars.AUTH]\ndefault_access = "signed-in"\n\n[[vars.AUTH.providers]]\nid = "okta"\nissuer = "https://a.okta.com"\n';
+  const path = project({ "wrangler.toml": WRANGLER + auth, ".dev.vars": 'AUTH_SECRET="0123456789abcdefghijklmnopqrstuvwxyz"\n' });
+  assert.equal((await run(["check"], path)).code, 1);
+  assert.deepEqual(await run(["check", "--errors-only"], path), { code: 0, out: "", err: "" });
+  writeFileSync(join(path, "wrangler.toml"), WRANGLER + auth.replace("signed-in", "signd-in"));
+  const { code, out, err } = await run(["check", "--errors-only"], path);
+  assert.equal(code, 1);
+  assert.equal(out, "");
+  // `wrangler dev` goes on: its Worker shows the mistake.
+  const inDevelopment = await run(["check", "--errors-only"], path, { env: { WRANGLER_COMMAND: "dev" } });
+  assert.deepEqual(inDevelopment, { code: 0, out, err });
+  assert.match(err, /^wrangler\.toml:7:1: error: AUTH\.default_access: .*did you mean "signed-in"\?\n$/);
+});
+
+test("files of Windows are read like others: CR and LF, and a byte order mark", async () => {
+  const windows = (text) => `\ufeff${text.replaceAll("\n", "\r\n")}`;
+  const files = { "wrangler.toml": WRANGLER, "vestibule.toml": VESTIBULE, ".dev.vars": DEV_VARS };
+  const path = project(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, windows(text)])));
+  const { code, out } = await run(["check"], path);
+  assert.equal(out, "0 errors, 0 pieces of advice\n");
+  assert.equal(code, 0);
+  assert.equal((await run(["compile"], path)).code, 0);
+  const { default: config } = await import(join(path, "vestibule.config.js"));
+  const other = project(files);
+  await run(["compile"], other);
+  assert.deepEqual(config, (await import(join(other, "vestibule.config.js"))).default);
+  // Places are those of an editor.
+  writeFileSync(join(path, "vestibule.toml"), windows(VESTIBULE.replace("/admin/:path*", "/(")));
+  assert.match((await run(["check"], path)).out, /^vestibule\.toml:12:1: error: AUTH\.rules\[1\]\.match/);
+});
+
+/** The hash in each line that `who` prints, by its user. */
+const hashes = (out) => new Map(out.trimEnd().split("\n").map((line) => line.split("\t").reverse()));
+
+test("who says whose hash it is, with the secret from the input, a file, the environment or .dev.vars", async () => {
+  const [secret, old] = ["0123456789abcdefghijklmnopqrstuvwxyz", "the-secret-before-this-one-of-the-tests"];
+  const users = "okta:00u1\r\nokta:00u2\r\n\r\ngithub:7\r\n";
+  const path = project({ "users.txt": users, "production.vars": `AUTH_SECRET="${secret}"\r\nAUTH_SECRET_1=${old}\r\n` });
+  const all = await run(["who", "users.txt", "--dev-vars", "production.vars"], path);
+  assert.equal(all.code, 0, all.err);
+  assert.equal(all.out.split("\n").length, 7);
+  const known = await run(["who", "users.txt", "--secret-stdin"], path, { input: `${secret}\n` });
+  const hash = hashes(known.out).get("okta:00u2");
+  assert.match(hash, /^[\w-]{22}$/);
+  assert.ok(all.out.includes(`${hash}\tokta:00u2\n`), all.out);
+
+  const expected = { code: 0, out: `${hash}\tokta:00u2\n`, err: "" };
+  assert.deepEqual(await run(["who", "users.txt", "--hash", hash, "--secret-stdin"], path, { input: `${old}\r\n${secret}\r\n` }), expected);
+  assert.deepEqual(await run(["who", "--hash", hash], path, { input: users, env: { AUTH_SECRET_1: secret } }), expected);
+  writeFileSync(join(path, ".dev.vars"), `AUTH_SECRET="${secret}"\n`);
+  assert.deepEqual(await run(["who", "users.txt", `--hash=${hash}`], path), expected);
+  // A hash may begin with a dash.
+  assert.match((await run(["who", "users.txt", "--hash", "-qxcPcpQ7fD2RkG4bWc2nA"], path)).err, /none of these users/);
+
+  // The environment counts before .dev.vars, and an option before both.
+  const other = await run(["who", "users.txt", "--hash", hash], path, { env: { AUTH_SECRET: old } });
+  assert.equal(other.code, 1);
+  assert.equal(other.out, "");
+  assert.match(other.err, /none of these users has this hash/);
+  for (const text of [other.err, all.err, known.err]) assert.ok(!text.includes(secret) && !text.includes(old), text);
+  const none = await run(["who", "users.txt", "--hash", hash], project({ "users.txt": users }));
+  assert.equal(none.code, 1);
+  assert.match(none.err, /AUTH_SECRET/);
+  const wrong = await run(["who", "--hash", hash], path, { input: "alice\n" });
+  assert.match(wrong.err, /"alice" is not PROVIDER:SUB/);
+});
+
+test("who names the users of lines that the core wrote", async () => {
+  // crates/core/tests/flows/audit.rs wrote them, with the secret of crates/testing.
+  const lines = readFileSync(join(ROOT, "crates/core/tests/flows/audit/lines.ndjson"), "utf8");
+  const [, secret] = readFileSync(join(ROOT, "crates/testing/src/settings.rs"), "utf8").match(/SECRET: &str = "(.+)";/);
+  const refused = lines.split("\n").find((line) => line.includes('"access_refused"'));
+  const { subject } = JSON.parse(refused);
+  const path = project({ "users.txt": "acme:alice-1\nacme:bob-1\nacme:mallory-1\n" });
+  const { out, err } = await run(["who", "users.txt", "--hash", subject, "--secret-stdin"], path, { input: secret });
+  assert.equal(out, `${subject}\tacme:bob-1\n`, err);
 });
 
 /** A provider on this machine that answers as `answer` says. */

@@ -6,6 +6,7 @@ const target = new URL("./node_modules/@vestibule-auth/edge/", import.meta.url);
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
-for (const part of ["package.json", "server", "types", "cli", "bin"]) {
+// Of `worker` only what is written by hand: the types.
+for (const part of ["package.json", "server", "types", "cli", "bin", "worker"]) {
   if (existsSync(new URL(part, source))) cpSync(new URL(part, source), new URL(part, target), { recursive: true });
 }

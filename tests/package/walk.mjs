@@ -70,6 +70,12 @@ binding = "AUTH_KV"
 const COMPILE = `
 [build]
 command = "npx ${PACKAGE} compile"
+watch_dir = "vestibule.toml"
+`;
+
+const CHECK = `
+[build]
+command = "npx ${PACKAGE} check --errors-only"
 `;
 
 /** The files of a project with the three lines. */
@@ -95,7 +101,7 @@ const WAYS = [
   },
   {
     name: "main is the package's Worker, with [vars.AUTH]",
-    files: (api) => ({ "wrangler.toml": `${HEAD(MAIN)}${KV}\n[vars.AUTH]\n${lines(settings(api))}` }),
+    files: (api) => ({ "wrangler.toml": `${HEAD(MAIN)}${CHECK}${KV}\n[vars.AUTH]\n${lines(settings(api))}` }),
     base: "/auth",
     page: "/account",
   },
@@ -116,6 +122,15 @@ const WAYS = [
   },
 ];
 
+/** wrangler asks nobody, and keeps its files in the project. */
+const QUIET = (project) => ({
+  CI: "1",
+  NO_COLOR: "1",
+  WRANGLER_SEND_METRICS: "false",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  XDG_CONFIG_HOME: join(project, ".config"),
+});
+
 const running = [];
 const folder = await mkdtemp(join(tmpdir(), "vestibule-package-"));
 try {
@@ -125,6 +140,8 @@ try {
     console.log(`\n${way.name}`);
     await walk(way, join(folder, String(at)), tarball, api.address);
   }
+  console.log("\na mistake in the configuration");
+  await timed("not deployed", () => notDeployed(join(folder, "1")));
   console.log("\na package whose checksum is wrong");
   await timed("refused", () => damaged(join(folder, "0")));
 } finally {
@@ -148,13 +165,7 @@ async function walk(way, project, tarball, api) {
   if (way.mistakes === undefined) await timed("check", () => command(project, "check"));
   const dev = [process.execPath, SUPERVISE, process.execPath, WRANGLER, "dev", "--ip=127.0.0.1", "--port=0"];
   const worker = await timed("wrangler dev", () =>
-    start("wrangler", [...dev, "--inspector-port=0", "--show-interactive-dev-session=false"], project, {
-      CI: "1",
-      NO_COLOR: "1",
-      WRANGLER_SEND_METRICS: "false",
-      CLOUDFLARE_CF_FETCH_ENABLED: "false",
-      XDG_CONFIG_HOME: join(project, ".config"),
-    }),
+    start("wrangler", [...dev, "--inspector-port=0", "--show-interactive-dev-session=false"], project, QUIET(project)),
   );
   if (way.mistakes === undefined) {
     await timed("sign in", () => signIn(worker, way));
@@ -218,10 +229,19 @@ async function refused(worker, mistakes) {
   for (const mistake of mistakes) await worker.says(mistake);
 }
 
-/** A changed byte is noticed, and nothing is compiled then. */
+/** The build ends before anything is deployed, and says why. Without the mistake it does not end. */
+async function notDeployed(project) {
+  const path = join(project, "wrangler.toml");
+  const deploy = () => run([process.execPath, WRANGLER, "deploy", "--dry-run", "--outdir=out"], project, QUIET(project));
+  await deploy();
+  await appendFile(path, 'default_acess = "signed-in"\n');
+  await assert.rejects(deploy(), /wrangler\.toml:\d+:1: error: AUTH\.default_acess: unknown key; did you mean/);
+}
+
+/** A changed byte is noticed, and nothing is compiled or deployed then. */
 async function damaged(project) {
   const installed = join(project, INSTALLED);
-  const command = (name) => run([process.execPath, join(installed, "bin/vestibule.mjs"), name], project);
+  const command = (...args) => run([process.execPath, join(installed, "bin/vestibule.mjs"), ...args], project);
   await command("verify");
   for (const name of ["worker/index_bg.wasm", "worker/index.js", "cli/core_bg.wasm"]) {
     const path = join(installed, name);
@@ -230,6 +250,7 @@ async function damaged(project) {
     const message = new RegExp(`${name} has the SHA-256 .* install the package again`, "s");
     await assert.rejects(command("verify"), message);
     await assert.rejects(command("compile"), message);
+    await assert.rejects(command("check", "--errors-only"), message);
     await rm(path);
     await assert.rejects(command("compile"), new RegExp(`${name} is missing`));
     await writeFile(path, bytes);
@@ -251,8 +272,8 @@ function environment(more = {}) {
 }
 
 /** Runs a command to its end. Fails with its output. */
-async function run([command, ...args], cwd) {
-  const child = spawn(command, args, { cwd, env: environment(), stdio: ["ignore", "pipe", "pipe"], shell: command.endsWith(".cmd") });
+async function run([command, ...args], cwd, env) {
+  const child = spawn(command, args, { cwd, env: environment(env), stdio: ["ignore", "pipe", "pipe"], shell: command.endsWith(".cmd") });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
   const [code] = await once(child, "close");

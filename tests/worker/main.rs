@@ -36,6 +36,7 @@ mod hostile_provider;
 mod login_limit;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
 mod parity;
 mod previews;
 mod provider_logout;

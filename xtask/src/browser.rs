@@ -43,14 +43,13 @@ const SCREENSHOTS: &str = "target/screenshots";
 /// Starts the demo on free ports with its own storage, and walks through it. The script writes screenshots to
 /// target/screenshots/.
 fn walk(project: &Project, chromium: &Path) -> Result<()> {
+    walk_through(project, Setup::of(project, Demo::Bare), chromium)
+}
+
+/// The same with a setup of the demo, which another runtime may have.
+pub(crate) fn walk_through(project: &Project, setup: Setup, chromium: &Path) -> Result<()> {
     let ports = Ports::free()?;
-    let stack = Stack::start(
-        project,
-        Setup::of(project, Demo::Bare),
-        ports,
-        Storage::fresh(project, ports)?,
-        &|| false,
-    )?;
+    let stack = Stack::start(project, setup, ports, Storage::fresh(project, ports)?, &|| false)?;
     let mut command = project.command(tools::node(project)?);
     command.arg("tests/browser/walk.mjs");
     command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);

@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     apps, bench, browser, build, check, conformance, dev, examples, frameworks, fuzz, hashed_user, interop,
-    layers, migrate, model, providers, race, release, test,
+    layers, migrate, model, providers, proxies, race, release, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -71,6 +71,11 @@ pub(crate) enum Command {
     /// Each page that a rule guards has to be refused under every name that the framework has for it.
     Frameworks(frameworks::Options),
 
+    /// Run real proxies that ask the Worker about every request: nginx, Traefik, Caddy, HAProxy, Envoy
+    ///
+    /// They have the configurations of docs/proxies.md.
+    Proxies(proxies::Options),
+
     /// Move two real applications behind the Worker by the steps of docs/migrating.md: next-auth 5 and 4
     ///
     /// Each is walked through in a browser, as it was and with every step done.
@@ -95,6 +100,9 @@ pub(crate) enum Command {
     ///
     /// Prints how long each step took.
     Package,
+
+    /// Build the component for wasi:http, and walk through the demo with it in wasmtime, in a browser
+    Wasi(wasi::Options),
 
     Bench(bench::Arguments),
 
@@ -145,6 +153,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "apps",
             "examples",
             "frameworks",
+            "proxies",
             "migrate",
             "interop",
             "package",
@@ -152,6 +161,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "providers",
             "commands",
             "fuzz",
+            "wasi",
         ],
     ),
     ("Measure", &["bench", "race", "model"]),

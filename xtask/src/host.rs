@@ -23,6 +23,19 @@ pub(crate) fn python_of(environment: &Path) -> PathBuf {
     environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
+/// Lets a file be executed. What pip unpacks is not always.
+#[cfg(unix)]
+pub(crate) fn make_executable(file: &Path) -> std::io::Result<()> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(file, mode)
+}
+
+/// Lets a file be executed: Windows knows it by its ending.
+#[cfg(windows)]
+pub(crate) fn make_executable(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
 /// Keeps Ctrl-C from the process that the command starts: it gets a process group of its own.
 #[cfg(unix)]
 pub(crate) fn shield_from_ctrl_c(command: &mut Command) {

@@ -24,6 +24,7 @@ mod model;
 mod package;
 mod project;
 mod providers;
+mod proxies;
 mod public_suffixes;
 mod race;
 mod release;
@@ -34,6 +35,7 @@ mod time;
 mod tools;
 
 mod vocabulary;
+mod wasi;
 mod workspace;
 
 use std::ffi::OsString;
@@ -74,6 +76,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Migrate(options) => migrate::migrate(&project, *options),
         Command::Examples(options) => examples::examples(&project, *options),
         Command::Frameworks(options) => frameworks::frameworks(&project, options),
+        Command::Proxies(options) => proxies::proxies(&project, options),
         Command::Conformance(options) => conformance::conformance(&project, options),
         Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),
@@ -82,6 +85,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
+        Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),

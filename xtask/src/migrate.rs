@@ -123,7 +123,8 @@ fn walk(project: &Project, chromium: &Path, client: Client, stage: Migration, co
     fs::write(&file, config).with_context(|| format!("cannot write {}", file.display()))?;
     fs::write(directory.join(".dev.vars"), secrets(project)?).context("cannot write .dev.vars")?;
 
-    let setup = Setup { demo: Demo::Migrating(client, stage), config: file, local: Some(Local::default()) };
+    let demo = Demo::Migrating(client, stage);
+    let setup = Setup { config: file, local: Some(Local::default()), ..Setup::of(project, demo) };
     let stack = Stack::start(project, setup, ports, storage, &|| false)?;
     let mut command = project.command(tools::node(project)?);
     command.arg("tests/browser/migrate.mjs");

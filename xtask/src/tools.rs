@@ -109,19 +109,31 @@ pub(crate) fn ensure_chromium(project: &Project) -> Result<PathBuf> {
 
 /// Makes sure that there is an nginx for the tests with other proxies. On Debian and Ubuntu installs it if there is none.
 pub(crate) fn ensure_nginx(project: &Project) -> Result<()> {
+    ensure_server(project, "nginx", "NGINX", "nginx-light")
+}
+
+/// Makes sure that there is a HAProxy for the tests with other proxies. On Debian and Ubuntu installs it if there is none.
+pub(crate) fn ensure_haproxy(project: &Project) -> Result<()> {
+    ensure_server(project, "haproxy", "HAPROXY", "haproxy")
+}
+
+/// Makes sure that there is the program `name`, which the environment variable can name instead, and else a package has.
+fn ensure_server(project: &Project, name: &str, variable: &str, package: &str) -> Result<()> {
     let is_installed = || {
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Debian installs it in a directory that is only on root's PATH.
         let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-        std::env::var_os("NGINX").is_some()
-            || folders.map(|folder| folder.join("nginx")).any(|at| at.is_file())
+        std::env::var_os(variable).is_some() || folders.map(|folder| folder.join(name)).any(|at| at.is_file())
     };
     if is_installed() {
         return Ok(());
     }
-    apt_install(project, "nginx-light")
-        .context("install nginx, and set the environment variable NGINX to its path if it is not on PATH")?;
-    if is_installed() { Ok(()) } else { bail!("nginx was installed, but it is not on PATH") }
+    apt_install(project, package).with_context(|| {
+        format!(
+            "install {name}, and set the environment variable {variable} to its path if it is not on PATH"
+        )
+    })?;
+    if is_installed() { Ok(()) } else { bail!("{name} was installed, but it is not on PATH") }
 }
 
 /// Makes sure that there is a PHP for the tests with frameworks. On Debian and Ubuntu installs it if there is none.

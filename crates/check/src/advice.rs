@@ -1,7 +1,7 @@
 //! The advice that the Worker would write into its log.
 
 use vestibule_core::config::Config;
-use vestibule_workers::{LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, RUNTIME, sink_binding};
+use vestibule_workers::{LOGIN_LIMIT, LOGIN_LIMIT_LOOSE, METRICS, RUNTIME, sink_binding};
 
 use crate::bindings::Bindings;
 use crate::deployment::Deployment;
@@ -13,6 +13,7 @@ pub(crate) fn advice(deployment: &Deployment<'_>, config: &Config, bindings: &Bi
     let all = config.advice(&RUNTIME).into_iter();
     let all = all.chain(config.login_limit_advice(&RUNTIME, limits_are_bound));
     let all = all.chain(config.sink_advice(&RUNTIME, &|kind| bindings.is_bound(sink_binding(kind))));
+    let all = all.chain(config.metrics_advice(&RUNTIME, bindings.is_bound(METRICS)));
     all.map(|text| located(deployment, &text)).collect()
 }
 

@@ -3,7 +3,9 @@
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::upstream::Target;
-use vestibule_workers::{ANALYTICS, AUDIT_QUEUE, KV, LEASE_OBJECTS, RUNTIME, binding, revocation_binding};
+use vestibule_workers::{
+    ANALYTICS, AUDIT_QUEUE, KV, LEASE_OBJECTS, METRICS, RUNTIME, binding, revocation_binding,
+};
 
 use crate::deployment::Deployment;
 use crate::document::{At, Node};
@@ -123,7 +125,7 @@ impl Bindings {
                     Some((Kind::DurableObject, "a Durable Object", "[[durable_objects.bindings]]"))
                 }
                 AUDIT_QUEUE => Some((Kind::Queue, "a Queue", "[[queues.producers]]")),
-                ANALYTICS => {
+                ANALYTICS | METRICS => {
                     Some((Kind::Dataset, "an Analytics Engine dataset", "[[analytics_engine_datasets]]"))
                 }
                 _ => None,

@@ -7,6 +7,7 @@ use vestibule_core::config::error::ConfigError;
 
 use crate::advice::advice;
 use crate::bindings::Bindings;
+use crate::compiled;
 use crate::deployment::{ConfigFiles, Deployment, Files};
 use crate::finding::{Finding, Severity};
 use crate::load::Loaded;
@@ -42,6 +43,12 @@ impl Report {
         })
     }
 
+    /// A line for each mistake, and nothing else.
+    pub fn errors_to_text(&self) -> String {
+        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.fold(String::new(), |text, error| text + &error.to_string() + "\n")
+    }
+
     /// The report for people: a line for each finding, and how many there are.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -67,7 +74,7 @@ pub fn check(input: &ConfigFiles) -> Report {
         Ok(files) => files,
         Err(findings) => return Report::new(findings),
     };
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = compiled::findings(&files).into_iter().collect();
     for environment in environments(&files, input.environment.as_deref()) {
         match files.deployment(environment) {
             Some(deployment) => findings.extend(deployment_findings(&deployment)),

@@ -8,7 +8,8 @@ use crate::deployment::ConfigFiles;
 /// # Errors
 /// The configuration has mistakes: nothing is written, so the build fails before a deployment can.
 pub fn compile(input: &ConfigFiles) -> Result<(String, Report), Report> {
-    let report = check(&ConfigFiles { may_lack_secrets: true, ..input.clone() });
+    // The module that is there is replaced.
+    let report = check(&ConfigFiles { may_lack_secrets: true, compiled: None, ..input.clone() });
     if report.errors() > 0 {
         return Err(report);
     }

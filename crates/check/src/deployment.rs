@@ -13,6 +13,8 @@ pub struct ConfigFiles {
     pub wrangler: Option<File>,
     /// `vestibule.toml`: the configuration in its own file. Keys of `[vars.AUTH]` override its keys.
     pub vestibule: Option<File>,
+    /// `vestibule.config.js`: the module that `vestibule.toml` was compiled into.
+    pub compiled: Option<File>,
     /// `.dev.vars`: the secrets of this machine.
     pub dev_vars: Option<File>,
     /// The names of the secrets that are set for the deployed Worker, where they are known.
@@ -26,7 +28,8 @@ pub struct ConfigFiles {
 /// The files of an [`ConfigFiles`], read.
 pub(crate) struct Files {
     pub(crate) wrangler: Option<Node>,
-    vestibule: Option<Node>,
+    pub(crate) vestibule: Option<Node>,
+    pub(crate) compiled: Option<File>,
     dev_vars: Vec<Variable>,
     /// Whether it is known which secrets are set.
     knows_secrets: bool,
@@ -60,6 +63,7 @@ impl Files {
         Ok(Self {
             wrangler,
             vestibule,
+            compiled: input.compiled.clone(),
             dev_vars: input.dev_vars.as_ref().map(variables).unwrap_or_default(),
             knows_secrets: (input.dev_vars.is_some() || input.secrets.is_some()) && !input.may_lack_secrets,
             secrets: input.secrets.clone().unwrap_or_default(),

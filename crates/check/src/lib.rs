@@ -1,4 +1,4 @@
-//! What `check`, `explain` and `compile` do: everything that the Worker would refuse about a configuration, with its place in
+//! What `check`, `explain`, `compile` and `who` do: everything that the Worker would refuse about a configuration, with its place in
 //! the files, before it is deployed.
 //!
 //! The configuration's own checks are those of [`vestibule_core::config`]. This crate reads the files with the places of their
@@ -10,10 +10,12 @@ mod advice;
 mod bindings;
 pub mod check;
 pub mod compile;
+mod compiled;
 mod deployment;
 pub mod document;
 pub mod explain;
 pub mod finding;
+pub mod hashed_user;
 pub mod live;
 mod load;
 mod place;

@@ -278,6 +278,18 @@ fn what_the_provider_does_not_list_is_named() {
 }
 
 #[test]
+fn a_method_that_the_token_endpoint_does_not_accept_is_named() {
+    let scope = "scope = \"openid email\"\n";
+    let method = "token_endpoint_auth_method = \"client_secret_post\"\n";
+    let wrangler = WRANGLER.replace(scope, &format!("{scope}{method}"));
+    let input = ConfigFiles { wrangler: Some(File::new("wrangler.toml", wrangler)), ..input() };
+    let text = run(&input, &[], &mut Network::new()).to_text();
+    let place = "wrangler.toml:14:1: error: AUTH.providers[0].token_endpoint_auth_method: ";
+    let problem = "the provider does not accept \"client_secret_post\" at its token endpoint; it accepts client_secret_basic";
+    assert!(text.contains(&format!("{place}{problem}")), "{text}");
+}
+
+#[test]
 fn a_redirect_uri_that_is_not_registered_is_named_with_its_spelling() {
     let answer = page(400, "Error 400: redirect_uri_mismatch");
     let text = only(Network::new().instead("/authorize", answer));

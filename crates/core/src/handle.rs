@@ -13,6 +13,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::cors::ReadableRoute;
 use crate::flow::health::health;
 use crate::flow::host_role::HostRole;
+use crate::flow::pages::configuration::is_development;
 use crate::flow::session::update::Update;
 use crate::flow::vestibule::Vestibule;
 use crate::flow::{RequestContext, RouteParams, responses};
@@ -21,7 +22,7 @@ use crate::guard::path::CanonicalPath;
 use crate::handle::routes::{Only, Route};
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
-use crate::platform::Platform;
+use crate::platform::{Meter, Metered, Platform, Sinks};
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::request::{Method, Request};
@@ -37,20 +38,41 @@ impl Vestibule {
     /// `request` is the head as it arrived; `body` is the platform's handle to the body, which is not read yet.
     pub async fn handle<P: Platform>(
         &self,
-        platform: &P,
+        platform: P,
         request: Request,
         body: P::Body,
     ) -> Outcome<P::UpstreamResponse> {
+        let is_development = || is_development(&request, self.config.edge);
+        let failed = &self.metrics_failed;
+        let platform = Metered::new(platform, self.config.metrics, failed, is_development);
+        let _end = platform.request();
         let to_https = self.to_https(&request);
         let request = self.as_sent(request);
-        let Some(context) = RequestContext::new(self, platform, &request) else {
+        let outcome = self.answer(&platform, &request, to_https, body).await;
+        match platform.meter().and_then(Meter::server_timing) {
+            Some(value) => outcome.with_server_timing(value),
+            None => outcome,
+        }
+    }
+
+    async fn answer<P: Platform>(
+        &self,
+        platform: &P,
+        request: &Request,
+        to_https: Option<Response>,
+        body: P::Body,
+    ) -> Outcome<P::UpstreamResponse> {
+        let Some(context) = RequestContext::new(self, platform, request) else {
             return Outcome::Response(bad_request());
         };
+        if context.is_of_envoy() {
+            return Outcome::Response(context.forward_auth().await);
+        }
         let path = match self.config.rules.canonical_path(&request.url) {
             Ok(path) => path,
             Err(refused) => {
                 context.log(Record::new(LogEvent::PathRejected, refused));
-                return Outcome::Response(self.for_person(&request, bad_request()));
+                return Outcome::Response(self.for_person(request, bad_request()));
             }
         };
         let own = path.below(&self.config.base_path);
@@ -97,7 +119,7 @@ impl Vestibule {
         match outcome {
             // Only scripts update a session, and they read why it failed.
             Outcome::Response(response) if route != Some(Route::UpdateSession) => {
-                Outcome::Response(self.for_person(&request, response))
+                Outcome::Response(self.for_person(request, response))
             }
             outcome => outcome,
         }

@@ -18,5 +18,23 @@ pub enum Outcome<U> {
         /// Whether the platform sets `Cache-Control: private, no-store` although there are no cookies, so that not even the
         /// browser keeps the response.
         no_store: bool,
+        /// The value of a field `Server-Timing` that the platform adds to the response, in development.
+        server_timing: Option<String>,
     },
+}
+
+impl<U> Outcome<U> {
+    /// The upstream's response, unchanged.
+    pub fn forwarded(response: U) -> Self {
+        Self::Forwarded { response, cookies: Vec::new(), no_store: false, server_timing: None }
+    }
+
+    /// The same, with a field `Server-Timing`.
+    pub(crate) fn with_server_timing(mut self, value: String) -> Self {
+        match &mut self {
+            Self::Response(response) => response.headers.append("server-timing", value),
+            Self::Forwarded { server_timing, .. } => *server_timing = Some(value),
+        }
+        self
+    }
 }

@@ -3,6 +3,8 @@
 //! A flow depends only on its request, the configuration and the [`Platform`]. So a test with a scripted platform is
 //! deterministic, and another runtime needs only another implementation of these traits.
 
+mod meter;
+mod metered;
 mod waiting;
 
 use std::time::Duration;
@@ -13,6 +15,8 @@ use thiserror::Error;
 use crate::guard::headers::EdgeFields;
 use crate::log::{DataPoint, ErrorSource, Line, LogEvent, Record, RequestDetails};
 use crate::outcome::Outcome;
+pub use crate::platform::meter::Meter;
+pub(crate) use crate::platform::metered::{Metered, answered, watch_provider};
 pub use crate::platform::waiting::join_all;
 pub(crate) use crate::platform::waiting::{answered_within, within};
 use crate::upstream::path_prefix::PathPrefix;
@@ -90,7 +94,7 @@ pub trait Log {
     fn log(&self, line: &Line);
 }
 
-/// Where lines of the audit log go besides the log. The operator chooses which of them there are.
+/// Where lines of the audit log go besides the log, and metrics. The operator chooses which of them there are.
 #[allow(async_fn_in_trait, reason = "the core's futures stay on one thread")]
 pub trait Sinks {
     /// Sends messages to the queue, each a JSON object: at most 100, of 256 kB together. [`StoreError::Missing`] if there is no
@@ -102,6 +106,16 @@ pub trait Sinks {
     /// Adds rows to the dataset, at most 25 in one request. It does not wait until they are stored. [`StoreError::Missing`] if
     /// there is no dataset.
     fn write_points(&self, points: &[DataPoint]) -> Result<(), StoreError>;
+
+    /// Adds rows to the dataset of metrics, as [`write_points`](Self::write_points) does to its own: at most 20 of one request.
+    fn write_metrics(&self, _points: &[DataPoint]) -> Result<(), StoreError> {
+        Err(StoreError::Missing("dataset of metrics"))
+    }
+
+    /// What this request is measured by. A runtime has none: the core puts its own around it where the operator wants metrics.
+    fn meter(&self) -> Option<&Meter> {
+        None
+    }
 }
 
 /// The HTTP client for Vestibule's own requests, to providers.
@@ -258,7 +272,7 @@ pub trait Forwarder: Log {
     ) -> Outcome<Self::UpstreamResponse> {
         let (request, edge) = (forward.request, forward.edge);
         match self.forward(forward, body).await {
-            Ok(response) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
+            Ok(response) => Outcome::forwarded(response),
             Err(error) => {
                 self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
                 Outcome::Response(error.answer())

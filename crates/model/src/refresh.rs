@@ -234,7 +234,7 @@ impl RefreshModel {
         clock.run(async {
             if let Some(after) = run.sign_out {
                 world.base.clock.sleep(Duration::from_millis(after)).await;
-                is_signed_out = world.sign_out(0, &old).await;
+                is_signed_out = Box::pin(world.sign_out(0, &old)).await;
             }
         });
         let calls = world.base.store.calls.get();

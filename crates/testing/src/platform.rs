@@ -197,6 +197,10 @@ impl Sinks for FakePlatform {
     fn write_points(&self, points: &[DataPoint]) -> Result<(), StoreError> {
         self.sinks.write(points)
     }
+
+    fn write_metrics(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        self.sinks.write_metrics(points)
+    }
 }
 
 impl Unicode for FakePlatform {

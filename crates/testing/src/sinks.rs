@@ -17,6 +17,8 @@ pub struct FakeSinks {
     pub messages: RefCell<Vec<Value>>,
     /// The rows of the dataset.
     pub points: RefCell<Vec<DataPoint>>,
+    /// The rows of the dataset of metrics, as they were written: each time, those of one request.
+    pub metrics: RefCell<Vec<Vec<DataPoint>>>,
 }
 
 impl FakeSinks {
@@ -41,6 +43,16 @@ impl FakeSinks {
             return Err(StoreError::Missing("dataset"));
         }
         self.points.borrow_mut().extend_from_slice(points);
+        Ok(())
+    }
+
+    /// Adds rows to the dataset of metrics.
+    pub fn write_metrics(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        assert!((1..=20).contains(&points.len()), "one request has at most 20 points");
+        if !self.are_bound.get() {
+            return Err(StoreError::Missing("dataset of metrics"));
+        }
+        self.metrics.borrow_mut().push(points.to_vec());
         Ok(())
     }
 }

@@ -191,14 +191,14 @@ impl<P> TestEnv<P> {
             headers: headers.iter().map(|(name, value)| (*name, *value)).collect(),
         };
         let heads = self.forwarder.heads().len();
-        match self.vestibule.handle(&self.platform, request, body.to_vec()).await {
+        match self.vestibule.handle(self.platform.clone(), request, body.to_vec()).await {
             Outcome::Response(response) => Answer {
                 status: response.status,
                 headers: response.headers,
                 body: response.body,
                 forwarded: self.forwarder.heads().into_iter().nth(heads),
             },
-            Outcome::Forwarded { response, cookies, no_store } => Answer {
+            Outcome::Forwarded { response, cookies, no_store, server_timing } => Answer {
                 status: self.forwarder.status(response),
                 headers: self
                     .forwarder
@@ -207,6 +207,7 @@ impl<P> TestEnv<P> {
                     .chain(cookies.iter().map(ToString::to_string))
                     .map(|cookie| ("set-cookie", cookie))
                     .chain(no_store.then(|| ("cache-control", "private, no-store".to_owned())))
+                    .chain(server_timing.map(|value| ("server-timing", value)))
                     .collect(),
                 body: "from the upstream".to_owned(),
                 forwarded: self.forwarder.request(response),

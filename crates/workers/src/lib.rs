@@ -39,6 +39,9 @@ pub const AUDIT_QUEUE: &str = "AUTH_AUDIT";
 /// The name of the Analytics Engine binding of the lines of the audit log.
 pub const ANALYTICS: &str = "AUTH_ANALYTICS";
 
+/// The name of the Analytics Engine binding of the metrics.
+pub const METRICS: &str = "AUTH_METRICS";
+
 /// The values that the configuration accepts on Workers, and the messages about them.
 pub const RUNTIME: Runtime = Runtime {
     leases: &[
@@ -98,6 +101,13 @@ pub const RUNTIME: Runtime = Runtime {
             add: "add to wrangler.toml: `[[analytics_engine_datasets]]`, `binding = \"AUTH_ANALYTICS\"`",
         },
     ],
+    metrics: &[RuntimeSink {
+        value: "analytics",
+        kind: SinkKind::Dataset,
+        missing: "needs a dataset of Analytics Engine bound as AUTH_METRICS, which is missing",
+        add: "add to wrangler.toml: `[[analytics_engine_datasets]]`, `binding = \"AUTH_METRICS\"`, \
+              `dataset = \"vestibule_metrics\"`",
+    }],
     login_limits: "bind two rate limiters as AUTH_LOGIN_LIMIT and AUTH_LOGIN_LIMIT_LOOSE (docs/credentials.md)",
     services: &["service:", "assets:"],
     targets: "write \"origin\", \"service:BINDING\", \"assets:BINDING\" or \"https://app.example.com\"",
@@ -121,6 +131,7 @@ pub const RUNTIME: Runtime = Runtime {
         request_id: Some("cf-ray"),
     },
     decrypts_rsa: true,
+    signs_rsa: true,
     set_secret: "wrangler secret put",
     local_secrets: ".dev.vars",
 };

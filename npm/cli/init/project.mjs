@@ -57,7 +57,9 @@ function wranglerToml(answers, { isForDevelopment }) {
   }
   const of = (name) => tables(example).filter((table) => table.name === name);
   const parts = [
-    new Table("build", false, []).set("command", '"npx @vestibule-auth/edge compile"', "vestibule.toml becomes a module"),
+    new Table("build", false, [])
+      .set("command", '"npx @vestibule-auth/edge compile"', "vestibule.toml becomes a module")
+      .set("watch_dir", '"vestibule.toml"', "and again when it changes"),
     ...of("kv_namespaces"),
     ...of("durable_objects.bindings"),
     ...of("migrations"),

@@ -19,6 +19,9 @@ const WRANGLER: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"]
 /// The configuration in its own file.
 const OWN: &str = "vestibule.toml";
 
+/// What it is compiled into.
+const COMPILED: &str = "vestibule.config.js";
+
 /// Reads the file that was named and those beside it. For a directory, the files in it.
 pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
     let named = Path::new(named);
@@ -38,9 +41,12 @@ pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
     if wrangler.is_none() && own.is_none() {
         bail!("{} has neither a wrangler.toml nor a {OWN}", directory.display());
     }
+    let compiled = own.as_deref().and_then(Path::parent).and_then(|beside| existing(beside, COMPILED));
     Ok(ConfigFiles {
         wrangler: wrangler.as_deref().map(file).transpose()?,
         vestibule: own.as_deref().map(file).transpose()?,
+        // What cannot be read is nothing that was compiled.
+        compiled: compiled.and_then(|path| file(&path).ok()),
         dev_vars: dev_vars(&directory, files)?,
         secrets: files.secrets.as_deref().map(secrets).transpose()?,
         environment: files.env.clone(),
@@ -61,7 +67,8 @@ fn file(path: &Path) -> Result<File> {
         bail!("{name} is larger than 1 MiB, so it is no configuration");
     }
     let Ok(text) = String::from_utf8(bytes) else { bail!("{name} is not UTF-8, so it is no configuration") };
-    Ok(File::new(name, text))
+    // Windows editors write a byte order mark.
+    Ok(File::new(name, text.strip_prefix('\u{feff}').unwrap_or(&text)))
 }
 
 /// `.dev.vars.ENV` or `.dev.vars`, as wrangler chooses.
@@ -95,8 +102,9 @@ mod tests {
         let path = directory.path().to_str().unwrap();
         let error = read(path, &Files::default()).unwrap_err().to_string();
         assert!(error.contains("has neither a wrangler.toml nor a vestibule.toml"), "{error}");
-        write("vestibule.toml", "base_path = \"/auth\"");
+        write("vestibule.toml", "\u{feff}base_path = \"/auth\"");
         write("wrangler.toml", "name = \"a\"");
+        write("vestibule.config.js", "export default {};");
         write(".dev.vars", "AUTH_SECRET=a");
         write(".dev.vars.staging", "AUTH_SECRET=b");
         write("list.json", "[{\"name\": \"AUTH_SECRET\", \"type\": \"secret_text\"}]");
@@ -107,6 +115,7 @@ mod tests {
             let input = read(&format!("{path}{named}"), &files).unwrap();
             assert_eq!(text(input.wrangler), "name = \"a\"");
             assert_eq!(text(input.vestibule), "base_path = \"/auth\"");
+            assert_eq!(text(input.compiled), "export default {};");
             assert_eq!(text(input.dev_vars), "AUTH_SECRET=b");
             assert_eq!(input.secrets.unwrap(), ["AUTH_SECRET"]);
         }

@@ -11,7 +11,6 @@ use crate::fetch::Node;
 use anyhow::{Result, bail};
 use clap::Parser;
 use vestibule_check::explain::{Question, explain, table};
-use vestibule_check::finding::Severity;
 use vestibule_check::live::run;
 use vestibule_check::{ConfigFiles, Report, check};
 use xtask_arguments::check::Arguments as Check;
@@ -40,8 +39,7 @@ fn run_check(arguments: &Check) -> Result<ExitCode> {
     input.may_lack_secrets = arguments.errors_only;
     let report = if arguments.live { live(&input, &arguments.site)? } else { check(&input) };
     if arguments.errors_only {
-        let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error);
-        errors.for_each(|error| eprintln!("{error}"));
+        eprint!("{}", report.errors_to_text());
     } else if arguments.json {
         println!("{}", report.to_json());
     } else {

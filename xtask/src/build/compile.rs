@@ -13,9 +13,19 @@ use crate::tools::TARGET;
 
 /// Runs cargo, shows its progress, and gives the path of the WebAssembly file.
 pub(super) fn compile(project: &Project, source: Source) -> Result<PathBuf> {
+    compile_for(project, source, TARGET, &[])
+}
+
+/// The same for any target, with these variables in the environment.
+pub(super) fn compile_for(
+    project: &Project,
+    source: Source,
+    target: &str,
+    variables: &[(&str, String)],
+) -> Result<PathBuf> {
     let mut command = project.cargo();
-    command.args(["build", "--release", "--target", TARGET]);
-    command.args(["--config", &without_paths(project)?]);
+    command.args(["build", "--release", "--target", target]).envs(variables.iter().cloned());
+    command.args(["--config", &without_paths(project, target)?]);
     // An incremental build is larger, and not the same each time.
     command.env("CARGO_INCREMENTAL", "0");
     command.args(["--package", source.package, "--lib", "--features", source.features]);
@@ -34,7 +44,7 @@ pub(super) fn compile(project: &Project, source: Source) -> Result<PathBuf> {
 /// A cargo option that makes the module the same on every machine. The module contains the source path of each possible
 /// panic, and the paths of crates and of the standard library depend on where they are installed. Cargo adds these flags
 /// to those in .cargo/config.toml.
-fn without_paths(project: &Project) -> Result<String> {
+fn without_paths(project: &Project, target: &str) -> Result<String> {
     let rustc = run_quietly(project.command("rustc").args(["--print", "sysroot"]))?;
     let version = run_quietly(project.command("rustc").arg("-vV"))?;
     let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or_default();
@@ -45,7 +55,7 @@ fn without_paths(project: &Project) -> Result<String> {
     let crates = format!("{}=", home.join("registry/src").display());
     let flags = [sources, crates].map(|prefix| Value::from(format!("--remap-path-prefix={prefix}")));
     // An array of strings has the same syntax in JSON and in TOML.
-    Ok(format!("target.{TARGET}.rustflags={}", Value::from(flags.to_vec())))
+    Ok(format!("target.{target}.rustflags={}", Value::from(flags.to_vec())))
 }
 
 /// The path of `file`, if the line is cargo's message about that artifact.

@@ -28,7 +28,8 @@ pub(crate) fn walk(project: &Project) -> Result<()> {
     write(&config, &site)?;
     write(&secrets, SECRETS)?;
 
-    let setup = Setup { demo: Demo::Bare, config: config.clone(), local: Some(Local::default()) };
+    let local = Some(Local::default());
+    let setup = Setup { config: config.clone(), local, ..Setup::of(project, Demo::Bare) };
     let mut stack = Stack::start(project, setup, ports, storage, &|| false)?;
     let (root, sign_in) = (stack.url(), stack.own_page("signin"));
     let notes = stack.notes().join("\n");

@@ -7,6 +7,7 @@ mod http;
 mod ports;
 mod settings;
 mod setup;
+mod wasi;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,7 +29,7 @@ use http::answers;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
 use setup::Contents;
-pub(crate) use setup::{Local, Setup, origin};
+pub(crate) use setup::{Component, Local, Runtime, Setup, origin};
 
 /// How long each of the three processes may take until it answers.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -112,13 +113,23 @@ impl Stack {
         let of_demo = self.setup.demo.secrets().map(|file| self.project.path(&file));
         let files: Vec<PathBuf> = of_demo.into_iter().chain(own).collect();
         self.secrets = Contents::of(&files);
-        let mut command = worker(&self.project, &self.node, config, self.ports, &self.storage);
-        for file in files.iter().filter(|file| file.is_file()) {
-            command.arg("--env-file").arg(file);
-        }
+        let command = match &self.setup.runtime {
+            Runtime::Workers => {
+                let mut command = worker(&self.project, &self.node, config, self.ports, &self.storage);
+                for file in files.iter().filter(|file| file.is_file()) {
+                    command.arg("--env-file").arg(file);
+                }
+                if self.setup.demo.is_https() {
+                    command.args(["--local-protocol", "https"]);
+                }
+                command
+            }
+            Runtime::Wasi(component) => {
+                wasi::command(&self.project, &self.node, component, config, self.ports)?
+            }
+        };
         let mut ready = format!("{}/", self.url());
         if self.setup.demo.is_https() {
-            command.args(["--local-protocol", "https"]);
             ready = ready.replacen("http:", "https:", 1);
         }
         self.launch("worker", command, &ready, interrupted)

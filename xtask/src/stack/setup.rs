@@ -17,6 +17,27 @@ pub(crate) struct Setup {
     pub(crate) config: PathBuf,
     /// What differs from the deployed site. `None` runs the configuration as it is.
     pub(crate) local: Option<Local>,
+    /// What runs it.
+    pub(crate) runtime: Runtime,
+}
+
+/// What runs the site.
+#[derive(Clone, Debug)]
+pub(crate) enum Runtime {
+    /// The Worker in `build/`, in wrangler.
+    Workers,
+    /// The component, in wasmtime.
+    Wasi(Component),
+}
+
+/// A component for wasi:http, and its host.
+#[derive(Clone, Debug)]
+pub(crate) struct Component {
+    /// wasmtime's program.
+    pub(crate) host: PathBuf,
+    pub(crate) file: PathBuf,
+    /// How many requests an instance answers, one after the other.
+    pub(crate) requests_of_instance: u32,
 }
 
 /// What differs on a developer's machine from the deployed site.
@@ -31,7 +52,7 @@ pub(crate) struct Local {
 impl Setup {
     /// A demo as it is.
     pub(crate) fn of(project: &Project, demo: Demo) -> Setup {
-        Setup { demo, config: project.path(demo.config()), local: None }
+        Setup { demo, config: project.path(demo.config()), local: None, runtime: Runtime::Workers }
     }
 
     /// The configuration as a developer runs it, or as it is.

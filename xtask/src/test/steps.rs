@@ -14,6 +14,7 @@ use crate::interop;
 use crate::layers;
 use crate::package;
 use crate::project::Project;
+use crate::proxies;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
 use crate::vocabulary;
@@ -33,8 +34,8 @@ impl<'a> Step<'a> {
     }
 }
 
-/// All steps in their order. `quick` leaves out those that need a browser, except one example, and the frameworks of
-/// other projects.
+/// All steps in their order. `quick` leaves out those that need a browser, except one example, and the frameworks
+/// and proxies of other projects.
 pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
     let mut steps = vec![
         Step::new("tools", || install(project)),
@@ -44,7 +45,17 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("clippy, native", || {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
             // `--all-targets` leaves out those that commands of their own run.
-            let own = ["clippy", "--package", "vestibule", "--test", "frameworks", "--test", "interop"];
+            let own = [
+                "clippy",
+                "--package",
+                "vestibule",
+                "--test",
+                "frameworks",
+                "--test",
+                "interop",
+                "--test",
+                "proxies",
+            ];
             cargo(project, &[&own[..], &["--", "-D", "warnings"]].concat())
         }),
         Step::new("clippy, wasm32", || {
@@ -82,6 +93,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
             .map(|walk| Step::new(walk.name, || walk.run(project, &tools::ensure_chromium(project)?)));
         steps.extend(applications);
         steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
+        steps.push(Step::new("proxies", || proxies::run_tests(project, None)));
     }
     steps
 }

@@ -8,7 +8,7 @@ use vestibule_core::http::client::FetchRequest;
 use vestibule_core::http::form::Params;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::Method;
-use vestibule_core::oauth::authorize::AuthorizationRequest;
+use vestibule_core::oauth::authorize::{AttemptValues, AuthorizationRequest};
 use vestibule_core::oauth::discovery::ProviderMetadata;
 use vestibule_core::oauth::pkce::{Verifier, unguessable};
 
@@ -142,27 +142,14 @@ impl ProviderCheck<'_, '_> {
         // No one keeps these values or continues the request.
         let fill = &mut |bytes: &mut [u8]| bytes.fill(7);
         let (verifier, state, nonce) = (Verifier::generate(fill), unguessable(fill), unguessable(fill));
-        let (oauth, openid) = (self.oauth, self.oauth.openid.as_ref());
+        let oauth = self.oauth;
         let mut parameters = oauth.authorization.params.clone();
         parameters.retain(|(name, _)| name != "prompt");
-        if openid.is_some() {
+        if oauth.openid.is_some() {
             parameters.push(("prompt".to_owned(), "none".to_owned()));
         }
-        let request = AuthorizationRequest {
-            endpoint: metadata.authorization_endpoint(),
-            client_id: &oauth.client.id,
-            client_id_param: &oauth.client.id_param,
-            response_type: &oauth.authorization.response_type,
-            response_mode: oauth.authorization.response_mode.name(),
-            fragment: None,
-            redirect_uri,
-            parameters: &parameters,
-            scope: oauth.scope.as_deref(),
-            verifier: oauth.authorization.pkce.then_some(&verifier),
-            state: &state,
-            nonce: openid.filter(|openid| openid.nonce).map(|_| &nonce),
-            dpop_jkt: None,
-        };
+        let values = AttemptValues { verifier: &verifier, state: &state, nonce: &nonce };
+        let request = AuthorizationRequest::of(oauth, metadata, redirect_uri, &parameters, values);
         let mut headers = Headers::new();
         headers.set("accept", "text/html");
         headers.set("user-agent", "vestibule-check");

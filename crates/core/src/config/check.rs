@@ -6,6 +6,7 @@ mod bearer;
 mod cookies;
 mod dpop;
 mod health;
+mod metrics;
 pub(super) mod names;
 mod origins;
 mod pages;
@@ -91,6 +92,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
     let health_secrets = health::health_secrets(auth, &providers, &health_others);
     let audit_others: Vec<Secret> = health_others.iter().chain(&health_secrets).cloned().collect();
     let audit = audit::audit(&auth.table("audit"), &providers, &audit_others);
+    let metrics = metrics::metrics(&auth.table("metrics"), &[origin.as_ref(), login_url.as_ref()]);
     let event_transmitters = transmitters::transmitters(auth, &providers, &others);
     let keys = Keyring::new(secrets);
     if keys.is_none() {
@@ -118,6 +120,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         revocation,
         health_secrets,
         audit,
+        metrics,
         event_transmitters,
         claims,
         providers,

@@ -8,7 +8,7 @@ use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::headers::EdgeFields;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
-use crate::log::AuditConfig;
+use crate::log::{AuditConfig, MetricsConfig};
 use crate::revocation::policy::RevocationConfig;
 use crate::session::dialect::Dialect;
 use crate::session::names::CookieNaming;
@@ -66,6 +66,8 @@ pub struct Config {
     pub health_secrets: Vec<Secret>,
     /// Which lines the audit log has, and where they go.
     pub audit: AuditConfig,
+    /// Whether metrics are written, and whether a developer sees times.
+    pub metrics: MetricsConfig,
     /// Who may send security events, which end sessions.
     pub event_transmitters: Vec<EventTransmitter>,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that

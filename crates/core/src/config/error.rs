@@ -24,6 +24,12 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![error])
+    }
+}
+
 impl ConfigErrors {
     /// The mistakes, in the order in which the checks found them.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {

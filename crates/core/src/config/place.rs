@@ -148,6 +148,7 @@ mod tests {
         revocations: &[],
         leases: &[],
         sinks: &[],
+        metrics: &[],
         login_limits: "",
         services: &[],
         targets: "",
@@ -161,6 +162,7 @@ mod tests {
             request_id: None,
         },
         decrypts_rsa: false,
+        signs_rsa: true,
         set_secret: "set",
         local_secrets: "a file",
     };

@@ -21,6 +21,8 @@ pub struct Runtime {
     pub revocations: &'static [Revocation],
     /// The values of `AUTH.audit.sinks` in addition to `log` and URLs.
     pub sinks: &'static [RuntimeSink],
+    /// The values of `AUTH.metrics.sink` in addition to `none`.
+    pub metrics: &'static [RuntimeSink],
     /// The advice where the runtime does not count attempts to sign in.
     pub login_limits: &'static str,
     /// The prefixes of an upstream's `to` that select a service of the runtime, for example `service:`. What follows the
@@ -39,6 +41,8 @@ pub struct Runtime {
     /// Whether [`Crypto::decrypt_oaep`](vestibule_oidc::jose::crypto::Crypto::decrypt_oaep) works: the runtime's own cryptography
     /// decrypts with RSA keys.
     pub decrypts_rsa: bool,
+    /// Whether [`Crypto::sign`](vestibule_oidc::jose::crypto::Crypto::sign) signs with RSA keys.
+    pub signs_rsa: bool,
     /// The command that sets a secret; the name of the secret follows it.
     pub set_secret: &'static str,
     /// The file that holds the secrets while a developer runs the site.
@@ -77,10 +81,10 @@ pub struct Revocation {
     pub advice: &'static str,
 }
 
-/// Where lines of the audit log can go.
+/// Where lines of the audit log, or metrics, can go.
 #[derive(Debug)]
 pub struct RuntimeSink {
-    /// The value of `AUTH.audit.sinks` that selects it.
+    /// The value of `AUTH.audit.sinks` or `AUTH.metrics.sink` that selects it.
     pub value: &'static str,
     /// What it is.
     pub kind: SinkKind,

@@ -5,6 +5,7 @@
 //! (`"public"`, `"signed-in"`) are next to that key, so that the check and the reference cannot differ.
 
 mod audit;
+mod metrics;
 mod pages;
 mod read;
 mod refresh;
@@ -20,6 +21,7 @@ pub(super) mod providers;
 pub(super) mod rules;
 
 pub(super) use audit::AUDIT;
+pub(super) use metrics::METRICS;
 pub(super) use pages::PAGES;
 pub(super) use read::{read, scalars};
 pub(super) use refresh::REFRESH;

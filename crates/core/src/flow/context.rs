@@ -56,6 +56,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             let naming = CookieNaming { host_prefix: true, ..config.cookie_naming.clone() };
             names = Rc::new(CookieNames::new(&naming, config.dialect, request.url.secure));
         }
+        if let Some(meter) = platform.meter() {
+            meter.name_host(|| host_role.metric_name(&origin));
+        }
         Some(Self {
             vestibule,
             platform,

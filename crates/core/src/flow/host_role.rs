@@ -35,4 +35,14 @@ impl<'a> HostRole<'a> {
             _ => Self::Login,
         }
     }
+
+    /// The name of the host in metrics. Hosts that anyone can make up are one.
+    pub(crate) fn metric_name(self, origin: &Origin) -> String {
+        match self {
+            Self::Login | Self::Member(_) => origin.host(),
+            Self::Preview(_) => "preview",
+            Self::Outside(_) => "outside",
+        }
+        .to_owned()
+    }
 }

@@ -28,7 +28,15 @@ impl Vestibule {
         if let Some(origin) = &self.config.origin {
             url.secure = origin.secure();
             origin.authority().clone_into(&mut url.authority);
-        } else if let Some(login) = &self.config.login_url
+            return request;
+        }
+        self.at_scheme_of_site(request)
+    }
+
+    /// The request at the scheme of `login_url`, which a proxy in front of another proxy does not know either.
+    pub(crate) fn at_scheme_of_site(&self, mut request: Request) -> Request {
+        let url = &mut request.url;
+        if let Some(login) = &self.config.login_url
             && login.secure()
             && !url.secure
             && !is_loopback(url.host())

@@ -51,6 +51,8 @@ pub struct Vestibule {
     pub(crate) dpop: Rc<DpopMemory>,
     /// The lines of the audit log that are on their way.
     pub(crate) audit: Rc<Delivery>,
+    /// Whether the log has said that metrics cannot be written.
+    pub(crate) metrics_failed: Rc<Cell<bool>>,
     pub(crate) hooks: Rc<dyn ErasedHooks>,
 }
 
@@ -86,6 +88,7 @@ impl Vestibule {
             encryption_keys: Rc::default(),
             dpop: Rc::default(),
             audit: Rc::default(),
+            metrics_failed: Rc::default(),
             hooks,
         }
     }

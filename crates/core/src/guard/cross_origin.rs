@@ -131,7 +131,7 @@ pub struct CrossOriginError {
 pub fn may_act(request: &Request) -> bool {
     let is_safe = matches!(request.method, Method::Get | Method::Head | Method::Options)
         || request.method.as_str() == "TRACE";
-    !is_safe || request.headers.contains("upgrade")
+    !is_safe || request.opens_websocket()
 }
 
 /// A field that a browser sends once.

@@ -18,6 +18,10 @@ pub enum ForwardAuthHeaders {
     /// `X-Original-Method`, and `X-Original-URL` or `X-Original-URI`, which are configured for nginx. It accepts only
     /// 401 and 403 as denials.
     XOriginal,
+    /// The request itself: Envoy's `ext_authz` asks with the original method, and with the original path below
+    /// `BASE_PATH/verify`. The scheme and the host are in `X-Forwarded-Proto` and `-Host`, which are configured. It takes
+    /// only 200 for permission, and sends a denial to the browser unchanged.
+    Envoy,
 }
 
 /// The maximum length of a URL in bytes: networks in front of a runtime do not accept URLs of more than 16 KiB.
@@ -29,10 +33,15 @@ const MAX_METHOD: usize = 32;
 const FORWARDED: [&str; 4] =
     ["x-forwarded-method", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-uri"];
 const ORIGINAL: [&str; 3] = ["x-original-method", "x-original-url", "x-original-uri"];
+const ENVOY: [&str; 2] = ["x-forwarded-proto", "x-forwarded-host"];
 
 /// The original request that a forward-auth request describes. It has the same headers, without those of `fields` and
 /// [`VERIFY_SECRET`].
-pub fn original(auth_request: &Request, fields: ForwardAuthHeaders) -> Result<Request, ForwardAuthError> {
+pub fn original(
+    auth_request: &Request,
+    fields: ForwardAuthHeaders,
+    base_path: &str,
+) -> Result<Request, ForwardAuthError> {
     let (method, url, fields) = match fields {
         ForwardAuthHeaders::XForwarded => {
             (method(auth_request, "x-forwarded-method")?, forwarded_url(auth_request)?, &FORWARDED[..])
@@ -40,10 +49,20 @@ pub fn original(auth_request: &Request, fields: ForwardAuthHeaders) -> Result<Re
         ForwardAuthHeaders::XOriginal => {
             (method(auth_request, "x-original-method")?, original_url(auth_request)?, &ORIGINAL[..])
         }
+        ForwardAuthHeaders::Envoy => {
+            (auth_request.method.clone(), url_below(auth_request, base_path)?, &ENVOY[..])
+        }
     };
     let mut headers = auth_request.headers.clone();
     headers.retain(|name, _| !fields.contains(&name) && name != VERIFY_SECRET);
     Ok(Request { method, url, headers })
+}
+
+/// The path that Envoy asks about, as it was written: what follows `BASE_PATH/verify` in the request's path. `None` if the
+/// path does not begin so.
+pub fn path_below<'a>(auth_request: &'a Request, base_path: &str) -> Option<&'a str> {
+    let rest = auth_request.url.path.strip_prefix(base_path)?.strip_prefix("/verify")?;
+    rest.starts_with('/').then_some(rest)
 }
 
 /// Why the original request is unknown. The cause is the proxy's configuration, or a client's header that the proxy
@@ -66,6 +85,11 @@ pub enum ForwardAuthError {
         "X-Original-URL and X-Original-URI are both present: configure the proxy to set one and remove the other"
     )]
     UrlAndUri,
+    /// The path of the request is not one below `BASE_PATH/verify`.
+    #[error(
+        "the path does not begin with BASE_PATH/verify/: write it as path_prefix, and let Envoy normalize paths"
+    )]
+    NoPath,
 }
 
 fn method(auth_request: &Request, name: &'static str) -> Result<Method, ForwardAuthError> {
@@ -77,6 +101,21 @@ fn method(auth_request: &Request, name: &'static str) -> Result<Method, ForwardA
 }
 
 fn forwarded_url(auth_request: &Request) -> Result<RequestUrl, ForwardAuthError> {
+    let origin = forwarded_origin(auth_request)?;
+    let target = target(auth_request, "x-forwarded-uri")?;
+    RequestUrl::parse(&format!("{origin}{target}")).ok_or(ForwardAuthError::Malformed("x-forwarded-host"))
+}
+
+fn url_below(auth_request: &Request, base_path: &str) -> Result<RequestUrl, ForwardAuthError> {
+    let path = path_below(auth_request, base_path).ok_or(ForwardAuthError::NoPath)?;
+    let origin = forwarded_origin(auth_request)?;
+    let query = auth_request.url.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
+    RequestUrl::parse(&format!("{origin}{path}{query}"))
+        .ok_or(ForwardAuthError::Malformed("x-forwarded-host"))
+}
+
+/// The scheme and the host of `X-Forwarded-Proto` and `-Host`.
+fn forwarded_origin(auth_request: &Request) -> Result<String, ForwardAuthError> {
     let scheme = match single(auth_request, "x-forwarded-proto")? {
         // Some proxies send `wss` or `ws` for a WebSocket.
         "https" | "wss" => "https",
@@ -87,9 +126,7 @@ fn forwarded_url(auth_request: &Request) -> Result<RequestUrl, ForwardAuthError>
     if host.contains(['/', '?', '#']) {
         return Err(ForwardAuthError::Malformed("x-forwarded-host"));
     }
-    let target = target(auth_request, "x-forwarded-uri")?;
-    RequestUrl::parse(&format!("{scheme}://{host}{target}"))
-        .ok_or(ForwardAuthError::Malformed("x-forwarded-host"))
+    Ok(format!("{scheme}://{host}"))
 }
 
 fn original_url(auth_request: &Request) -> Result<RequestUrl, ForwardAuthError> {
@@ -157,7 +194,8 @@ mod tests {
 
     #[test]
     fn the_original_request_has_the_method_and_url_of_the_proxys_headers() {
-        let original = original(&auth_request(&forwarded(&[])), ForwardAuthHeaders::XForwarded).unwrap();
+        let original =
+            original(&auth_request(&forwarded(&[])), ForwardAuthHeaders::XForwarded, "/auth").unwrap();
         assert_eq!(original.method, Method::Post);
         assert_eq!(original.url, RequestUrl::parse("https://app.example.com/a%2Fb?x=1").unwrap());
         let names: Vec<_> = original.headers.iter().map(|(name, _)| name).collect();
@@ -178,9 +216,58 @@ mod tests {
                 "https://auth.example.com//evil/x",
             ),
         ] {
-            let original = super::original(&auth_request(&fields), ForwardAuthHeaders::XOriginal).unwrap();
+            let original =
+                super::original(&auth_request(&fields), ForwardAuthHeaders::XOriginal, "/auth").unwrap();
             assert_eq!(original.url, RequestUrl::parse(url).unwrap());
             assert_eq!(original.headers.iter().count(), 0);
+        }
+    }
+
+    fn envoy(path: &str, fields: &[(&str, &str)]) -> Request {
+        let url = RequestUrl::parse(&format!("https://auth.example.com{path}")).unwrap();
+        Request { method: Method::new("PUT"), url, headers: fields.iter().copied().collect() }
+    }
+
+    #[test]
+    fn for_envoy_the_original_request_is_what_follows_the_prefix() {
+        let fields = [
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "app.example.com"),
+            ("x-forwarded-uri", "/about"),
+            (VERIFY_SECRET, "secret"),
+        ];
+        for (path, url) in [
+            ("/auth/verify/", "/"),
+            ("/auth/verify/a%2Fb?x=/y", "/a%2Fb?x=/y"),
+            ("/auth/verify/?", "/?"),
+            ("/auth/verify/verify", "/verify"),
+            // The check of the path rejects these later.
+            ("/auth/verify//evil/x", "//evil/x"),
+            ("/auth/verify/../x", "/../x"),
+        ] {
+            let original = original(&envoy(path, &fields), ForwardAuthHeaders::Envoy, "/auth").unwrap();
+            assert_eq!(original.method, Method::new("PUT"));
+            assert_eq!(original.url, RequestUrl::parse(&format!("https://app.example.com{url}")).unwrap());
+            let names: Vec<_> = original.headers.iter().map(|(name, _)| name).collect();
+            assert_eq!(names, ["x-forwarded-uri"], "it is the client's");
+        }
+        for path in [
+            "/auth/verify",
+            "/auth/verify?x",
+            "/auth/verifyx/y",
+            "/Auth/verify/x",
+            "/auth//verify/x",
+            "/x",
+            "/",
+        ] {
+            let error = original(&envoy(path, &fields), ForwardAuthHeaders::Envoy, "/auth").unwrap_err();
+            assert_eq!(error, ForwardAuthError::NoPath, "{path}");
+        }
+        for missing in ENVOY {
+            let fields: Vec<_> = fields.into_iter().filter(|(name, _)| *name != missing).collect();
+            let error =
+                original(&envoy("/auth/verify/x", &fields), ForwardAuthHeaders::Envoy, "/auth").unwrap_err();
+            assert_eq!(error, ForwardAuthError::Missing(missing));
         }
     }
 
@@ -218,7 +305,7 @@ mod tests {
         ] {
             let auth_request = auth_request(&forwarded(&[(name, value)]));
             assert_eq!(
-                original(&auth_request, ForwardAuthHeaders::XForwarded).unwrap_err(),
+                original(&auth_request, ForwardAuthHeaders::XForwarded, "/auth").unwrap_err(),
                 error,
                 "{name}: {value:?}"
             );
@@ -228,7 +315,7 @@ mod tests {
             let twice = fields.iter().copied().find(|(this, _)| *this == name);
             let auth_request = auth_request(&[fields.as_slice(), twice.as_slice()].concat());
             assert_eq!(
-                original(&auth_request, ForwardAuthHeaders::XForwarded).unwrap_err(),
+                original(&auth_request, ForwardAuthHeaders::XForwarded, "/auth").unwrap_err(),
                 ForwardAuthError::Repeated(name)
             );
         }
@@ -256,7 +343,7 @@ mod tests {
             (&[method, ("x-original-url", "https:///about")], ForwardAuthError::Malformed("x-original-url")),
         ] {
             assert_eq!(
-                original(&auth_request(fields), ForwardAuthHeaders::XOriginal).unwrap_err(),
+                original(&auth_request(fields), ForwardAuthHeaders::XOriginal, "/auth").unwrap_err(),
                 error,
                 "{fields:?}"
             );

@@ -7,11 +7,13 @@
 mod audit;
 mod event;
 mod line;
+mod metric;
 mod point;
 mod table;
 
 pub use self::audit::{AuditConfig, AuditKind, Named, Sink, SinkKind, find_subjects, subject_hash};
 pub use self::event::{Case, Entry, ErrorSource, Field, Group, Level};
 pub use self::line::{Line, Record, RequestDetails};
+pub use self::metric::{METRIC_NUMBERS, METRIC_TEXTS, Measured, Metric, MetricEntry, MetricsConfig, Totals};
 pub use self::point::{COLUMNS, DataPoint, point};
 pub use self::table::LogEvent;

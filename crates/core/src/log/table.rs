@@ -85,6 +85,14 @@ events! {
             it. Logged once a minute in each process.",
         action: "Do what the message says. The lines that were dropped are in the log, if `audit.sinks` has `log`.",
     }
+    MetricsNotWritten {
+        name: "metrics_not_written",
+        cases: [Platform => Error],
+        fields: [],
+        meaning: "The dataset of metrics (`metrics.sink`) does not take them. Requests are answered all the same; what they counted \
+            is lost. Logged once in each process.",
+        action: "Do what the message says: most likely the binding is missing.",
+    }
     HealthCheckRejected {
         name: "health_check_rejected",
         cases: [Client => Warn],

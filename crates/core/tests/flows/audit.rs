@@ -77,6 +77,7 @@ fn a_stranger_learns_from_the_log_alone_who_was_refused_yesterday_and_by_which_r
     assert_eq!(signed_in(&world, "bob").fetch(&world, &format!("{APP}/admin/later")).status, 403);
 
     let captured = world.log_text();
+    is_kept_for_the_recipe(&captured);
     let mut answer = Vec::new();
     for line in captured.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
@@ -108,6 +109,16 @@ fn a_stranger_learns_from_the_log_alone_who_was_refused_yesterday_and_by_which_r
         .map(|(user, b, c, d, e)| (user, b.to_owned(), c.to_owned(), d.to_owned(), e.to_owned()))
         .into();
     assert_eq!(answer, expected);
+}
+
+/// `tests/npm/behaviour/operating.test.mjs` runs the recipe of the document on these lines. `UPDATE=1` writes them anew.
+fn is_kept_for_the_recipe(captured: &str) {
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows/audit/lines.ndjson");
+    let lines = format!("{}\n", captured.trim_end());
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(FILE, &lines).unwrap();
+    }
+    assert_eq!(lines, std::fs::read_to_string(FILE).unwrap_or_default());
 }
 
 #[test]

@@ -204,6 +204,7 @@ fn a_provider_that_issues_tokens_of_before_the_logout_is_asked_twice_and_no_more
     let request = AuthorizationRequest::read(again.location());
     let end = browser.open(&world, &world.provider.authorize(&request, "bob"));
     assert!(end.location().starts_with(&format!("{APP}/auth/signin?")), "{end:?}");
+    assert_eq!(world.logged(LogEvent::SessionRevoked).len(), 1, "{}", world.log_text());
     assert!(!is_in(&world, &browser));
 }
 

@@ -58,6 +58,25 @@ fn ask_as_nginx(world: &TestEnv, browser: &mut Browser, path: &str, headers: &[(
     browser.send(world, "GET", VERIFY, &all, b"")
 }
 
+/// Asks about a request, as Envoy does: with its method, and its path below `/auth/verify`.
+fn ask_as_envoy(
+    world: &TestEnv,
+    browser: &mut Browser,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
+    let fields = [
+        ("x-vestibule-verify", SECRET),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "app.example.com"),
+    ];
+    let unchanged = fields.iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
+    let all: Vec<_> =
+        unchanged.chain(headers.iter().filter(|(_, value)| !value.is_empty())).copied().collect();
+    browser.send(world, method, &format!("{VERIFY}{path}"), &all, b"")
+}
+
 fn signed_in(world: &TestEnv, user: &str) -> Browser {
     let mut browser = Browser::new();
     browser.sign_in(world, user, "/");
@@ -611,4 +630,194 @@ fn users_sign_in_at_the_login_host_and_never_outside_its_domain() {
     let answer = ask("partner.example", "/dashboard");
     assert_eq!((answer.status, answer.headers.contains("location")), (403, false));
     assert_eq!(ask("partner.example", "/about").status, 204);
+}
+
+#[test]
+fn envoy_asks_with_the_original_method_and_path_and_takes_only_200_for_permission() {
+    let world = believing("envoy", &json!({}));
+    let (mut anonymous, mut bob, mut alice) =
+        (Browser::new(), signed_in(&world, "bob"), signed_in(&world, "alice"));
+    for (path, statuses) in [
+        ("/", [200, 200, 200]),
+        ("/about?x=/admin", [200, 200, 200]),
+        ("/dashboard", [302, 200, 200]),
+        ("/admin", [302, 403, 200]),
+        ("/%61dmin/x", [302, 403, 200]),
+        ("/admin;x=1", [302, 403, 200]),
+        ("/session", [302, 200, 200]),
+        ("/auth/session", [403, 403, 403]),
+    ] {
+        for (browser, status) in [&mut anonymous, &mut bob, &mut alice].into_iter().zip(statuses) {
+            let answer = ask_as_envoy(&world, browser, "GET", path, &NAVIGATION);
+            assert_eq!(answer.status, status, "{path}");
+            assert_uncached(&answer);
+        }
+    }
+    let answer = ask_as_envoy(&world, &mut anonymous, "GET", "/dashboard?x=1", &NAVIGATION);
+    assert_eq!(
+        answer.location(),
+        "https://app.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard%3Fx%3D1"
+    );
+    for method in ["DELETE", "OPTIONS", "PUT"] {
+        let answer = ask_as_envoy(&world, &mut anonymous, method, "/dashboard", &SCRIPT);
+        assert_eq!((answer.status, answer.headers.contains("location")), (401, false), "{method}");
+    }
+    let preflight = [("origin", "https://other.example"), ("access-control-request-method", "POST")];
+    assert_eq!(ask_as_envoy(&world, &mut anonymous, "OPTIONS", "/dashboard", &preflight).status, 200);
+    let answer = ask_as_envoy(&world, &mut alice, "POST", "/dashboard", &[]);
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(answer.headers.get("authorization"), Some("Bearer access-alice"));
+    assert_eq!(answer.headers.get("x-user-email"), Some("alice@example.com"));
+}
+
+#[test]
+fn header_smuggling_envoy_is_told_which_fields_of_a_client_to_remove() {
+    let world = believing("envoy", &json!({}));
+    let removed = |answer: &Answer| {
+        let names = answer.headers.get("x-envoy-auth-headers-to-remove").unwrap().to_owned();
+        let mut names: Vec<_> = names.split(',').map(ToOwned::to_owned).collect();
+        names.sort();
+        names
+    };
+    let forged = [("x-user-email", "root@example.com"), ("authorization", "Basic forged")];
+    let answer = ask_as_envoy(&world, &mut Browser::new(), "GET", "/about", &forged);
+    assert_eq!(answer.status, 200);
+    for name in ["authorization", "dpop", "x-user-email", "x-user-roles", "x-vestibule-verify"] {
+        assert!(removed(&answer).iter().any(|removed| removed == name), "{name}: {:?}", removed(&answer));
+        assert!(!answer.headers.contains(name), "{name}");
+    }
+    // Envoy removes after it has set.
+    let answer = ask_as_envoy(&world, &mut signed_in(&world, "alice"), "GET", "/dashboard", &forged[..1]);
+    for name in ["authorization", "x-user-email", "x-user-roles"] {
+        assert!(!removed(&answer).iter().any(|removed| removed == name), "{name}");
+        assert!(answer.headers.contains(name), "{name}");
+    }
+    assert!(removed(&answer).contains(&"dpop".to_owned()));
+}
+
+#[test]
+fn path_confusion_no_path_that_envoy_asks_with_leads_to_a_page_of_ours() {
+    let world = believing("envoy", &json!({}));
+    let mut alice = signed_in(&world, "alice");
+    for path in [
+        "",
+        "/",
+        "//about",
+        "/about/../admin",
+        "/../session",
+        "/%2e%2e/session",
+        "/..%2fsession",
+        "/..;/session",
+        "/.//session",
+    ] {
+        let answer = ask_as_envoy(&world, &mut alice, "GET", path, &[]);
+        assert_eq!(answer.status, if path == "/" { 200 } else { 403 }, "{path}");
+        assert!(answer.body.is_empty() || answer.status == 403, "{path}");
+    }
+    // Something between Envoy and the Worker has shortened the path.
+    let fields = [
+        ("x-vestibule-verify", SECRET),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "app.example.com"),
+    ];
+    for path in [
+        "/auth/session",
+        "/auth/csrf",
+        "/auth/health",
+        "/about",
+        "/auth//verify/x",
+        "/AUTH/verify/x",
+        "/auth/verify",
+    ] {
+        let answer = alice.send(&world, "GET", &format!("{APP}{path}"), &fields, b"");
+        assert_eq!((answer.status, answer.forwarded.is_none()), (403, true), "{path}");
+        // A browser's own request.
+        assert_eq!(alice.send(&world, "GET", &format!("{APP}/auth/session"), &[], b"").status, 200);
+    }
+    for header in [
+        ("x-vestibule-verify", ""),
+        ("x-vestibule-verify", "guessed"),
+        ("x-forwarded-host", ""),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-host", "app.example.com, evil.example"),
+        ("x-forwarded-proto", ""),
+        ("x-forwarded-proto", "https,http"),
+    ] {
+        let answer = ask_as_envoy(&world, &mut alice, "GET", "/about", &[header]);
+        assert_eq!(answer.status, 403, "{header:?}");
+    }
+    // With another proxy's fields such a path is none of ours.
+    let world = believing("x-forwarded", &json!({}));
+    let mut alice = signed_in(&world, "alice");
+    assert!(ask_as_envoy(&world, &mut alice, "GET", "/about", &[]).status >= 400);
+}
+
+#[test]
+fn envoy_gets_every_cookie_of_a_refreshed_session_as_set_cookie() {
+    let world = believing("envoy", &json!({}));
+    let mut alice = signed_in(&world, "alice");
+    let answer = ask_as_envoy(&world, &mut alice, "GET", "/dashboard", &[]);
+    assert!(!answer.headers.contains("set-cookie") && !answer.headers.contains("x-vestibule-cache-control"));
+    world.pass(Duration::from_hours(1));
+    let answer = ask_as_envoy(&world, &mut alice, "GET", "/dashboard", &[]);
+    assert_eq!(answer.headers.get("authorization"), Some("Bearer access-alice~1"));
+    assert!(answer.headers.get("set-cookie").unwrap().starts_with("__Secure-authjs.session-token="));
+    assert_eq!(answer.headers.get("x-vestibule-cache-control"), Some("private, no-store"));
+    assert!(!answer.headers.contains("x-vestibule-set-cookie-1"));
+}
+
+#[test]
+fn cross_site_request_forgery_a_websocket_is_refused_although_proxies_leave_upgrade_out_of_what_they_ask() {
+    let world = believing("x-forwarded", &json!({ "cookies": { "domain": "example.com" } }));
+    let mut alice = signed_in(&world, "alice");
+    for handshake in [
+        ("upgrade", "websocket"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", "13"),
+        ("sec-fetch-mode", "websocket"),
+    ] {
+        for (origin, status) in
+            [(APP, 204), ("https://evil.example", 403), ("https://blog.example.com", 403), ("null", 403)]
+        {
+            let headers = [handshake, ("origin", origin)];
+            let answer = ask_as_traefik(&world, &mut alice, "GET", "/dashboard", &headers);
+            assert_eq!(answer.status, status, "{handshake:?} {origin}");
+            assert_eq!(answer.headers.contains("authorization"), status == 204, "{handshake:?} {origin}");
+        }
+        let answer =
+            ask_as_traefik(&world, &mut Browser::new(), "GET", "/dashboard", &[handshake, NAVIGATION[1]]);
+        assert_eq!(answer.status, 401, "{handshake:?}: no redirect");
+    }
+}
+
+#[test]
+fn behind_a_proxy_that_ends_tls_a_site_whose_login_url_is_https_is_on_https() {
+    let site = json!({ "login_url": "https://auth.example.com", "cookies": { "domain": "example.com" } });
+    let world = believing("x-forwarded", &site);
+    let mut anonymous = Browser::new();
+    let headers = [("x-forwarded-proto", "http"), NAVIGATION[0]];
+    let answer = ask_as_traefik(&world, &mut anonymous, "GET", "/dashboard", &headers);
+    assert_eq!(
+        answer.location(),
+        "https://auth.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard"
+    );
+}
+
+#[test]
+fn with_a_cookie_domain_the_session_comes_before_what_removes_cookies_of_the_host() {
+    let large = |value: &mut Value| value["padding"] = json!("p".repeat(6000));
+    let world = believing(
+        "x-original",
+        &json!({ "cookies": { "domain": "example.com" }, "claims": { "padding": "profile.padding" } }),
+    );
+    world.provider.alters_answer_at("userinfo", large);
+    let mut alice = signed_in(&world, "alice");
+    world.pass(Duration::from_hours(25));
+    let answer = ask_as_nginx(&world, &mut alice, "/dashboard", &[]);
+    assert_eq!(answer.status, 204);
+    let cookies = (1..=16).map(|n| format!("x-vestibule-set-cookie-{n}"));
+    let cookies: Vec<&str> = cookies.filter_map(|name| answer.headers.get(&name)).collect();
+    let of_domain = cookies.iter().take_while(|cookie| cookie.contains("; Domain=example.com")).count();
+    assert!((2..=4).contains(&of_domain) && of_domain < cookies.len(), "{cookies:?}");
+    assert!(cookies.iter().skip(of_domain).all(|cookie| cookie.contains("=; Max-Age=0")), "{cookies:?}");
 }

@@ -48,6 +48,7 @@ mod log;
 mod login_host;
 mod login_limit;
 mod long_links;
+mod metrics;
 mod pages;
 mod protect;
 mod provider_logout;

@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use contract::Contract;
 use findings::Column;
 use serde_json::json;
+use vestibule_core::config::{Config, Runtime};
 use vestibule_core::presets;
 use walk::walk;
 
@@ -135,4 +136,27 @@ fn table() {
     let (contracts, presets) = (Contract::names().len(), presets::ids().count());
     println!("\n{contracts} contracts of {presets} providers, {} of them broken", failed.len());
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn a_runtime_that_cannot_sign_with_rsa_refuses_such_a_key_at_its_start() {
+    const RUNTIME: Runtime = Runtime { signs_rsa: false, ..vestibule_testing::RUNTIME };
+    let load = |algorithm: &str| {
+        let variable = |name: &str| match name {
+            "AUTH_SECRET" => Some("a secret of at least 32 characters".to_owned()),
+            "AUTH_ACME_PRIVATE_KEY" => Some(signer::pem(algorithm)),
+            _ => None,
+        };
+        let provider = json!({
+            "id": "acme",
+            "type": "oidc",
+            "issuer": "https://idp.example",
+            "client_id": "vestibule",
+            "token_endpoint_auth_method": "private_key_jwt",
+        });
+        Config::load(json!({ "providers": [provider] }), &variable, &RUNTIME)
+    };
+    load("ES256").unwrap();
+    let refused = load("RS256").unwrap_err().to_string();
+    assert!(refused.contains("AUTH_ACME_PRIVATE_KEY") && refused.contains("ES256"), "{refused}");
 }

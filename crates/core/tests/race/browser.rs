@@ -136,7 +136,7 @@ impl Browser {
         let arrival = scene.platform.random.millis(5, 60);
         scene.platform.clock.sleep(arrival).await;
         let begun = scene.platform.clock.now();
-        let mut handled = Box::pin(vestibule.handle(platform, request, Vec::new()));
+        let mut handled = Box::pin(vestibule.handle(platform.clone(), request, Vec::new()));
         if !waits {
             // The client goes away while the answer is prepared: the request is dropped.
             let mut until = Box::pin(scene.platform.clock.sleep(scene.platform.random.millis(1, 300)));

@@ -202,6 +202,11 @@ impl SetCookie {
         &self.name
     }
 
+    /// Whether it is for a domain and all names below it, and not only for the host that sets it.
+    pub fn has_domain(&self) -> bool {
+        self.domain.is_some()
+    }
+
     /// The cookie as the browser will send it, `NAME=VALUE`; `None` if it removes one.
     pub fn pair(&self) -> Option<String> {
         (!self.value.is_empty()).then(|| format!("{}={}", self.name, self.value))

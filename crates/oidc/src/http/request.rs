@@ -43,7 +43,7 @@ impl Request {
     /// instead of data. A browser that prefetches would keep the page behind the redirect, and show it even after the
     /// user has signed in.
     pub fn is_navigation(&self) -> bool {
-        if self.headers.contains("upgrade")
+        if self.opens_websocket()
             || self.is_prefetch()
             || !matches!(self.method, Method::Get | Method::Head | Method::Post)
         {
@@ -54,6 +54,16 @@ impl Request {
         }
         let accepts_html = |accept: &str| accept.to_ascii_lowercase().contains("text/html");
         !self.headers.contains("x-requested-with") && self.headers.get("accept").is_some_and(accepts_html)
+    }
+
+    /// Whether the request opens a WebSocket, or may: it asks for another protocol, or has a field of a WebSocket's handshake
+    /// (RFC 6455 section 4.1). Proxies take `Upgrade` out of a request that they ask about, but not these fields, which no
+    /// script can set.
+    pub fn opens_websocket(&self) -> bool {
+        ["upgrade", "sec-websocket-key", "sec-websocket-version"]
+            .iter()
+            .any(|name| self.headers.contains(name))
+            || self.headers.get_all("sec-fetch-mode").any(|mode| mode == "websocket")
     }
 }
 

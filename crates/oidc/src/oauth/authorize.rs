@@ -11,6 +11,7 @@ use crate::http::url::Url;
 use crate::oauth::discovery::ProviderMetadata;
 use crate::oauth::exchange::{ErrorResponse, excerpt};
 use crate::oauth::pkce;
+use crate::oauth::provider::OAuthProvider;
 use crate::secret::{Secret, constant_time_eq};
 
 /// Parameters of the authorization request that only Vestibule sets. `request` and `request_uri` are among them because
@@ -95,7 +96,45 @@ pub struct AuthorizationRequest<'a> {
     pub dpop_jkt: Option<&'a str>,
 }
 
-impl AuthorizationRequest<'_> {
+/// The values of one attempt to sign in, which the provider's response is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptValues<'a> {
+    /// The verifier of PKCE.
+    pub verifier: &'a pkce::Verifier,
+    /// `state`
+    pub state: &'a Secret,
+    /// `nonce`
+    pub nonce: &'a Secret,
+}
+
+impl<'a> AuthorizationRequest<'a> {
+    /// The request as the provider is configured, without `dpop_jkt`. Of the values it has those that the configuration
+    /// uses.
+    pub fn of(
+        oauth: &'a OAuthProvider,
+        metadata: &'a ProviderMetadata,
+        redirect_uri: &'a str,
+        parameters: &'a [(String, String)],
+        AttemptValues { verifier, state, nonce }: AttemptValues<'a>,
+    ) -> Self {
+        let authorization = &oauth.authorization;
+        Self {
+            endpoint: metadata.authorization_endpoint(),
+            client_id: &oauth.client.id,
+            client_id_param: &oauth.client.id_param,
+            response_type: &authorization.response_type,
+            response_mode: authorization.response_mode.name(),
+            fragment: authorization.fragment.as_deref(),
+            redirect_uri,
+            parameters,
+            scope: oauth.scope.as_deref(),
+            verifier: authorization.pkce.then_some(verifier),
+            state,
+            nonce: oauth.openid.as_ref().filter(|openid| openid.nonce).map(|_| nonce),
+            dpop_jkt: None,
+        }
+    }
+
     /// The URL to which the browser is redirected, with all parameters in its query.
     pub fn url(&self) -> String {
         self.url_with(&self.parameters())

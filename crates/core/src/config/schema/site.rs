@@ -3,7 +3,9 @@
 use super::Kind::{Bool, Hidden, Map, Table, Text, TextOrList, Texts, TopLevelTables};
 use super::providers::PROVIDER;
 use super::rules::RULE;
-use super::{AUDIT, Keys, PAGES, REFRESH, REVOCATION, SESSION, THEME, TRANSMITTER, UPSTREAM, VERIFY, keys};
+use super::{
+    AUDIT, Keys, METRICS, PAGES, REFRESH, REVOCATION, SESSION, THEME, TRANSMITTER, UPSTREAM, VERIFY, keys,
+};
 use crate::session::dialect::Dialect;
 
 /// Auth.js 5 and next-auth 4.
@@ -88,6 +90,8 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     event_transmitters: TopLevelTables(TRANSMITTER), needs = "`revocation.store`";
     /// Who signed in, who was refused and by which rule, who signed out: for whom it may concern later.
     audit: Table(AUDIT);
+    /// How often rules decided what, how refreshes ended, and how long the store and providers take.
+    metrics: Table(METRICS);
     /// Never written here: `AUTH_SECRET` is a secret of the environment.
     secret: Hidden;
 }];

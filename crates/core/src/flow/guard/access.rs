@@ -23,6 +23,7 @@ pub(super) struct Access<'a> {
 }
 
 /// Who may pass.
+#[derive(Clone)]
 pub(super) enum Policy<'a> {
     /// Everyone: the request is a CORS preflight. It carries no credentials, and the upstream answers it; the request
     /// that follows is guarded.

@@ -60,7 +60,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     }
 
     /// All steps before the last one, which forwards the request or answers about it.
-    pub(super) async fn admit<'r>(
+    pub(super) async fn take_steps<'r>(
         &self,
         access: Access<'r>,
         browser: Browser,

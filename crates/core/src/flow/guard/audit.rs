@@ -8,10 +8,10 @@ use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 
 /// What decided where no rule did: an app's hook.
-const HOOK: &str = "hook";
+pub(super) const HOOK: &str = "hook";
 
 /// What decided where the request is unknown: `GET /verify` without `verify.headers`.
-const VERIFY: &str = "verify";
+pub(super) const VERIFY: &str = "verify";
 
 impl<P: Platform> RequestContext<'_, P> {
     /// The line of a request that may not pass: by which rule, and what the user lacks. What a client sent that is not valid has
@@ -53,7 +53,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
 impl DenialReason {
     /// Its name in the log.
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
             Self::Forbidden | Self::Token(_) => "forbidden",

@@ -9,7 +9,7 @@ use crate::guard::route::{IdentityHeaders, Route};
 use crate::guard::{hops, trace};
 use crate::log::{LogEvent, Record};
 use crate::outcome::Outcome;
-use crate::platform::{Forward, Platform};
+use crate::platform::{Forward, Meter, Platform};
 use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
@@ -60,7 +60,10 @@ impl<P: Platform> RequestContext<'_, P> {
             if self.asks_for_icon() {
                 return self.forward_icon(forward, body).await;
             }
-            return self.platform.forward_streaming(forward, body).await;
+            // A field can only be added to a response that has arrived.
+            if !self.platform.meter().is_some_and(Meter::shows_time) {
+                return self.platform.forward_streaming(forward, body).await;
+            }
         }
         let answer = match bound {
             // Boxed: otherwise the future of every guarded request would have its size.
@@ -70,12 +73,12 @@ impl<P: Platform> RequestContext<'_, P> {
         match answer {
             Ok(response) if route.cookies.is_empty() => {
                 let cookies = self.cookies_still_valid(session, renewed).await;
-                Outcome::Forwarded { response, cookies, no_store }
+                Outcome::Forwarded { response, cookies, no_store, server_timing: None }
             }
             Ok(response) => match self.take_upstream_cookies(&route, session, &identity, response).await {
                 Ok((response, change)) => {
                     let cookies = self.cookies_after(change, session, renewed).await;
-                    Outcome::Forwarded { response, cookies, no_store }
+                    Outcome::Forwarded { response, cookies, no_store, server_timing: None }
                 }
                 Err(error) => {
                     self.log(error.record());

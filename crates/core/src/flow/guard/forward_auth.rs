@@ -1,5 +1,5 @@
-//! `BASE_PATH/verify`, forward authentication: another proxy (nginx's `auth_request`, Traefik's and Caddy's forward-auth)
-//! asks whether the request that it received may pass, and which user makes it.
+//! `BASE_PATH/verify`, forward authentication: another proxy (nginx's `auth_request`, Traefik's and Caddy's forward-auth,
+//! HAProxy, Envoy's `ext_authz`) asks whether the request that it received may pass, and which user makes it.
 //!
 //! Anyone can send such a request, and a page's script looks like nginx, which passes on the browser's own header
 //! fields. So there are two kinds of answers. A proxy that proves itself by the shared secret learns what
@@ -23,6 +23,7 @@ use crate::platform::Platform;
 use crate::session::logout_hint;
 use crate::upstream::Assertion;
 use vestibule_oidc::data::DataPath;
+use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
 
@@ -55,13 +56,14 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The request that the proxy asks about. An error says why no decision about it is possible.
     fn original_request(&self, headers: ForwardAuthHeaders) -> Result<Request, String> {
-        let original = forward_auth::original(self.request, headers).map_err(|error| error.to_string())?;
+        let original = forward_auth::original(self.request, headers, &self.config().base_path)
+            .map_err(|error| error.to_string())?;
         // As in `protect`: a preflight passes because it has no effect, so its method must be certain.
         let methods_matter =
             original.method == Method::Options || self.config().rules.distinguishes_methods();
         match self.vestibule.guarded.misleading(&original, methods_matter) {
             Some(name) => Err(format!("the request has a header {name:?}, which servers may misread")),
-            None => Ok(original),
+            None => Ok(self.vestibule.at_scheme_of_site(original)),
         }
     }
 
@@ -94,7 +96,10 @@ impl<P: Platform> RequestContext<'_, P> {
                 );
             }
             Ok(access) => original.admit(access, Browser::BehindProxy).await,
-            Err(denied) => Err(denied),
+            Err(denied) => {
+                original.count_early_denial(&denied);
+                Err(denied)
+            }
         };
         match admitted {
             Ok(admitted) => original.allowed_response(admitted, Some(headers)).await,
@@ -148,14 +153,25 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// 204: the request may pass. The response has the header fields for the upstream, and the cookies for the browser.
+    /// Whether this is a request of Envoy's `ext_authz`, which asks with the path of the original request, so with every
+    /// path. What has the proxy's field is one, too: Envoy takes any 200 for permission, also that of a page which a path
+    /// leads to that something on the way has shortened (`/auth/verify/../session`).
+    pub(crate) fn is_of_envoy(&self) -> bool {
+        self.config().verify.headers == Some(ForwardAuthHeaders::Envoy)
+            && (self.request.headers.contains(VERIFY_SECRET)
+                || forward_auth::path_below(self.request, &self.config().base_path).is_some())
+    }
+
+    /// 204, or 200 for Envoy: the request may pass. The response has the header fields for the upstream, and the cookies for
+    /// the browser.
     async fn allowed_response(
         &self,
         Admitted { route, session, cookies, .. }: Admitted<'_>,
         headers: Option<ForwardAuthHeaders>,
     ) -> Response {
         let session = session.as_ref();
-        let mut answer = Response::empty(204);
+        let is_envoy = headers == Some(ForwardAuthHeaders::Envoy);
+        let mut answer = Response::empty(if is_envoy { 200 } else { 204 });
         let identity = match self.identity(&route, session).await {
             Ok(identity) => identity,
             Err(failed) => return failed,
@@ -165,18 +181,42 @@ impl<P: Platform> RequestContext<'_, P> {
                 answer.headers.set(&name, value);
             }
         }
+        if is_envoy {
+            let removed = self.names_without_value(route.authorization.is_some(), &answer);
+            answer.headers.set("x-envoy-auth-headers-to-remove", removed);
+        }
         let mut cookies = self.cookies_still_valid(session, cookies).await;
         // Proxies have a line for each cookie of a session, and the hint of an earlier ID token is good, too.
         cookies.retain(|cookie| !logout_hint::is_hint(&self.names, cookie.name()));
+        if headers.is_some() && !cookies.is_empty() {
+            // For the proxy to set as `Cache-Control`: no cache may keep a response that sets a cookie.
+            answer.headers.set("x-vestibule-cache-control", "private, no-store");
+        }
         // nginx and Caddy copy only one value of a header field. A part of a session's cookies would end the session, so
         // each cookie has its own field.
-        if headers.is_some() {
-            for (n, cookie) in cookies.iter().enumerate() {
+        if headers.is_some() && !is_envoy {
+            // A proxy with fewer lines than cookies loses the last ones. These are what removes a cookie of another
+            // deployment, on this host only or on the whole domain, and not a part of the session.
+            let has_domain = self.cookie_domain().is_some();
+            let mut by_need: Vec<&SetCookie> = cookies.iter().collect();
+            by_need.sort_by_key(|cookie| cookie.has_domain() != has_domain);
+            for (n, cookie) in by_need.into_iter().enumerate() {
                 answer.headers.set(&format!("x-vestibule-set-cookie-{}", n + 1), cookie.to_string());
             }
         }
-        let is_complete = cookies.len() == 1 || headers == Some(ForwardAuthHeaders::XForwarded);
+        let is_complete = cookies.len() == 1
+            || matches!(headers, Some(ForwardAuthHeaders::XForwarded | ForwardAuthHeaders::Envoy));
         with_cookies(answer, if is_complete { cookies } else { Vec::new() })
+    }
+
+    /// The names of the header fields for an app that the answer does not have, separated by commas. Envoy removes a client's
+    /// own, where other proxies do it themselves.
+    fn names_without_value(&self, sets_authorization: bool, answer: &Response) -> String {
+        // A proof belongs to the token in `Authorization`.
+        let of_token = ["authorization", "dpop"].into_iter().filter(|_| sets_authorization);
+        let names = self.vestibule.guarded.names().chain(of_token).chain([VERIFY_SECRET]);
+        let absent: Vec<&str> = names.filter(|name| !answer.headers.contains(name)).collect();
+        absent.join(",")
     }
 
     fn rejected(&self, why: &str) -> Response {
@@ -205,7 +245,7 @@ fn is_exposed(config: &Config, from: &DataPath) -> bool {
 /// A denial in the form that the proxy understands. nginx's `auth_request` understands 401 and 403, and answers 500 to
 /// any other status outside 2xx. The address of the sign-in page stays in `Location`, for nginx's `error_page`.
 fn for_proxy(mut answer: Response, headers: ForwardAuthHeaders) -> Response {
-    if headers == ForwardAuthHeaders::XForwarded {
+    if headers != ForwardAuthHeaders::XOriginal {
         return answer;
     }
     match answer.status {

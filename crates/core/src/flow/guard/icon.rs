@@ -33,7 +33,7 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Outcome<P::UpstreamResponse> {
         let answer = self.platform.forward(forward, body).await;
         match answer.map(|response| self.platform.unless_missing(response)) {
-            Ok(Some(response)) => Outcome::Forwarded { response, cookies: Vec::new(), no_store: false },
+            Ok(Some(response)) => Outcome::forwarded(response),
             Ok(None) => Outcome::Response(self.site_icon()),
             Err(error) => {
                 self.log(error.record());

@@ -12,5 +12,6 @@ pub(crate) mod denied;
 pub(crate) mod forward;
 pub(crate) mod forward_auth;
 pub(crate) mod icon;
+mod metrics;
 pub(crate) mod protect;
 mod upstream_cookies;

@@ -50,7 +50,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The steps before the last one, which forwards: identify, confirm, authorize, ensure a token.
     async fn run_guard(&self, path: &CanonicalPath) -> Result<Admitted<'_>, Denied> {
-        let access = self.access(path)?;
+        let access = self.access(path).inspect_err(|denied| self.count_early_denial(denied))?;
         self.admit(access, Browser::Direct).await
     }
 

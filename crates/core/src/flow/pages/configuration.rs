@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Runtime;
 use crate::config::error::ConfigErrors;
+use crate::guard::headers::EdgeFields;
 use vestibule_oidc::http::origin::is_loopback;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
@@ -20,7 +21,7 @@ const RULES: &str = "main{max-width:48rem;text-align:left}code{overflow-wrap:any
 /// else is told to look into the log.
 pub fn broken_configuration(request: &Request, errors: &ConfigErrors, runtime: &Runtime) -> Response {
     let response = Response::empty(500).with("cache-control", "no-store");
-    if !request.is_navigation() || !is_development(request, runtime) {
+    if !request.is_navigation() || !is_development(request, runtime.edge) {
         return response
             .with("content-type", "text/plain; charset=utf-8")
             .with_body("The site's sign-in is not configured correctly. The log says where.");
@@ -39,9 +40,9 @@ pub fn broken_configuration(request: &Request, errors: &ConfigErrors, runtime: &
 
 /// Whether the request comes from the machine itself. No network in front of a deployment lets a request for `localhost`
 /// pass, and each says who the client is or names the request.
-fn is_development(request: &Request, runtime: &Runtime) -> bool {
+pub(crate) fn is_development(request: &Request, edge: EdgeFields) -> bool {
     const OF_PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "via"];
-    let (headers, edge) = (&request.headers, runtime.edge);
+    let headers = &request.headers;
     is_loopback(request.url.host())
         && !OF_PROXIES.iter().any(|name| headers.contains(name))
         && edge.request_id.is_none_or(|name| !headers.contains(name))
@@ -108,8 +109,10 @@ mod tests {
             request_id: Some("cf-ray"),
         },
         sinks: &[],
+        metrics: &[],
         login_limits: "",
         decrypts_rsa: false,
+        signs_rsa: true,
         set_secret: "set",
         local_secrets: "a-file",
     };

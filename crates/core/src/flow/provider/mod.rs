@@ -26,7 +26,7 @@ use crate::flow::provider::cache::{
 };
 use crate::flow::vestibule::Vestibule;
 use crate::log::{LogEvent, Record, RequestDetails};
-use crate::platform::{Platform, within};
+use crate::platform::{Platform, answered, watch_provider, within};
 use vestibule_oidc::http::client::{FetchRequest, FetchResponse};
 use vestibule_oidc::oauth::discovery::{self, Issuer, ProviderMetadata};
 use vestibule_oidc::oauth::dpop;
@@ -184,9 +184,8 @@ impl<P: Platform> RequestContext<'_, P> {
         endpoint: &'static str,
         request: FetchRequest,
     ) -> Result<FetchResponse, Error> {
-        self.platform
-            .fetch(request)
-            .await
+        let watch = watch_provider(self.platform, &provider.id, endpoint);
+        answered(watch, self.platform.fetch(request).await)
             .map_err(|cause| provider_error(provider, ProviderError::Unreachable { endpoint, cause }))
     }
 }
@@ -258,7 +257,8 @@ impl<P: Platform> DocumentFetch<P> {
     /// Fetches the document and stores it in the cache.
     async fn run(self) -> Result<(), Error> {
         let Self { vestibule, platform, details, provider, kind, request, fetch } = self;
-        let answer = platform.fetch(request).await;
+        let watch = watch_provider(&platform, &provider, kind.name());
+        let answer = answered(watch, platform.fetch(request).await);
         let now = platform.now();
         let read = answer
             .map_err(|cause| ProviderError::Unreachable { endpoint: kind.name(), cause })

@@ -7,8 +7,8 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::flow::provider::cache::{self, DocumentKind};
-use crate::flow::provider::signature::{PublishedKeys, id_token_algorithms, verify_by_secret};
-use crate::flow::provider::{Document, Requester, Wanted, failed, provider_error};
+use crate::flow::provider::signature::{PublishedKeys, Signed, id_token_algorithms, read_signed};
+use crate::flow::provider::{Document, Requester, Wanted, failed};
 use crate::platform::Platform;
 use vestibule_oidc::http::url::Url;
 use vestibule_oidc::jose::jws::{Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
@@ -24,11 +24,10 @@ impl<P: Platform> RequestContext<'_, P> {
         oauth: &OAuthProvider,
         token: &str,
     ) -> Result<VerifiedPayload, Error> {
-        let rejected = |cause: JwsError| provider_error(provider, cause);
-        if let Some(verified) = verify_by_secret(oauth, token) {
-            return verified.map_err(rejected);
-        }
-        let jws = UnverifiedJws::parse(token).map_err(rejected)?;
+        let jws = match read_signed(provider, oauth, token)? {
+            Signed::BySecret(verified) => return Ok(verified),
+            Signed::ByKey(jws) => jws,
+        };
         let metadata = self.metadata_for(provider, oauth, Wanted::Current, Requester::Anyone).await?;
         let accepted = id_token_algorithms(oauth, &metadata);
         let keys = PublishedKeys::of(provider, &metadata);

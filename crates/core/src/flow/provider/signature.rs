@@ -25,11 +25,10 @@ impl<P: Platform> RequestContext<'_, P> {
         metadata: &ProviderMetadata,
         token: &str,
     ) -> Result<VerifiedPayload, Error> {
-        let rejected = |cause: JwsError| provider_error(provider, cause);
-        if let Some(verified) = verify_by_secret(oauth, token) {
-            return verified.map_err(rejected);
-        }
-        let jws = UnverifiedJws::parse(token).map_err(rejected)?;
+        let jws = match read_signed(provider, oauth, token)? {
+            Signed::BySecret(verified) => return Ok(verified),
+            Signed::ByKey(jws) => jws,
+        };
         self.verify_given(provider, metadata, &jws, &id_token_algorithms(oauth, metadata)).await
     }
 
@@ -111,16 +110,29 @@ impl<'a> PublishedKeys<'a> {
     }
 }
 
-/// What the client secret says about a token, if the configuration chose HS256 for ID tokens; `None` if it did not.
-pub(super) fn verify_by_secret(
+/// Who signed a token of the provider.
+pub(super) enum Signed<'a> {
+    /// The holder of the client secret, which has verified it.
+    BySecret(VerifiedPayload),
+    /// The holder of a key. It is not verified yet.
+    ByKey(Box<UnverifiedJws<'a>>),
+}
+
+/// Reads a token that is signed as ID tokens are: with the client secret if the configuration chose HS256 for them,
+/// otherwise with one of the provider's keys.
+pub(super) fn read_signed<'a>(
+    provider: &Provider,
     oauth: &OAuthProvider,
-    token: &str,
-) -> Option<Result<VerifiedPayload, JwsError>> {
-    if oauth.openid.as_ref()?.id_token_algorithm != Some(IdTokenAlgorithm::Hs256) {
-        return None;
-    }
-    let secret = oauth.client.secret.as_ref().ok_or(JwsError::NotHs256);
-    Some(secret.and_then(|secret| jws::verify_hs256(token, secret)))
+    token: &'a str,
+) -> Result<Signed<'a>, Error> {
+    let is_hs256 = |algorithm| algorithm == Some(IdTokenAlgorithm::Hs256);
+    let signed = if oauth.openid.as_ref().is_some_and(|openid| is_hs256(openid.id_token_algorithm)) {
+        let secret = oauth.client.secret.as_ref().ok_or(JwsError::NotHs256);
+        secret.and_then(|secret| jws::verify_hs256(token, secret)).map(Signed::BySecret)
+    } else {
+        UnverifiedJws::parse(token).map(Box::new).map(Signed::ByKey)
+    };
+    signed.map_err(|cause| provider_error(provider, cause))
 }
 
 /// The algorithms of which one signs the provider's ID tokens.

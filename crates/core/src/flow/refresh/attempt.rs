@@ -14,7 +14,7 @@ use crate::flow::session::tokens::TokensError;
 use crate::flow::vestibule::Vestibule;
 use crate::lease::in_flight::{RefreshOutcome, Slot};
 use crate::lease::{Acquisition, Found, Lease, Publication, RefreshId};
-use crate::log::{LogEvent, Record};
+use crate::log::{LogEvent, Measured, Record};
 use crate::platform::{Platform, StoreError, within};
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::RefreshedTokens;
@@ -90,16 +90,35 @@ impl<P: Platform> RefreshAttempt<P> {
             Ok(Err(error)) => Err(error),
             Err(outcome) => {
                 slot.complete(outcome.clone(), self.platform.now());
+                self.count(&outcome, false);
                 return outcome;
             }
         };
-        match granted {
+        let is_own = granted.is_ok();
+        let outcome = match granted {
             Ok(granted) => {
                 context.audit(LogEvent::TokenRefreshed, &self.session, "the provider gave new tokens");
                 self.publish(&context, &lease, granted, slot).await
             }
             Err(error) => self.fail(&context, &lease, error, slot).await,
-        }
+        };
+        self.count(&outcome, is_own);
+        outcome
+    }
+
+    /// Counts the attempt. `is_own` says whether the provider gave it new tokens.
+    fn count(&self, outcome: &RefreshOutcome, is_own: bool) {
+        let Some(meter) = self.platform.meter() else { return };
+        let outcome = match outcome {
+            RefreshOutcome::Renewed(_) if is_own => "renewed",
+            RefreshOutcome::Renewed(_) => "renewed_elsewhere",
+            RefreshOutcome::InvalidGrant { .. } => "ended",
+            RefreshOutcome::SignedOut => "signed_out",
+            RefreshOutcome::TokensLost => "tokens_lost",
+            RefreshOutcome::HeldElsewhere { .. } => "held_elsewhere",
+            RefreshOutcome::Unavailable { .. } => "unavailable",
+        };
+        meter.count(Measured::Refresh { provider: self.provider.clone(), outcome }, 0);
     }
 
     /// Acquires the lease and prepares the refresh, so that enough of the lease remains to redeem the refresh token. An

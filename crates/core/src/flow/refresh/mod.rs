@@ -100,9 +100,6 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             let deadline = begun.plus(due.reason.max_wait());
             let outcome = self.refresh_outcome(&session, &due, deadline).await;
-            // The access token may have ended meanwhile. Then the request cannot go on with it.
-            let reason =
-                self.needs_refresh(&session, need).map_or(due.reason, |now| now.reason.max(due.reason));
             match outcome {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
@@ -122,26 +119,26 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 }
                 RefreshOutcome::SignedOut => return Err(RefreshError::SignedOut),
                 RefreshOutcome::TokensLost => {
+                    let reason = self.reason_after(&session, need, due.reason);
                     // As where the provider does not answer: the session is renewed for a while.
                     if cookie_update == CookieUpdate::Skip && reason.is_revalidation() {
                         cookie_update = CookieUpdate::IfStale;
                     }
                     return without_refresh_token(FreshSession { session, cookie_update, id_token }, reason);
                 }
-                RefreshOutcome::HeldElsewhere { .. }
-                    if due.reason.goes_on_meanwhile() && !reason.goes_on_meanwhile() =>
-                {
-                    due.reason = reason;
-                    continue;
-                }
                 outcome @ (RefreshOutcome::Unavailable { until }
                 | RefreshOutcome::HeldElsewhere { until }) => {
-                    let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
-                    // A provider that does not answer keeps no session from being renewed for a while.
+                    let reason = self.reason_after(&session, need, due.reason);
                     let is_held = matches!(outcome, RefreshOutcome::HeldElsewhere { .. });
+                    if is_held && due.reason.goes_on_meanwhile() && !reason.goes_on_meanwhile() {
+                        due.reason = reason;
+                        continue;
+                    }
+                    // A provider that does not answer keeps no session from being renewed for a while.
                     if !is_held && cookie_update == CookieUpdate::Skip && reason.is_revalidation() {
                         cookie_update = CookieUpdate::IfStale;
                     }
+                    let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
                     return without_refresh(session, reason, cookie_update, retry);
                 }
             }
@@ -152,6 +149,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             due = next;
         }
         without_refresh(session, due.reason, cookie_update, BACKOFF)
+    }
+
+    /// Why a session needs a refresh that brought nothing. The access token may have ended meanwhile; then the request cannot
+    /// go on with it.
+    fn reason_after(&self, session: &Session, need: Need, before: Reason) -> Reason {
+        self.needs_refresh(session, need).map_or(before, |now| now.reason.max(before))
     }
 
     /// The session that this deployment cannot refresh: an error if it lacks what the request needs.

@@ -17,7 +17,7 @@ use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::http::return_to::TrustedUrl;
-use vestibule_oidc::oauth::authorize::{self, AuthorizationRequest};
+use vestibule_oidc::oauth::authorize::{self, AttemptValues, AuthorizationRequest};
 use vestibule_oidc::oauth::provider::OAuthProvider;
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -96,20 +96,15 @@ impl<P: Platform> RequestContext<'_, P> {
             dpop_jkt = Some(self.dpop_thumbprint(&key).await?);
             transaction.dpop_key = Some(key);
         }
-        let request = AuthorizationRequest {
-            endpoint: metadata.authorization_endpoint(),
-            client_id: &oauth.client.id,
-            client_id_param: &oauth.client.id_param,
-            response_type: &oauth.authorization.response_type,
-            response_mode: oauth.authorization.response_mode.name(),
-            fragment: oauth.authorization.fragment.as_deref(),
-            redirect_uri: &self.redirect_uri(&provider.id),
-            parameters,
-            scope: oauth.scope.as_deref(),
-            verifier: oauth.authorization.pkce.then_some(&transaction.verifier),
+        let redirect_uri = self.redirect_uri(&provider.id);
+        let values = AttemptValues {
+            verifier: &transaction.verifier,
             state: &transaction.state,
-            nonce: oauth.openid.as_ref().filter(|openid| openid.nonce).map(|_| &transaction.nonce),
+            nonce: &transaction.nonce,
+        };
+        let request = AuthorizationRequest {
             dpop_jkt: dpop_jkt.as_deref(),
+            ..AuthorizationRequest::of(oauth, &metadata, &redirect_uri, parameters, values)
         };
         let address = self.authorization_address(provider, oauth, &metadata, &request).await?;
 

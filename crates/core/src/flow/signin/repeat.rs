@@ -10,6 +10,7 @@ use crate::config::Provider;
 use crate::error::Error;
 use crate::flow::RequestContext;
 use crate::flow::signin::begin::Purpose;
+use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::subject::Subject;
 use crate::session::claims::Session;
@@ -40,6 +41,8 @@ impl<P: Platform> RequestContext<'_, P> {
     ) -> Result<Response, Error> {
         let return_to = self.return_policy().resolve(&ended.return_to);
         let Some(return_to) = return_to.filter(|_| !ended.is_repeated) else {
+            let message = "the provider had ended the session before it began";
+            self.log(Record::new(LogEvent::SessionRevoked, message));
             return Ok(Response::redirect(self.sign_in_page(&ended.return_to)));
         };
         self.platform.sleep(RESOLUTION).await;

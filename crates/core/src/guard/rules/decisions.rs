@@ -62,6 +62,11 @@ impl<'a> RuleDecisions<'a> {
         })
     }
 
+    /// The place in the configuration of what decides about the path as it is written.
+    pub fn place(&self) -> &'a str {
+        self.written.place()
+    }
+
     /// Whether a rule that decides about some reading of the path forbids every cache to store the response.
     pub fn forbids_storing(&self) -> bool {
         self.readings()

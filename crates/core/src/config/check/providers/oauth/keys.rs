@@ -81,6 +81,15 @@ fn key(name: &str, pem: String, signs: bool, provider: &Table<'_>) -> Option<(Pr
             return None;
         }
     };
+    let is_rsa = key.algorithms().contains(&Algorithm::Rs256);
+    if is_rsa && !provider.place.loading.runtime.signs_rsa {
+        refuse!(
+            at,
+            "this runtime has no cryptography of its own to sign with an RSA key",
+            "set a key on P-256 (ES256), and register its public half at the provider"
+        );
+        return None;
+    }
     // An unknown name is reported where the profile is read.
     let profile = PROFILES.iter().find(|(name, _)| provider.str("profile") == Some(name));
     let is_allowed = |algorithm: &Algorithm| profile.is_none_or(|(_, profile)| profile.allows(*algorithm));

@@ -1,0 +1,159 @@
+//! Bodies: read and written as streams of the host, never as a whole unless a caller asks for the whole.
+
+use wasip2::http::types::{FutureTrailers, IncomingBody, OutgoingBody};
+use wasip2::io::streams::{InputStream, OutputStream, StreamError};
+
+use crate::executor::ready;
+
+/// How many bytes are read at once.
+const CHUNK: u64 = 64 * 1024;
+
+/// A body that arrives. What it belongs to is kept as long as it is.
+pub(crate) struct Incoming {
+    // In this order: a stream is dropped before its body.
+    stream: InputStream,
+    body: IncomingBody,
+}
+
+/// The body ended before its end, or could not be written.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+impl Incoming {
+    /// `None` if the host has given the stream to someone else already.
+    pub(crate) fn new(body: IncomingBody) -> Option<Self> {
+        let stream = body.stream().ok()?;
+        Some(Self { stream, body })
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(crate) async fn next(&self) -> Result<Option<Vec<u8>>, Broken> {
+        loop {
+            match self.stream.read(CHUNK) {
+                Ok(bytes) if bytes.is_empty() => ready(self.stream.subscribe()).await,
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(StreamError::Closed) => return Ok(None),
+                Err(StreamError::LastOperationFailed(_)) => return Err(Broken),
+            }
+        }
+    }
+
+    /// Reads to the end. `Ok(None)` as soon as it is larger than `limit` bytes.
+    pub(crate) async fn read_all(&self, limit: usize) -> Result<Option<Vec<u8>>, Broken> {
+        let mut all = Vec::new();
+        while let Some(bytes) = self.next().await? {
+            if all.len() + bytes.len() > limit {
+                return Ok(None);
+            }
+            all.extend(bytes);
+        }
+        Ok(Some(all))
+    }
+
+    /// The trailers, after the end was read.
+    fn trailers(self) -> FutureTrailers {
+        let Self { stream, body } = self;
+        drop(stream);
+        IncomingBody::finish(body)
+    }
+}
+
+/// Writes `first`, then what `rest` has, to `to`, and its trailers.
+pub(crate) async fn pipe(first: &[u8], rest: Option<Incoming>, to: OutgoingBody) -> Result<(), Broken> {
+    let written = write_to(&to, first, rest.as_ref()).await;
+    // Without `finish`, the receiver learns that the body is incomplete.
+    written?;
+    let trailers = match rest.map(Incoming::trailers) {
+        None => None,
+        Some(trailers) => {
+            ready(trailers.subscribe()).await;
+            trailers.get().and_then(Result::ok).and_then(Result::ok).flatten()
+        }
+    };
+    OutgoingBody::finish(to, trailers).map_err(|_| Broken)
+}
+
+async fn write_to(to: &OutgoingBody, first: &[u8], rest: Option<&Incoming>) -> Result<(), Broken> {
+    let stream = to.write().map_err(|()| Broken)?;
+    write(&stream, first).await?;
+    if let Some(rest) = rest {
+        while let Some(bytes) = rest.next().await? {
+            write(&stream, &bytes).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes and flushes, so that what arrived is passed on at once, as server-sent events need it.
+async fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), Broken> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    while !bytes.is_empty() {
+        let room = writable(stream).await?.min(bytes.len());
+        let (now, later) = bytes.split_at(room);
+        stream.write(now).map_err(|_| Broken)?;
+        bytes = later;
+    }
+    stream.flush().map_err(|_| Broken)?;
+    writable(stream).await.map(drop)
+}
+
+/// How many bytes the stream takes now, once it takes any.
+async fn writable(stream: &OutputStream) -> Result<usize, Broken> {
+    loop {
+        match stream.check_write() {
+            Ok(0) => ready(stream.subscribe()).await,
+            Ok(room) => return Ok(usize::try_from(room).unwrap_or(usize::MAX)),
+            Err(_) => return Err(Broken),
+        }
+    }
+}
+
+/// The body of a request.
+pub(crate) struct Body {
+    /// What was read of it already.
+    pub(crate) first: Vec<u8>,
+    /// What was not. `None` at its end.
+    pub(crate) rest: Option<Incoming>,
+}
+
+impl Body {
+    /// A body of these bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self { first: bytes.to_vec(), rest: None }
+    }
+
+    /// The body of the request that arrived, which says how many bytes it has. Where it does not, only its beginning shows
+    /// whether there is any.
+    pub(crate) async fn arrived(body: Option<IncomingBody>, length: Option<&str>) -> Result<Self, Broken> {
+        let Some(incoming) = body.and_then(Incoming::new).filter(|_| length != Some("0")) else {
+            return Ok(Self::of(&[]));
+        };
+        if length.is_some() {
+            return Ok(Self { first: Vec::new(), rest: Some(incoming) });
+        }
+        Ok(match incoming.next().await? {
+            None => Self::of(&[]),
+            Some(first) => Self { first, rest: Some(incoming) },
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.rest.is_none()
+    }
+
+    /// Reads to the end. `Ok(None)` as soon as it is larger than `limit` bytes.
+    pub(crate) async fn read_all(self, limit: usize) -> Result<Option<Vec<u8>>, Broken> {
+        let mut all = self.first;
+        if all.len() > limit {
+            return Ok(None);
+        }
+        let Some(rest) = self.rest else { return Ok(Some(all)) };
+        let rest = rest.read_all(limit - all.len()).await?;
+        Ok(rest.map(|rest| {
+            all.extend(rest);
+            all
+        }))
+    }
+}

@@ -1,0 +1,106 @@
+//! Sends requests through the host (`wasi:http/outgoing-handler`).
+
+use std::time::Duration;
+
+use wasip2::http::outgoing_handler;
+use wasip2::http::types::{
+    ErrorCode, FutureIncomingResponse, IncomingResponse, OutgoingBody, OutgoingRequest, RequestOptions,
+};
+
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::request::Method;
+
+use crate::body::{Body, Incoming, pipe};
+use crate::convert;
+use crate::executor::{self, ready};
+use crate::platform::within;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The head of a response, with its body not read yet.
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+    pub(crate) body: Option<Incoming>,
+}
+
+/// Sends a request of our own and reads the whole response.
+pub(crate) async fn fetch(request: FetchRequest) -> Result<FetchResponse, FetchError> {
+    let FetchRequest { method, url, headers, body, timeout, limit } = request;
+    let exchange = async {
+        let failed = |message: String| FetchError::Connection(message);
+        let received = send(&method, &url, &headers, Body::of(&body)).await.map_err(failed)?;
+        let read = match &received.body {
+            None => Ok(Some(Vec::new())),
+            Some(body) => body.read_all(limit).await,
+        };
+        match read {
+            Ok(Some(body)) => Ok(FetchResponse { status: received.status, headers: received.headers, body }),
+            Ok(None) => Err(FetchError::TooLarge(limit)),
+            Err(_) => Err(failed("the response ended early".to_owned())),
+        }
+    };
+    within(timeout, exchange).await.unwrap_or(Err(FetchError::Timeout(timeout)))
+}
+
+/// Sends a request and returns when the head of the response is there. The body is sent meanwhile, and after it.
+/// The error is the host's, in words.
+pub(crate) async fn send(
+    method: &Method,
+    url: &str,
+    headers: &Headers,
+    body: Body,
+) -> Result<Received, String> {
+    let (scheme, authority, path) = convert::parts(url).ok_or("the URL is not valid")?;
+    let has_length = headers.contains("content-length");
+    let mut headers = headers.clone();
+    if !body.is_empty() && !has_length && body.rest.is_none() {
+        headers.append("content-length", body.first.len().to_string());
+    }
+    let request = OutgoingRequest::new(convert::to_host_fields(&headers));
+    let refused = |()| "the host refuses the request".to_owned();
+    request.set_method(&convert::to_host_method(method)).map_err(refused)?;
+    request.set_scheme(Some(&scheme)).map_err(refused)?;
+    request.set_authority(Some(&authority)).map_err(refused)?;
+    request.set_path_with_query(Some(&path)).map_err(refused)?;
+    let to = if body.is_empty() { None } else { Some(request.body().map_err(refused)?) };
+    let options = RequestOptions::new();
+    let connect = u64::try_from(CONNECT.as_nanos()).unwrap_or(u64::MAX);
+    options.set_connect_timeout(Some(connect)).map_err(refused)?;
+    let response = outgoing_handler::handle(request, Some(options)).map_err(|error| described(&error))?;
+    if let Some(to) = to {
+        executor::spawn(upload(body, to));
+    }
+    let response = received(&response).await.map_err(|error| described(&error))?;
+    let headers = convert::headers(&response.headers());
+    let body = response.consume().ok().and_then(Incoming::new);
+    Ok(Received { status: response.status(), headers, body })
+}
+
+async fn upload(body: Body, to: OutgoingBody) {
+    // Who receives it learns that it is incomplete, and answers so, or not at all.
+    let _ = pipe(&body.first, body.rest, to).await;
+}
+
+async fn received(response: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCode> {
+    loop {
+        match response.get() {
+            Some(Ok(response)) => return response,
+            // It is taken only here, and once.
+            Some(Err(())) => return Err(ErrorCode::InternalError(None)),
+            None => ready(response.subscribe()).await,
+        }
+    }
+}
+
+fn described(error: &ErrorCode) -> String {
+    match error {
+        ErrorCode::DnsError(_) | ErrorCode::DnsTimeout => "its name was not found".to_owned(),
+        ErrorCode::ConnectionRefused => "it refused the connection".to_owned(),
+        ErrorCode::ConnectionTimeout => "it did not accept the connection in time".to_owned(),
+        ErrorCode::TlsCertificateError => "its certificate is not valid".to_owned(),
+        other => format!("{other:?}"),
+    }
+}

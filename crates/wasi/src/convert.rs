@@ -1,0 +1,102 @@
+//! Converts methods, URLs and header fields between the host's types and the core's.
+
+use wasip2::http::types::{Fields, IncomingRequest, Method as HostMethod, Scheme};
+
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::http::url::Url;
+
+use crate::configuration::Proxy;
+
+/// Fields about one connection, which a host writes itself and refuses from a component (RFC 9110 section 7.6.1). `host` is
+/// the request's authority.
+const OF_CONNECTION: [&str; 10] = [
+    "connection",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The head of a request. `None` if it has no authority, or one that is none.
+pub(crate) fn head(request: &IncomingRequest, proxy: Proxy) -> Option<Request> {
+    let mut headers = headers(&request.headers());
+    let scheme = match request.scheme() {
+        Some(Scheme::Https) => "https",
+        _ => "http",
+    };
+    let scheme = proxy.scheme(&mut headers).unwrap_or(scheme);
+    let authority = request.authority().or_else(|| headers.get("host").map(str::to_owned))?;
+    let path = request.path_with_query().unwrap_or_else(|| "/".to_owned());
+    let url = RequestUrl::parse(&format!("{scheme}://{authority}{path}"))?;
+    if !headers.contains("host") {
+        headers.append("host", url.authority.as_str());
+    }
+    Some(Request { method: method(&request.method()), url, headers })
+}
+
+fn method(method: &HostMethod) -> Method {
+    match method {
+        HostMethod::Get => Method::Get,
+        HostMethod::Head => Method::Head,
+        HostMethod::Post => Method::Post,
+        HostMethod::Options => Method::Options,
+        HostMethod::Put => Method::new("PUT"),
+        HostMethod::Delete => Method::new("DELETE"),
+        HostMethod::Connect => Method::new("CONNECT"),
+        HostMethod::Trace => Method::new("TRACE"),
+        HostMethod::Patch => Method::new("PATCH"),
+        HostMethod::Other(name) => Method::new(name),
+    }
+}
+
+/// The core's method as the host's.
+pub(crate) fn to_host_method(method: &Method) -> HostMethod {
+    match method.as_str() {
+        "GET" => HostMethod::Get,
+        "HEAD" => HostMethod::Head,
+        "POST" => HostMethod::Post,
+        "OPTIONS" => HostMethod::Options,
+        "PUT" => HostMethod::Put,
+        "DELETE" => HostMethod::Delete,
+        "CONNECT" => HostMethod::Connect,
+        "TRACE" => HostMethod::Trace,
+        "PATCH" => HostMethod::Patch,
+        other => HostMethod::Other(other.to_owned()),
+    }
+}
+
+/// The scheme, the authority, and the path with the query of a URL that is sent to.
+pub(crate) fn parts(url: &str) -> Option<(Scheme, String, String)> {
+    let url = Url::parse(url).ok()?;
+    let scheme = if url.is_secure() { Scheme::Https } else { Scheme::Http };
+    let (_, authority) = url.origin().split_once("://")?;
+    let path = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    Some((scheme, authority.to_owned(), path))
+}
+
+/// The host's header fields as the core's, in the same order. A byte that is no character of UTF-8 is one of Latin-1.
+pub(crate) fn headers(fields: &Fields) -> Headers {
+    fields.entries().into_iter().map(|(name, value)| (name, text(value))).collect()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
+}
+
+/// The core's header fields as the host's, without those of a connection. One that the host refuses is left out.
+pub(crate) fn to_host_fields(headers: &Headers) -> Fields {
+    let fields = Fields::new();
+    for (name, value) in headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(name)) {
+        let _ = fields.append(name, value.as_bytes());
+    }
+    fields
+}

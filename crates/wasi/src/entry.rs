@@ -1,0 +1,99 @@
+//! One request: its head and body from the host, the core's answer back to it.
+
+use wasip2::http::types::{ErrorCode, IncomingRequest, OutgoingResponse, ResponseOutparam};
+
+use vestibule_core::broken_configuration;
+use vestibule_core::http::cookie::SetCookie;
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::request::{Method, Request};
+use vestibule_core::http::response::Response;
+use vestibule_core::log::{LogEvent, Record, RequestDetails};
+use vestibule_core::outcome::Outcome;
+
+use crate::body::{Body, pipe};
+use crate::client::Received;
+use crate::configuration::{self, Proxy};
+use crate::convert;
+use crate::platform::{self, Wasi};
+use crate::runtime::RUNTIME;
+
+/// Answers a request.
+pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
+    let Some(head) = convert::head(&request, Proxy::of_environment()) else {
+        let answer = Response::empty(400).with("content-type", "text/plain; charset=utf-8");
+        return send(answer.with_body("Bad request."), &Method::Get, to).await;
+    };
+    let vestibule = match configuration::vestibule() {
+        Ok(vestibule) => vestibule,
+        Err(errors) => {
+            for error in errors.iter() {
+                let record = Record::new(LogEvent::ConfigurationInvalid, error);
+                platform::write(&record.in_request(&RequestDetails::of(&head, RUNTIME.edge)));
+            }
+            return send(broken_configuration(&head, &errors, &RUNTIME), &head.method, to).await;
+        }
+    };
+    let Ok(body) = body(&request, &head).await else {
+        // The client has gone before it sent anything.
+        return ResponseOutparam::set(to, Err(ErrorCode::ConnectionTerminated));
+    };
+    let platform = Wasi { vestibule: vestibule.clone() };
+    let method = head.method.clone();
+    match vestibule.handle(platform, head, body).await {
+        Outcome::Response(response) => send(response, &method, to).await,
+        Outcome::Forwarded { mut response, cookies, no_store, server_timing } => {
+            if let Some(times) = server_timing {
+                response.headers.append("server-timing", times);
+            }
+            if no_store || !cookies.is_empty() {
+                not_stored(&mut response.headers, &cookies);
+            }
+            stream(response, &method, to).await;
+        }
+    }
+}
+
+async fn body(request: &IncomingRequest, head: &Request) -> Result<Body, crate::body::Broken> {
+    Body::arrived(request.consume().ok(), head.headers.get("content-length")).await
+}
+
+/// Adds `cookies` to an upstream's response, and keeps it out of every cache.
+fn not_stored(headers: &mut Headers, cookies: &[SetCookie]) {
+    for cookie in cookies {
+        headers.append("set-cookie", cookie.to_string());
+    }
+    headers.set("cache-control", "private, no-store");
+    // A cache that finds one of these fields ignores `Cache-Control` (RFC 9213 section 2.2).
+    for targeted in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"] {
+        headers.remove(targeted);
+    }
+}
+
+/// Sends a response of ours.
+async fn send(response: Response, method: &Method, to: ResponseOutparam) {
+    let body = Some(Body::of(response.body.as_bytes()));
+    begin(response.status, &response.headers, body.filter(|_| *method != Method::Head), to).await;
+}
+
+/// Sends an upstream's response, of which the body is streamed.
+async fn stream(response: Received, method: &Method, to: ResponseOutparam) {
+    let Received { status, headers, body } = response;
+    // Such a response has no body, whatever its fields say of one (RFC 9110 section 6.4.1).
+    let has_body = *method != Method::Head && !matches!(status, 204 | 304);
+    let body = Some(Body { first: Vec::new(), rest: body }).filter(|_| has_body);
+    begin(status, &headers, body, to).await;
+}
+
+async fn begin(status: u16, headers: &Headers, body: Option<Body>, to: ResponseOutparam) {
+    let response = OutgoingResponse::new(convert::to_host_fields(headers));
+    if response.set_status_code(status).is_err() {
+        let error = ErrorCode::HttpProtocolError;
+        return ResponseOutparam::set(to, Err(error));
+    }
+    let stream = body.and_then(|body| Some((body, response.body().ok()?)));
+    ResponseOutparam::set(to, Ok(response));
+    if let Some((Body { first, rest }, stream)) = stream {
+        // Where the client has gone, nothing is left to do.
+        let _ = pipe(&first, rest, stream).await;
+    }
+}

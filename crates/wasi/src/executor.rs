@@ -1,0 +1,114 @@
+//! Runs the futures of one request on the host's pollables (`wasi:io/poll`), on the one thread that there is.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use wasip2::io::poll::{self, Pollable};
+
+type Job = Pin<Box<dyn Future<Output = ()>>>;
+
+thread_local! {
+    /// Jobs that [`run`] has not taken over yet.
+    static SPAWNED: RefCell<Vec<Job>> = const { RefCell::new(Vec::new()) };
+    /// What the jobs wait for.
+    static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A future that waits for a pollable. The future owns it: a pollable has to be dropped before what it belongs to.
+struct Waiting {
+    pollable: Weak<Pollable>,
+    waker: Waker,
+}
+
+/// Runs `main`, and every job that it spawns, until all are done.
+pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
+    let mut tasks = vec![Task::new(Box::pin(main))];
+    loop {
+        tasks.retain_mut(|task| !task.is_done());
+        let spawned = SPAWNED.take();
+        let has_new = !spawned.is_empty();
+        tasks.extend(spawned.into_iter().map(Task::new));
+        if has_new || tasks.iter().any(Task::may_go_on) {
+            continue;
+        }
+        // A job that waits for nothing would wait for ever.
+        if tasks.is_empty() || !wait() {
+            return;
+        }
+    }
+}
+
+/// Starts `job`, which [`run`] runs to its end.
+pub(crate) fn spawn(job: impl Future<Output = ()> + 'static) {
+    SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(job)));
+}
+
+/// Waits until `pollable` is ready.
+pub(crate) async fn ready(pollable: Pollable) {
+    let pollable = Rc::new(pollable);
+    poll_fn(|context| {
+        if pollable.ready() {
+            return Poll::Ready(());
+        }
+        let waiting = Waiting { pollable: Rc::downgrade(&pollable), waker: context.waker().clone() };
+        WAITING.with_borrow_mut(|all| all.push(waiting));
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Waits in the host until a pollable is ready, and wakes who waits for it. False if no one waits for any.
+fn wait() -> bool {
+    let waiting: Vec<(Rc<Pollable>, Waker)> = WAITING
+        .take()
+        .into_iter()
+        .filter_map(|waiting| Some((waiting.pollable.upgrade()?, waiting.waker)))
+        .collect();
+    if waiting.is_empty() {
+        return false;
+    }
+    let pollables: Vec<&Pollable> = waiting.iter().map(|(pollable, _)| &**pollable).collect();
+    // Who is woken for nothing waits again; so everyone is, once anything is ready, and no one is kept in a list.
+    let _ = poll::poll(&pollables);
+    for (_, waker) in &waiting {
+        waker.wake_by_ref();
+    }
+    true
+}
+
+struct Task {
+    job: Job,
+    woken: Arc<Woken>,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Task {
+    fn new(job: Job) -> Self {
+        Self { job, woken: Arc::new(Woken(AtomicBool::new(true))) }
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.woken.0.load(Ordering::Relaxed)
+    }
+
+    /// Polls the job if something has woken it. Returns whether it is done.
+    fn is_done(&mut self) -> bool {
+        if !self.woken.0.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let waker = Waker::from(Arc::clone(&self.woken));
+        self.job.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+    }
+}

@@ -1,0 +1,118 @@
+//! Forwards requests to upstreams, with both bodies streamed.
+
+use vestibule_core::http::headers::Headers;
+use vestibule_core::http::response::Response;
+use vestibule_core::log::RequestDetails;
+use vestibule_core::outcome::Outcome;
+use vestibule_core::platform::{BodyError, Forward, ForwardError, Forwarder, Log};
+use vestibule_core::upstream::Target;
+
+use crate::body::Body;
+use crate::client::{self, Received};
+use crate::configuration;
+use crate::platform::Wasi;
+
+impl Forwarder for Wasi {
+    type Body = Body;
+    type UpstreamResponse = Received;
+
+    async fn read_body(&self, body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
+        match body.read_all(limit).await {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err(BodyError::TooLarge(limit)),
+            Err(_) => Err(BodyError::Incomplete),
+        }
+    }
+
+    async fn forward(&self, forward: Forward<'_>, body: Body) -> Result<Received, ForwardError> {
+        // An upgrade needs the connection itself, which wasi:http 0.2 does not give.
+        if forward.request.headers.contains("sec-websocket-key") {
+            return Ok(Received { status: 501, headers: Headers::new(), body: None });
+        }
+        let origin = configuration::origin();
+        let forward = Forward { target: server(&forward, origin.as_ref())?, ..forward };
+        let request = forward.request;
+        let url = forward.url();
+        let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
+        let headers = forward.changes.applied_to(&request.headers);
+        let sent = client::send(&request.method, &url, &headers, body);
+        let mut response = sent.await.map_err(ForwardError::Unreachable)?;
+        let location = response.headers.get("location").and_then(|location| forward.location(location));
+        if let Some(location) = location {
+            response.headers.set("location", location);
+        }
+        Ok(response)
+    }
+
+    async fn forward_streaming(&self, forward: Forward<'_>, body: Body) -> Outcome<Received> {
+        let (request, edge) = (forward.request, forward.edge);
+        match self.forward(forward, body).await {
+            Ok(response) => Outcome::forwarded(response),
+            Err(error) => {
+                self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
+                Outcome::Response(self.vestibule.upstream_failure(request.clone(), &error))
+            }
+        }
+    }
+
+    fn take_set_cookies(
+        &self,
+        mut response: Received,
+        is_taken: &dyn Fn(&str) -> bool,
+    ) -> Result<(Received, Vec<String>), ForwardError> {
+        let mut taken = Vec::new();
+        response.headers.retain(|name, value| {
+            let is_kept = name != "set-cookie" || !is_taken(value);
+            if !is_kept {
+                taken.push(value.to_owned());
+            }
+            is_kept
+        });
+        Ok((response, taken))
+    }
+
+    fn status(&self, response: &Received) -> u16 {
+        response.status
+    }
+
+    fn field(&self, response: &Received, name: &str) -> Option<String> {
+        response.headers.contains(name).then(|| response.headers.joined(name))
+    }
+
+    fn discard(&self, response: Received) {
+        drop(response);
+    }
+
+    fn has_body(&self, body: &Body) -> bool {
+        !body.is_empty()
+    }
+
+    fn body_again(&self, bytes: &[u8]) -> Result<Body, BodyError> {
+        Ok(Body::of(bytes))
+    }
+
+    async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
+        let origin = configuration::origin();
+        let Target::Url(server) = server(&forward, origin.as_ref())? else { return Err(no_origin()) };
+        let url = format!("{}{}", server.origin(), forward.path());
+        let mut headers = forward.changes.applied_to(&forward.request.headers);
+        headers.remove("content-length");
+        let received = client::send(&forward.request.method, &url, &headers, Body::of(&[]))
+            .await
+            .map_err(ForwardError::Unreachable)?;
+        Ok(Response { headers: received.headers, ..Response::empty(received.status) })
+    }
+}
+
+/// The server that the request goes to; `origin` in place of the network's own.
+fn server<'a>(forward: &Forward<'a>, origin: Option<&'a Target>) -> Result<&'a Target, ForwardError> {
+    match forward.target {
+        Target::Url(_) => Ok(forward.target),
+        Target::Origin => origin.ok_or_else(no_origin),
+        Target::Service(_) => Err(no_origin()),
+    }
+}
+
+fn no_origin() -> ForwardError {
+    ForwardError::NoService("origin server: set AUTH_ORIGIN_URL to its URL".to_owned())
+}

@@ -1,0 +1,215 @@
+//! [`Platform`](vestibule_core::platform::Platform) on wasi:http.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use unicode_normalization::UnicodeNormalization;
+use wasip2::clocks::{monotonic_clock, wall_clock};
+
+use vestibule_core::Vestibule;
+use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
+use vestibule_core::jose::jwk::Jwk;
+use vestibule_core::jose::jws::Algorithm;
+use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::jose::software::SoftwareCrypto;
+use vestibule_core::log::{DataPoint, Line};
+use vestibule_core::platform::{
+    Background, Clock, HttpClient, Limit, Lock, Log, Random, RateLimit, Sinks, Store, StoreError, Unicode,
+};
+use vestibule_core::time::Timestamp;
+
+use crate::{client, executor};
+
+/// The runtime around one request.
+#[derive(Clone)]
+pub(crate) struct Wasi {
+    /// Whose pages say that an upstream does not answer.
+    pub(crate) vestibule: Vestibule,
+}
+
+impl Clock for Wasi {
+    fn now(&self) -> Timestamp {
+        let now = wall_clock::now();
+        Timestamp::from_millis(now.seconds.saturating_mul(1000) + u64::from(now.nanoseconds / 1_000_000))
+    }
+
+    async fn sleep(&self, time: Duration) {
+        sleep(time).await;
+    }
+}
+
+/// Waits for at least `time`.
+async fn sleep(time: Duration) {
+    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    executor::ready(monotonic_clock::subscribe_duration(nanoseconds)).await;
+}
+
+/// The result of `future`, or `None` if it takes longer than `time`.
+pub(crate) async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut timer) = (pin!(future), pin!(sleep(time)));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
+impl Random for Wasi {
+    #[allow(clippy::expect_used, reason = "without random bytes the request must fail")]
+    fn fill_random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("wasi:random, which cannot fail, has failed");
+    }
+}
+
+impl Log for Wasi {
+    fn log(&self, line: &Line) {
+        write(line);
+    }
+}
+
+/// Writes a line of the log: to the error output, because wasi:http has no other.
+pub(crate) fn write(line: &Line) {
+    eprintln!("{line}");
+}
+
+/// By jwt-compact and RustCrypto, as [`SoftwareCrypto`] says. Nothing is signed with RSA: the arithmetic of the crate `rsa` with a
+/// private key does not run in constant time.
+impl Crypto for Wasi {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        SoftwareCrypto.verify(algorithm, key, message, signature).await
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        if !matches!(algorithm, Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa) {
+            return Err(KeyError(
+                "nothing is signed with RSA on wasi:http (RUSTSEC-2023-0071); use a key for ES256".to_owned(),
+            ));
+        }
+        SoftwareCrypto.sign(key, algorithm, message).await
+    }
+
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        SoftwareCrypto.public_key(key, algorithm).await
+    }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        SoftwareCrypto.agree(key, public).await
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        SoftwareCrypto.decrypt_oaep(key, ciphertext).await
+    }
+}
+
+impl HttpClient for Wasi {
+    async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
+        client::fetch(request).await
+    }
+}
+
+/// What this runtime does not have.
+const STORE: StoreError = StoreError::Missing("shared store on wasi:http");
+
+impl Store for Wasi {
+    async fn read_store(&self, _: &str) -> Result<Option<String>, StoreError> {
+        Err(STORE)
+    }
+
+    async fn read_store_many(&self, _: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        Err(STORE)
+    }
+
+    async fn write_store(&self, _: &str, _: &str, _: Duration) -> Result<(), StoreError> {
+        Err(STORE)
+    }
+
+    async fn delete_store(&self, _: &str) -> Result<(), StoreError> {
+        Err(STORE)
+    }
+
+    fn location(&self) -> String {
+        String::new()
+    }
+}
+
+impl Lock for Wasi {
+    async fn call_lock(&self, _: &str, _: &str) -> Result<String, StoreError> {
+        Err(StoreError::Missing("lock on wasi:http"))
+    }
+}
+
+impl RateLimit for Wasi {
+    async fn is_within_limit(&self, _: Limit, _: &str) -> Result<bool, StoreError> {
+        Err(StoreError::Missing("rate limit on wasi:http"))
+    }
+}
+
+impl Sinks for Wasi {
+    async fn send_to_queue(&self, _: &[String]) -> Result<(), StoreError> {
+        Err(StoreError::Missing("queue on wasi:http"))
+    }
+
+    fn write_points(&self, _: &[DataPoint]) -> Result<(), StoreError> {
+        Err(StoreError::Missing("dataset on wasi:http"))
+    }
+}
+
+impl Unicode for Wasi {
+    fn nfkd(&self, text: &str) -> String {
+        text.nfkd().collect()
+    }
+}
+
+impl Background for Wasi {
+    async fn run_to_completion<T: 'static>(&self, job: impl Future<Output = T> + 'static) -> T {
+        let slot = Rc::new(RefCell::new(Slot { result: None, waker: None }));
+        let filled = Rc::clone(&slot);
+        executor::spawn(async move {
+            let result = job.await;
+            let mut slot = filled.borrow_mut();
+            slot.result = Some(result);
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        });
+        poll_fn(|context| {
+            let mut slot = slot.borrow_mut();
+            if let Some(result) = slot.result.take() {
+                return Poll::Ready(result);
+            }
+            slot.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn spawn(&self, job: impl Future<Output = ()> + 'static) {
+        executor::spawn(job);
+    }
+}
+
+/// Where a job leaves its result, and who waits for it.
+struct Slot<T> {
+    result: Option<T>,
+    waker: Option<Waker>,
+}

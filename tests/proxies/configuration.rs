@@ -1,0 +1,187 @@
+//! The configurations of docs/proxies.md, and the programs that read them.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::repository::root;
+
+/// The secret that a proxy and the Worker share.
+pub const SECRET: &str = "0123456789abcdef-of-the-proxy";
+
+/// A proxy that can ask the Worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    Nginx,
+    Traefik,
+    Caddy,
+    Haproxy,
+    Envoy,
+}
+
+/// Where everything listens.
+#[derive(Clone, Copy)]
+pub struct Addresses {
+    pub proxy: SocketAddr,
+    pub app: SocketAddr,
+    pub worker: SocketAddr,
+}
+
+impl Proxy {
+    /// `verify.headers` of the Worker.
+    pub fn headers(self) -> &'static str {
+        match self {
+            Self::Nginx => "x-original",
+            Self::Envoy => "envoy",
+            Self::Traefik | Self::Caddy | Self::Haproxy => "x-forwarded",
+        }
+    }
+
+    /// Writes the configuration of docs/proxies.md into a folder, and gives the program with its arguments.
+    pub fn configure(self, folder: &Path, at: Addresses) -> (OsString, Vec<&'static str>) {
+        let Addresses { proxy, app, worker } = at;
+        let app_url = format!("http://{app}");
+        let write = |name: &str, text: String| fs::write(folder.join(name), text).expect("it is written");
+        let verify = ("https://auth.example.com/auth/verify", format!("http://{worker}/auth/verify"));
+        let secret = ("THE-SECRET", SECRET.to_owned());
+        match self {
+            Self::Nginx => {
+                let servers = changed(
+                    block("## nginx", "nginx"),
+                    &[
+                        ("listen 443 ssl;", format!("listen {proxy};")),
+                        ("http://127.0.0.1:3000", app_url),
+                        verify,
+                        secret,
+                    ],
+                );
+                let path = folder.to_str().expect("UTF-8");
+                let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+                    .map(|kind| format!("{kind}_temp_path {path}/{kind};\n"))
+                    .concat();
+                write(
+                    "nginx.conf",
+                    format!(
+                        "daemon off;\nmaster_process off;\npid {path}/pid;\nerror_log stderr;\nevents {{}}\n\
+                         http {{\naccess_log off;\n{temporary}{servers}}}\n"
+                    ),
+                );
+                (system("NGINX", "nginx"), vec!["-p", ".", "-c", "nginx.conf", "-e", "stderr"])
+            }
+            Self::Traefik => {
+                let dynamic = changed(
+                    block("## Traefik", "yaml"),
+                    &[("      tls: {}\n", String::new()), ("http://127.0.0.1:3000", app_url), verify, secret],
+                );
+                write("dynamic.yaml", dynamic);
+                write(
+                    "traefik.yaml",
+                    format!(
+                        "entryPoints:\n  websecure:\n    address: {proxy}\nproviders:\n  file:\n    \
+                         filename: dynamic.yaml\n    watch: false\nglobal:\n  checkNewVersion: false\n  \
+                         sendAnonymousUsage: false\n"
+                    ),
+                );
+                (installed("traefik"), vec!["--configFile=traefik.yaml"])
+            }
+            Self::Caddy => {
+                let site = changed(
+                    block("## Caddy", "caddyfile"),
+                    &[
+                        (
+                            "app.example.com {",
+                            format!("http://app.example.com:{} {{\n\tbind 127.0.0.1", proxy.port()),
+                        ),
+                        ("reverse_proxy 127.0.0.1:3000", format!("reverse_proxy {app}")),
+                        ("https://auth.example.com", format!("http://{worker}")),
+                    ],
+                );
+                write("Caddyfile", format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}"));
+                (installed("caddy"), vec!["run", "--config", "Caddyfile", "--adapter", "caddyfile"])
+            }
+            Self::Haproxy => {
+                let configuration = changed(
+                    block("## HAProxy", "haproxy"),
+                    &[
+                        ("bind :443 ssl crt /etc/haproxy/app.example.com.pem", format!("bind {proxy}")),
+                        ("/etc/haproxy/vestibule.lua", "vestibule.lua".to_owned()),
+                        ("server app 127.0.0.1:3000", format!("server app {app}")),
+                    ],
+                );
+                write("haproxy.cfg", configuration);
+                write("vestibule.lua", changed(block("## HAProxy", "lua"), &[verify]));
+                (system("HAPROXY", "haproxy"), vec!["-db", "-f", "haproxy.cfg"])
+            }
+            Self::Envoy => {
+                let page = block("## Envoy", "yaml");
+                let tls = page.find("      transport_socket:").expect("TLS to the Worker");
+                let configuration = changed(
+                    page[..tls].to_owned(),
+                    &[
+                        ("address: 0.0.0.0, port_value: 8080", address_of(proxy)),
+                        ("address: 127.0.0.1, port_value: 3000", address_of(app)),
+                        ("address: auth.example.com, port_value: 443", address_of(worker)),
+                        secret,
+                    ],
+                );
+                write("envoy.yaml", configuration);
+                (envoy(), vec!["-c", "envoy.yaml", "--concurrency", "1", "--use-dynamic-base-id"])
+            }
+        }
+    }
+}
+
+fn address_of(address: SocketAddr) -> String {
+    format!("address: {}, port_value: {}", address.ip(), address.port())
+}
+
+/// The first block of this language below a heading of docs/proxies.md.
+fn block(heading: &str, language: &str) -> String {
+    let page = fs::read_to_string(root().join("docs/proxies.md")).expect("the document");
+    let section = page.split(&format!("\n{heading}\n")).nth(1).expect("the heading");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let fence = format!("```{language}\n");
+    let code = section.split(&fence).nth(1).and_then(|rest| rest.split("```").next());
+    code.unwrap_or_else(|| panic!("no {language} below {heading}")).to_owned()
+}
+
+/// The text with replacements, each of a text that is there once.
+fn changed(mut text: String, replacements: &[(&str, String)]) -> String {
+    for (from, to) in replacements {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// The program of a Debian package.
+fn system(variable: &str, name: &str) -> OsString {
+    if let Some(named) = std::env::var_os(variable) {
+        return named;
+    }
+    // Debian installs it in a directory that is only on root's PATH.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let found = folders.map(|folder| folder.join(name)).find(|program| program.is_file());
+    found.unwrap_or_else(|| panic!("{name} was not found: run `cargo xtask proxies`")).into()
+}
+
+/// The folder with the programs of requirements.txt.
+fn environment() -> PathBuf {
+    let environment =
+        std::env::var_os("PROXIES_ENVIRONMENT").map_or_else(|| root().join("target/proxies"), PathBuf::from);
+    assert!(environment.exists(), "{} does not exist: run `cargo xtask proxies`", environment.display());
+    environment
+}
+
+fn installed(name: &str) -> OsString {
+    environment().join("bin").join(name).into()
+}
+
+/// Envoy itself: the script in `bin` would be a second process, which is ended without it.
+fn envoy() -> OsString {
+    let libraries = fs::read_dir(environment().join("lib")).expect("a virtual environment");
+    let mut found = libraries.flatten().map(|python| python.path().join("site-packages/envoy/_bin/envoy"));
+    found.find(|program| program.is_file()).expect("envoy is installed").into()
+}

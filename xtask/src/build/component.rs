@@ -1,0 +1,43 @@
+//! Builds the component for wasi:http: crates/wasi for wasm32-wasip2, which is whole as cargo writes it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::{Source, compile};
+use crate::project::Project;
+use crate::step::step;
+use crate::tools::{self, WASI};
+
+/// The crate.
+const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", output: "build" };
+
+/// The name of the component.
+const NAME: &str = "vestibule.wasm";
+
+/// The variable from which the crate takes the configuration that is laid in, as JSON; empty for none.
+const CONFIGURATION: &str = "VESTIBULE_WASI_CONFIGURATION";
+
+/// Builds the component, with a configuration laid in if there is one. Gives its path.
+pub(crate) fn build_component(project: &Project, config: Option<&Path>) -> Result<PathBuf> {
+    tools::ensure_target(project, WASI)?;
+    let configuration = config.map(read).transpose()?.unwrap_or_default();
+    let variables = [(CONFIGURATION, configuration)];
+    let built = step(&format!("compile {}", COMPONENT.package), || {
+        compile::compile_for(project, COMPONENT, WASI, &variables)
+    })?;
+    let directory = project.path(COMPONENT.output);
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let output = directory.join(NAME);
+    fs::copy(&built, &output).with_context(|| format!("cannot write {}", output.display()))?;
+    Ok(output)
+}
+
+/// A configuration as JSON.
+fn read(file: &Path) -> Result<String> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let table: toml::Table =
+        toml::from_str(&text).with_context(|| format!("{} is not valid TOML", file.display()))?;
+    Ok(serde_json::to_string(&table)?)
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask wasi`: builds the component for wasi:http, and walks through the demo with it, in a browser.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::browser;
+use crate::build::build_component;
+use crate::host;
+use crate::project::Project;
+use crate::stack::{Component, Demo, Runtime, Setup};
+use crate::step::{run_quietly, step};
+use crate::tools;
+
+/// The directory with the requirements.txt of the host.
+const DIRECTORY: &str = "tests/wasi";
+
+/// Where the host is installed.
+const HOST: &str = "target/wasi/host";
+
+/// How many requests an instance answers: wasmtime's default, and as many as a browser's visit has.
+const REQUESTS_OF_INSTANCE: [u32; 2] = [1, 10_000];
+
+/// The options on the command line.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct Options {
+    /// Only build build/vestibule.wasm
+    #[arg(long)]
+    build: bool,
+    /// The configuration that is laid into the component, as `vestibule.toml`; without it the component reads it at its start
+    #[arg(long, value_name = "FILE", requires = "build")]
+    config: Option<PathBuf>,
+}
+
+/// `cargo xtask wasi`.
+pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
+    let config = options.config.as_deref().map(std::path::absolute).transpose()?;
+    let file = build_component(project, config.as_deref())?;
+    println!("   {}", file.display());
+    if options.build {
+        return Ok(());
+    }
+    walk(project, &file, &tools::ensure_chromium(project)?)
+}
+
+/// Walks through the demo with instances of one request, and of many.
+fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
+    let host = ensure_wasmtime(project)?;
+    for requests_of_instance in REQUESTS_OF_INSTANCE {
+        let component = Component { host: host.clone(), file: file.to_owned(), requests_of_instance };
+        let setup = Setup { runtime: Runtime::Wasi(component), ..Setup::of(project, Demo::Bare) };
+        step(&format!("the demo in wasmtime, {requests_of_instance} requests an instance"), || {
+            browser::walk_through(project, setup, chromium)
+        })?;
+    }
+    Ok(())
+}
+
+/// The path of wasmtime's program, which PyPI has.
+fn ensure_wasmtime(project: &Project) -> Result<PathBuf> {
+    tools::ensure_python_of(project, DIRECTORY, HOST)?;
+    let mut command = project.command(host::python_of(&project.path(HOST)));
+    command.args(["-c", "import pathlib, wasmtime_cli; print(pathlib.Path(wasmtime_cli.__file__).parent)"]);
+    let folder = PathBuf::from(run_quietly(&mut command)?.trim());
+    let program = folder.join(format!("wasmtime{}", std::env::consts::EXE_SUFFIX));
+    host::make_executable(&program).with_context(|| format!("cannot change {}", program.display()))?;
+    Ok(program)
+}
