@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, check, conformance, dev, examples, frameworks, hashed_user, interop, layers,
-    migrate, model, providers, proxies, race, release, test, wasi,
+    apps, bench, browser, build, check, conformance, dev, examples, frameworks, fuzz, hashed_user, interop,
+    layers, migrate, model, providers, proxies, race, release, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -112,6 +112,12 @@ pub(crate) enum Command {
     /// Explore every order of calls and every fault in the leases and revocations, and print what holds
     Model(model::Options),
 
+    /// Fuzz everything that reads what others write, each with an oracle, and print what was found
+    ///
+    /// All targets share the time. With a nightly compiler and cargo-fuzz (`cargo install cargo-fuzz`) they run with
+    /// coverage, elsewhere on the stable compiler. What is found is in fuzz/artifacts/, with the command that repeats it.
+    Fuzz(fuzz::Options),
+
     Check(check::Check),
 
     Explain(check::Explain),
@@ -154,6 +160,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "conformance",
             "providers",
             "commands",
+            "fuzz",
             "wasi",
         ],
     ),

@@ -11,6 +11,7 @@ mod conformance;
 mod dev;
 mod examples;
 mod frameworks;
+mod fuzz;
 mod hashed_user;
 mod helpers;
 mod host;
@@ -83,6 +84,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
+        Command::Fuzz(options) => fuzz::fuzz(&project, options),
         Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),

@@ -48,9 +48,10 @@ impl HttpResponseError {
 
 /// An error response (RFC 6749 sections 4.1.2.1 and 5.2). It is logged and decides what happens next; no page shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{error}{}", .description.as_ref().map(|d| format!(" ({d})")).unwrap_or_default())]
+#[error("{}{}", code_without_secrets(error), .description.as_ref().map(|d| format!(" ({d})")).unwrap_or_default())]
 pub struct ErrorResponse {
-    /// `error`, e.g. `access_denied`; at most 100 characters, none of them a control character.
+    /// `error`, e.g. `access_denied`; at most 100 characters, none of them a control character. It is compared as it came;
+    /// what is printed of it has no word that could be a token, because some APIs write sentences there.
     pub error: String,
     /// `error_description`; at most 500 characters, none of them a control character.
     pub description: Option<String>,
@@ -238,6 +239,17 @@ fn without_secrets(text: &str) -> String {
     kept
 }
 
+/// The same for an error code, which may also be a URL, or names in capitals or small letters: these stay.
+fn code_without_secrets(code: &str) -> String {
+    let is_name = |word: &str| {
+        let is_of_one_case = word.to_ascii_uppercase() == word || word.to_ascii_lowercase() == word;
+        is_of_one_case && word.split(['_', '-', '.']).all(|part| part.len() < SHORTEST_SECRET)
+    };
+    let kept = |word: &str| if is_name(word) { word.to_owned() } else { without_secrets(word) };
+    let words = |part: &str| part.split(' ').map(kept).collect::<Vec<_>>().join(" ");
+    code.split('/').map(words).collect::<Vec<_>>().join("/")
+}
+
 fn could_be_secret(word: &str) -> bool {
     let groups: Vec<&str> = word.split('-').collect();
     let is_uuid = groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
@@ -274,6 +286,26 @@ mod tests {
             ("2026-11-29 10:00:00Z", "2026-11-29 10:00:00Z"),
         ] {
             assert_eq!(without_secrets(text), kept);
+        }
+    }
+
+    #[test]
+    fn no_token_reaches_the_log_in_an_error_code() {
+        for (code, printed) in [
+            ("SplxlOBeZQQYbYS6WxSbIA1", "[redacted]"),
+            ("code SplxlOBeZQQYbYS6WxSbIA1 is used", "code [redacted] is used"),
+            ("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "[redacted]"),
+            ("0123456789abcdef0123456789abcdef", "[redacted]"),
+            ("https://idp.example/a/SplxlOBeZQQYbYS6WxSbIA1", "https://idp.example/a/[redacted]"),
+            ("invalid_grant", "invalid_grant"),
+            ("ERR_2FA_REQUIRED_FOR_ACCOUNT", "ERR_2FA_REQUIRED_FOR_ACCOUNT"),
+            (
+                "https://tools.ietf.org/html/rfc7231#section-6.5.1",
+                "https://tools.ietf.org/html/rfc7231#section-6.5.1",
+            ),
+        ] {
+            let error = ErrorResponse::new(code, None);
+            assert_eq!((error.to_string().as_str(), error.error.as_str()), (printed, code));
         }
     }
 
