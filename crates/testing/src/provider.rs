@@ -250,13 +250,13 @@ impl Server for FakeProvider {
             "discovery" => (200, discovery()),
             "jwks" => (200, json!({ "keys": [self.public_key()] })),
             "token" => self.token(request, now),
-            "exchange" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
+            "exchange" | "introspection" | "par" if !self.is_from_client(request) => {
+                (401, json!({ "error": "invalid_client" }))
+            }
             "exchange" => self.exchanges.exchange(request, &self.dpop),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
-            "introspection" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
             "introspection" => self.introspection.answer(request),
-            "par" if !self.is_from_client(request) => (401, json!({ "error": "invalid_client" })),
             "par" => self.requests.push(request),
             "transmitter" => (200, transmitter()),
             _ => Self::userinfo(request),

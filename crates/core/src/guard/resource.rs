@@ -244,8 +244,8 @@ impl Resources {
             }
         }
         let resource = found.iter().flatten().min_by_key(|resource| resource.takes_sessions).copied()?;
-        let is_it = |other: &Option<&Resource>| other.is_some_and(|other| std::ptr::eq(other, resource));
-        Some(ResourceRequest { resource, is_certain: found.iter().all(is_it) })
+        let is_it = |other: Option<&Resource>| other.is_some_and(|other| std::ptr::eq(other, resource));
+        Some(ResourceRequest { resource, is_certain: found.iter().copied().all(is_it) })
     }
 
     /// The resource of another origin whose path some server may read here. A page that made its own name point to this

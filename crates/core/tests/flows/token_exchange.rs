@@ -190,7 +190,7 @@ fn what_the_provider_refuses_is_that_upstream_s_503_and_never_the_session_s_end(
         let answer = api(&world, &mut browser);
         assert_unavailable(&world, &mut browser, &answer, retry, &case);
         let logged = world.logged(LogEvent::TokenExchangeFailed);
-        assert_eq!(logged.iter().map(|line| line.error_source()).collect::<Vec<_>>(), [source], "{case}");
+        assert_eq!(logged.iter().map(vestibule_core::log::Line::error_source).collect::<Vec<_>>(), [source], "{case}");
         assert!(!world.log_text().contains("access-bob"), "{case}");
         assert_eq!(world.fetches(TOKEN_ENDPOINT), 2, "{case}: the sign-in, and the exchange");
 
@@ -262,7 +262,7 @@ fn a_public_path_goes_on_without_a_token_and_never_with_the_session_s() {
     let (world, mut browser) = signed_in();
     let public = |browser: &mut Browser| browser.fetch(&world, &format!("{APP}/about"));
     assert_eq!(bearer(&public(&mut browser)), Some(ORDERS));
-    world.pass(Duration::from_secs(600));
+    world.pass(Duration::from_mins(10));
     world.provider.goes_down("exchange");
     let answer = public(&mut browser);
     assert_eq!((answer.status, bearer(&answer)), (200, None));
@@ -439,7 +439,7 @@ fn a_proxy_that_proves_itself_gets_the_token_and_no_page_does() {
         (answer.status, answer.headers.get("authorization")),
         (204, Some(&*format!("Bearer {ORDERS}")))
     );
-    world.pass(Duration::from_secs(600));
+    world.pass(Duration::from_mins(10));
     world.provider.goes_down("exchange");
     let answer = browser.send(&world, "GET", VERIFY, &fields, b"");
     assert_eq!((answer.status, answer.headers.get("authorization")), (503, None));

@@ -204,7 +204,7 @@ fn covers_at_microsoft(asked: &str, granted: &str) -> bool {
     let (asked_resource, granted_resource) = (resource_of(asked), resource_of(granted));
     let is_same_resource = match (&asked_resource, &granted_resource) {
         (Some(asked), Some(granted)) => asked == granted,
-        (Some(_), None) | (None, None) => true,
+        (_, None) => true,
         (None, Some(granted)) => granted == "https://graph.microsoft.com",
     };
     let asked_name = name_of(asked);
