@@ -76,6 +76,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 }
 
 /// Where in the requests of a connection the bytes are.
+#[allow(clippy::struct_excessive_bools, reason = "each is one thing that was seen")]
 #[derive(Default)]
 struct Framing {
     is_ambiguous: bool,

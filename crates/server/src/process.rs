@@ -23,7 +23,7 @@ use vestibule_core::log::{LogEvent, Record};
 const BACKLOG: i32 = 1024;
 
 /// After which time without a sign of the other end a connection is given up.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// How long the threads may take until they use a new configuration, which none of them waits for.
 const RELOAD_LIMIT: Duration = Duration::from_secs(5);

@@ -40,7 +40,7 @@ impl Secrets {
                 _ => drop(values.insert(name, value)),
             }
         }
-        for entry in folder.map(|folder| entries(folder)).transpose()?.unwrap_or_default() {
+        for entry in folder.map(entries).transpose()?.unwrap_or_default() {
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned());
             if let Some(name) = name.filter(|name| name.starts_with(PREFIX)) {
                 files.push((name, entry));

@@ -137,6 +137,7 @@ async fn connection(
     stream.set_nodelay(true).ok();
     let deadline = serving.options().header_timeout;
     let tls = serving.tls();
+    #[allow(clippy::single_match_else, reason = "the two ways are alike")]
     match tls {
         Some(tls) => {
             let Some(stream) = begun(TlsAcceptor::from(tls).accept(stream), deadline, &ends).await else {

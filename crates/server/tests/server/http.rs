@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long anything may take before a test fails.
-pub(crate) const MAX_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// A request, or a response whose first line is that of a response.
 #[derive(Clone, Debug, Default)]
@@ -74,14 +74,14 @@ impl Message {
 
     /// Its bytes, with its length.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("{}\r\n", self.first_line);
-        for (name, value) in &self.fields {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
+        let mut lines = vec![self.first_line.clone()];
+        lines.extend(self.fields.iter().map(|(name, value)| format!("{name}: {value}")));
         let has_length = self.field("content-length").is_some() || self.field("transfer-encoding").is_some();
-        if !has_length && !(self.body.is_empty() && !self.first_line.starts_with("HTTP/")) {
-            text.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        let may_have_body = self.first_line.starts_with("HTTP/") || !self.body.is_empty();
+        if may_have_body && !has_length {
+            lines.push(format!("content-length: {}", self.body.len()));
         }
+        let text = lines.join("\r\n") + "\r\n";
         [text.as_bytes(), b"\r\n", &self.body].concat()
     }
 

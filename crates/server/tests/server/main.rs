@@ -7,6 +7,8 @@
     clippy::indexing_slicing,
     reason = "these are tests"
 )]
+#![allow(clippy::disallowed_methods, reason = "the provider of these tests has a clock")]
+#![allow(clippy::needless_pass_by_value, reason = "a handler of requests owns its request")]
 
 mod attacks;
 mod browser;

@@ -24,7 +24,7 @@ impl Redis {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let folder = tempfile::tempdir().unwrap();
-        let redis = Self { child: Self::child(address, &folder), address, folder: folder };
+        let redis = Self { child: Self::child(address, &folder), address, folder };
         redis.is_ready();
         redis
     }
