@@ -1,6 +1,7 @@
 //! `cargo xtask dev`: runs the Worker on this machine, with the demo's provider and application where the configuration
 //! names them, for use in a browser.
 
+mod native;
 mod walk;
 
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ pub(crate) struct Options {
     /// The address at which browsers reach the Worker through a tunnel
     #[arg(long, value_name = "URL", value_parser = origin)]
     origin: Option<String>,
+    /// The runtime: the Worker, or the server of your own, which needs neither Node.js nor wrangler
+    #[arg(long, value_name = "NAME", default_value = "workers")]
+    runtime: Runtime,
     /// The Worker's port
     #[arg(long, value_name = "N", default_value_t = Ports::USUAL.worker, value_parser = port())]
     port: u16,
@@ -51,6 +55,15 @@ pub(crate) struct Options {
     /// The application's port
     #[arg(long, value_name = "N", default_value_t = Ports::USUAL.app, value_parser = port())]
     app_port: u16,
+}
+
+/// Where the site runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Runtime {
+    /// The Worker, in wrangler
+    Workers,
+    /// `vestibule-server`, without the demo's provider
+    Native,
 }
 
 /// The examples, named as on the command line.
@@ -109,6 +122,13 @@ pub(crate) fn dev(project: &Project, options: &Options) -> Result<()> {
     if options.walk {
         build::build(project, Effort::from_environment())?;
         return step("a site of your own", || walk(project));
+    }
+    if options.runtime == Runtime::Native {
+        ensure!(
+            options.example.is_none() && options.origin.is_none(),
+            "--runtime native runs a configuration: without --example and --origin"
+        );
+        return native::serve(project, options);
     }
     let watch = Stopwatch::start();
     let (demo, ports) = (options.demo(), options.ports());

@@ -136,6 +136,14 @@ fn ensure_server(project: &Project, name: &str, variable: &str, package: &str) -
     if is_installed() { Ok(()) } else { bail!("{name} was installed, but it is not on PATH") }
 }
 
+/// Makes sure that there is a Redis server for the tests of `vestibule-server`. On Debian and Ubuntu installs it if there is none.
+pub(crate) fn ensure_redis(project: &Project) -> Result<()> {
+    if run_quietly(Command::new("redis-server").arg("--version")).is_ok() {
+        return Ok(());
+    }
+    apt_install(project, "redis-server").context("install Redis, so that redis-server is on PATH")
+}
+
 /// Makes sure that there is a PHP for the tests with frameworks. On Debian and Ubuntu installs it if there is none.
 pub(crate) fn ensure_php(project: &Project) -> Result<()> {
     if std::env::var_os("PHP").is_some() || run_quietly(Command::new("php").arg("--version")).is_ok() {

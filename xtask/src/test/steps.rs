@@ -105,6 +105,7 @@ fn install(project: &Project) -> Result<()> {
     tools::ensure_target(project, WASI)?;
     tools::ensure_npm(project)?;
     tools::ensure_nginx(project)?;
+    tools::ensure_redis(project)?;
     tools::ensure_chromium(project).map(drop)
 }
 

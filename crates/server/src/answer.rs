@@ -1,0 +1,116 @@
+//! One request and its response.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Request, Response, StatusCode, Version};
+
+use crate::body::{Body, ClientBody};
+use crate::fields;
+use crate::platform::{Incoming, Native};
+use crate::request::{self, Arrival};
+use crate::serving::Serving;
+use vestibule_core::http::response::Response as CoreResponse;
+use vestibule_core::outcome::Outcome;
+
+/// Fields by which a cache decides although `Cache-Control` says something else (RFC 9213 section 2.2).
+const TARGETED: [HeaderName; 3] = [
+    HeaderName::from_static("cdn-cache-control"),
+    HeaderName::from_static("cloudflare-cdn-cache-control"),
+    HeaderName::from_static("surrogate-control"),
+];
+
+const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// Answers a request. `is_ambiguous` says whether the connection had a request whose length can be read in two ways.
+pub(crate) async fn answer(
+    serving: &Serving,
+    mut request: Request<hyper::body::Incoming>,
+    arrival: Arrival,
+    is_ambiguous: &AtomicBool,
+) -> Result<Response<Body>, Infallible> {
+    let upgrade = request.extensions_mut().remove();
+    let (mut parts, body) = request.into_parts();
+    let is_old = parts.version <= Version::HTTP_11;
+    let is_chunked = is_old && parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let mut response = match head(serving, &mut parts, arrival, is_ambiguous) {
+        Ok(head) => {
+            let headers = parts.headers;
+            let native = Native::new(serving.thread(), Incoming { headers, upgrade: RefCell::new(upgrade) });
+            let body = Body::Client(ClientBody::new(body, serving.options().body_timeout));
+            let vestibule = serving.vestibule();
+            response(vestibule.handle(&native, head, body).await)
+        }
+        Err((status, text)) => {
+            let mut response = refusal(status, text);
+            if is_old {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    };
+    // What follows a chunked request is not watched (see `framing`).
+    if is_chunked && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+fn head(
+    serving: &Serving,
+    parts: &mut hyper::http::request::Parts,
+    arrival: Arrival,
+    is_ambiguous: &AtomicBool,
+) -> Result<vestibule_core::http::request::Request, request::DenialReason> {
+    if is_ambiguous.load(Ordering::Relaxed) {
+        return Err((400, "The length of the request is ambiguous."));
+    }
+    request::head(parts, arrival, &serving.options().trusted_proxies)
+}
+
+/// An outcome of the core as a response.
+fn response(outcome: Outcome<Response<Body>>) -> Response<Body> {
+    match outcome {
+        Outcome::Response(response) => own(&response),
+        Outcome::Forwarded { mut response, cookies, no_store, .. } => {
+            for cookie in &cookies {
+                match HeaderValue::from_str(&cookie.to_string()) {
+                    Ok(value) => drop(response.headers_mut().append(header::SET_COOKIE, value)),
+                    // The core writes no such cookie; a response with half of a session would be worse than none.
+                    Err(_) => return refusal(500, "A cookie could not be written."),
+                }
+            }
+            if no_store || !cookies.is_empty() {
+                response.headers_mut().insert(header::CACHE_CONTROL, NOT_STORED);
+                for name in &TARGETED {
+                    response.headers_mut().remove(name);
+                }
+            }
+            response
+        }
+    }
+}
+
+/// A response of the core itself.
+fn own(response: &CoreResponse) -> Response<Body> {
+    let (Ok(status), Ok(headers)) = (StatusCode::from_u16(response.status), fields::write(&response.headers))
+    else {
+        return refusal(500, "The response could not be written.");
+    };
+    let mut answer = Response::new(Body::Whole(response.body.clone().into()));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    answer
+}
+
+/// A response with a short text that is not cached.
+fn refusal(status: u16, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::Whole(text.into()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,104 @@
+//! Header fields between hyper's types and the core's.
+
+use hyper::HeaderMap;
+use hyper::header::{self, HeaderName, HeaderValue, InvalidHeaderName, InvalidHeaderValue};
+
+use vestibule_core::http::changes::{Change, Changes};
+use vestibule_core::http::headers::Headers;
+
+/// Fields of one connection, which end here (RFC 9110 section 7.6.1).
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// The fields as the core's. A value that is no UTF-8 is read as ISO 8859-1.
+pub(crate) fn read(fields: &HeaderMap) -> Headers {
+    fields.iter().map(|(name, value)| (name.as_str(), text(value))).collect()
+}
+
+/// The text of a value.
+pub(crate) fn text(value: &HeaderValue) -> String {
+    match str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
+    }
+}
+
+/// The core's fields as hyper's.
+pub(crate) fn write(headers: &Headers) -> Result<HeaderMap, FieldError> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in headers.iter() {
+        fields.append(name.parse::<HeaderName>()?, HeaderValue::from_bytes(value.as_bytes())?);
+    }
+    Ok(fields)
+}
+
+/// Applies the core's changes.
+pub(crate) fn apply(changes: &Changes, fields: &mut HeaderMap) -> Result<(), FieldError> {
+    for change in changes.iter() {
+        match change {
+            Change::Remove(name) => drop(fields.remove(name.as_str())),
+            Change::Set(name, value) => {
+                fields.insert(name.parse::<HeaderName>()?, HeaderValue::from_bytes(value.as_bytes())?);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what belongs to the connection that the message came by, also what `Connection` names.
+pub(crate) fn remove_hop_by_hop(fields: &mut HeaderMap) {
+    let named: Vec<HeaderName> = fields
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        fields.remove(name);
+    }
+}
+
+/// A name or a value that no header field can have. The message does not quote it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FieldError {
+    #[error("a header field has an invalid name")]
+    Name(#[from] InvalidHeaderName),
+    #[error("a header field has an invalid value")]
+    Value(#[from] InvalidHeaderValue),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_not_ascii_is_read_and_a_line_break_is_never_written() {
+        let mut fields = HeaderMap::new();
+        fields.append("x", HeaderValue::from_bytes("Zoë".as_bytes()).unwrap());
+        fields.append("x", HeaderValue::from_bytes(b"Zo\xeb").unwrap());
+        assert_eq!(read(&fields).get_all("x").collect::<Vec<_>>(), ["Zoë", "Zoë"]);
+        for value in ["a\r\nb", "a\nb", "a\0b"] {
+            let headers: Headers = [("x", value)].into_iter().collect();
+            assert!(write(&headers).is_err(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn fields_that_connection_names_end_with_the_connection() {
+        let mut fields = HeaderMap::new();
+        for (name, value) in [("connection", "close, x-hop"), ("x-hop", "1"), ("keep-alive", "1"), ("x", "1")]
+        {
+            fields.append(name, HeaderValue::from_static(value));
+        }
+        remove_hop_by_hop(&mut fields);
+        assert_eq!(fields.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x"]);
+    }
+}

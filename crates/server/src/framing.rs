@@ -1,0 +1,201 @@
+//! Finds requests whose length two servers could read differently.
+//!
+//! hyper follows RFC 9112 section 6.3 where a request has both `Transfer-Encoding` and `Content-Length`: the former counts.
+//! A proxy in front that counts the latter sees another end of the request, and what follows it as the next one (request
+//! smuggling). hyper does not say that it saw both, so the bytes are watched on their way to it. Such a request is
+//! refused, and its connection closed.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// How many bytes of a line are kept: enough for the names and values that count.
+const KEPT: usize = 64;
+
+/// A connection whose requests are watched.
+pub(crate) struct Watched<S> {
+    stream: S,
+    framing: Framing,
+    is_ambiguous: Arc<AtomicBool>,
+}
+
+impl<S> Watched<S> {
+    /// Watches `stream`. `is_ambiguous` becomes true before the server sees the end of such a request's head.
+    pub(crate) fn new(stream: S, is_ambiguous: Arc<AtomicBool>) -> Self {
+        Self { stream, framing: Framing::default(), is_ambiguous }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.framing.see(buffer.filled().get(before..).unwrap_or_default());
+        if self.framing.is_ambiguous {
+            self.is_ambiguous.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+}
+
+/// Where in the requests of a connection the bytes are.
+#[allow(clippy::struct_excessive_bools, reason = "each is one thing that was seen")]
+#[derive(Default)]
+struct Framing {
+    is_ambiguous: bool,
+    /// Bytes of a body that are still to come.
+    body: u64,
+    /// The request cannot be followed by another one on this connection: it is chunked, or no HTTP.
+    has_ended: bool,
+    /// The beginning of the current line.
+    line: Vec<u8>,
+    /// Whether the request line was read.
+    is_in_head: bool,
+    content_length: Option<u64>,
+    has_length: bool,
+    is_chunked: bool,
+}
+
+impl Framing {
+    fn see(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.has_ended {
+            if self.body > 0 {
+                let skipped = usize::try_from(self.body).unwrap_or(usize::MAX).min(bytes.len());
+                self.body -= skipped as u64;
+                bytes = bytes.get(skipped..).unwrap_or_default();
+                continue;
+            }
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+            let room = KEPT.saturating_sub(self.line.len());
+            self.line.extend(part.iter().take(room));
+            if end.is_some() {
+                self.end_line();
+            }
+            bytes = rest;
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        let is_empty = matches!(line.as_slice(), [b'\n'] | [b'\r', b'\n']);
+        if is_empty {
+            // Empty lines before a request are skipped (RFC 9112 section 2.2).
+            if self.is_in_head {
+                self.end_head();
+            }
+        } else if self.is_in_head {
+            self.field(&line);
+        } else {
+            self.is_in_head = true;
+        }
+    }
+
+    fn field(&mut self, line: &[u8]) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
+        let (name, value) = line.split_at(colon);
+        let name = name.trim_ascii();
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.is_chunked = true;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            self.has_length = true;
+            let digits = str::from_utf8(value.get(1..).unwrap_or_default().trim_ascii()).ok();
+            self.content_length = digits.and_then(|digits| digits.parse().ok());
+        }
+    }
+
+    fn end_head(&mut self) {
+        self.is_ambiguous |= self.is_chunked && self.has_length;
+        // The server closes the connection after a chunked request, so no other one follows.
+        self.has_ended = self.is_chunked || (self.has_length && self.content_length.is_none());
+        self.body = self.content_length.unwrap_or(0);
+        (self.is_in_head, self.is_chunked, self.has_length, self.content_length) =
+            (false, false, false, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a connection with these bytes is ambiguous, whatever the parts in which they arrive.
+    fn is_ambiguous(bytes: &str) -> bool {
+        let whole = seen(bytes.as_bytes(), bytes.len());
+        for size in 1..8 {
+            assert_eq!(seen(bytes.as_bytes(), size), whole, "in parts of {size}");
+        }
+        whole
+    }
+
+    fn seen(bytes: &[u8], size: usize) -> bool {
+        let mut framing = Framing::default();
+        bytes.chunks(size.max(1)).for_each(|part| framing.see(part));
+        framing.is_ambiguous
+    }
+
+    #[test]
+    fn request_smuggling_a_request_with_both_lengths_is_found_in_every_spelling_and_place() {
+        for fields in [
+            "Content-Length: 4\r\nTransfer-Encoding: chunked",
+            "transfer-encoding:chunked\r\ncontent-length:4",
+            "TRANSFER-ENCODING : x\r\nContent-Length:\t4",
+            "Content-Length: 4\nTransfer-Encoding: chunked",
+        ] {
+            let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
+            assert!(is_ambiguous(&request), "{fields:?}");
+            assert!(is_ambiguous(&format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{request}")), "{fields:?}");
+            let before = "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab\r\n\r";
+            assert!(is_ambiguous(&format!("{before}{request}")), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn one_length_is_not_ambiguous_and_a_body_is_no_head() {
+        let long = "x".repeat(1000);
+        for bytes in [
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n".to_owned(),
+            "POST / HTTP/1.1\r\nContent-Length: 56\r\n\r\nx\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n".to_owned(),
+            format!("GET / HTTP/1.1\r\nX: {long}Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\na"),
+        ] {
+            assert!(!is_ambiguous(&bytes), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What the command line and the environment say of the process itself. What the site does is in the configuration.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::network::Network;
+
+/// Signs people in and guards paths, in front of an app or for a proxy that asks.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "vestibule-server", version)]
+pub(crate) struct Options {
+    /// The configuration: what stands below `[vars.AUTH]` on Workers. `AUTH` in the environment overrides it, as JSON.
+    #[arg(long, env = "VESTIBULE_CONFIG", default_value = "vestibule.toml", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+
+    /// A folder of secrets: each file is named like its secret, such as `AUTH_SECRET`. `NAME_FILE` in the environment names
+    /// a single file.
+    #[arg(long, env = "VESTIBULE_SECRETS", value_name = "FOLDER")]
+    pub(crate) secrets: Option<PathBuf>,
+
+    /// The address to listen on.
+    #[arg(long, env = "VESTIBULE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    pub(crate) listen: SocketAddr,
+
+    /// The app behind `to = "origin"`, which is also where requests go without an upstream. It gets the request's own `Host`.
+    #[arg(long, env = "VESTIBULE_ORIGIN", value_name = "URL")]
+    pub(crate) origin: Option<String>,
+
+    /// Servers behind `to = "service:NAME"`, for example `API=http://api:4000`. They get the request's own `Host`.
+    #[arg(long, env = "VESTIBULE_SERVICES", value_name = "NAME=URL", value_delimiter = ',')]
+    pub(crate) services: Vec<String>,
+
+    /// The proxies in front, as addresses or networks such as `10.0.0.0/8`: only what they say of the client's address in
+    /// `X-Forwarded-For` counts.
+    #[arg(long, env = "VESTIBULE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<Network>,
+
+    /// The certificate chain for TLS, in PEM. Without it the server speaks plain http.
+    #[arg(long, env = "VESTIBULE_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM.
+    #[arg(long, env = "VESTIBULE_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Further certification authorities for outgoing requests, in PEM, besides those of the web.
+    #[arg(long, env = "VESTIBULE_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// The file that keeps revocations across a restart. Not with Redis, which keeps them itself.
+    #[arg(long, env = "VESTIBULE_REVOCATIONS", value_name = "FILE")]
+    pub(crate) revocations: Option<PathBuf>,
+
+    /// How many threads serve requests. Each core has one unless this says otherwise.
+    #[arg(long, env = "VESTIBULE_THREADS", value_name = "NUMBER")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// How many connections may be open. More wait until one is closed.
+    #[arg(long, env = "VESTIBULE_CONNECTIONS", default_value = "10000", value_name = "NUMBER")]
+    pub(crate) connections: NonZeroUsize,
+
+    /// How long an upstream may take until the head of its answer is there, in seconds.
+    #[arg(long, env = "VESTIBULE_UPSTREAM_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) upstream_timeout: Duration,
+
+    /// How long a client may take to send the head of a request, in seconds.
+    #[arg(long, env = "VESTIBULE_HEADER_TIMEOUT", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) header_timeout: Duration,
+
+    /// How long a client may send nothing in the middle of a body, in seconds.
+    #[arg(long, env = "VESTIBULE_BODY_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) body_timeout: Duration,
+
+    /// How long a process that ends waits for its requests, in seconds.
+    #[arg(long, env = "VESTIBULE_DRAIN", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) drain: Duration,
+
+    /// Checks the configuration and ends.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}

@@ -1,0 +1,157 @@
+//! The process: starts the threads, and does what signals say.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+use crate::log;
+use crate::options::Options;
+use crate::settings::{Settings, SettingsError};
+use crate::store::Sharing;
+use crate::thread::{Shared, run as serve};
+use crate::tls;
+use crate::upstreams::Upstreams;
+use vestibule_core::log::{LogEvent, Record};
+
+/// How many connections may wait until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// After which time without a sign of the other end a connection is given up.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// How long the threads may take until they use a new configuration, which none of them waits for.
+const RELOAD_LIMIT: Duration = Duration::from_secs(5);
+
+/// Runs until a signal ends the process. The error is a message for the operator.
+pub(crate) fn run(options: Options) -> Result<(), String> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let settings = Settings::read(&options).and_then(checked).map_err(|error| error.to_string())?;
+    let upstreams = Upstreams::new(options.origin.as_deref(), &options.services, options.upstream_timeout)?;
+    let client_tls = tls::client(options.ca.as_deref()).map_err(|error| error.to_string())?;
+    if options.check {
+        log::say("the configuration is valid");
+        return Ok(());
+    }
+    let sharing = Sharing::new(settings.redis().as_deref(), options.revocations.as_deref())?;
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let count =
+        options.threads.map(Into::into).or_else(|| thread::available_parallelism().ok().map(Into::into));
+    let listeners = listen(options.listen, count.unwrap_or(1))
+        .map_err(|error| format!("{} cannot be listened on: {error}", options.listen))?;
+    let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(options.listen);
+
+    let (end, ends) = watch::channel(false);
+    let (change, changes) = watch::channel(Arc::new(settings));
+    let connections = Arc::new(Semaphore::new(options.connections.get()));
+    let options = Arc::new(options);
+    let client_tls = Arc::new(client_tls);
+    let shared = Shared { options, settings: changes, ends, sharing, upstreams, client_tls, connections };
+    let start = |(n, listener): (usize, TcpListener)| {
+        let shared = shared.clone();
+        thread::Builder::new().name(format!("serve-{n}")).spawn(move || serve(listener, shared))
+    };
+    let threads: Result<Vec<JoinHandle<_>>, _> = listeners.into_iter().enumerate().map(start).collect();
+    let threads = threads.map_err(|error| format!("a thread cannot be started: {error}"))?;
+    let options = Arc::clone(&shared.options);
+    drop(shared);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let failed = |error: std::io::Error| format!("signals cannot be received: {error}");
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+        log::say(format_args!("listening on {scheme}://{address}"));
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => reload(&options, &change, threads.len()).await,
+                // A thread that ends by itself has failed.
+                () = ended(&threads) => break,
+            }
+        }
+        log::say("ending: no new connections, and what has begun is answered");
+        Ok::<_, String>(())
+    })?;
+    end.send_replace(true);
+    for thread in threads {
+        match thread.join() {
+            Ok(result) => result.map_err(|error| error.to_string())?,
+            Err(_) => return Err("a thread has panicked".to_owned()),
+        }
+    }
+    Ok(())
+}
+
+/// The settings, if they are valid. Writes advice into the log.
+fn checked(settings: Settings) -> Result<Settings, SettingsError> {
+    let config = settings.config()?;
+    for advice in settings.advice(&config) {
+        log::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
+    }
+    Ok(settings)
+}
+
+/// Reads the configuration, the secrets and the certificate again. What is wrong changes nothing.
+async fn reload(options: &Options, change: &watch::Sender<Arc<Settings>>, threads: usize) {
+    match Settings::read(options).and_then(checked) {
+        Ok(settings) if settings.redis() != change.borrow().redis() => {
+            log::say("AUTH_REDIS_URL has changed, which needs a restart: nothing was reloaded");
+        }
+        Ok(settings) => {
+            let settings = Arc::new(settings);
+            change.send_replace(Arc::clone(&settings));
+            let used = async {
+                while settings.used_by.load(Ordering::Relaxed) < threads {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(RELOAD_LIMIT, used).await.ok();
+            log::say("reloaded: new requests see the new configuration");
+        }
+        Err(SettingsError::Invalid(errors)) => {
+            for error in errors.iter() {
+                log::write(&Record::new(LogEvent::ConfigurationInvalid, error).outside_requests());
+            }
+            log::say("not reloaded: the configuration is wrong, and the old one stays");
+        }
+        Err(error) => log::say(format_args!("not reloaded: {error}")),
+    }
+}
+
+async fn ended<T>(threads: &[JoinHandle<T>]) {
+    while !threads.iter().any(JoinHandle::is_finished) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A socket for each thread, all at the same address.
+fn listen(address: SocketAddr, count: usize) -> std::io::Result<Vec<TcpListener>> {
+    let first = socket(address)?;
+    // The kernel has chosen the port if it was 0.
+    let address = first.local_addr()?;
+    let others = (1..count).map(|_| socket(address));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+fn socket(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE))?;
+    // Also where the other end is there and reads nothing. Connections inherit it.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(SILENCE))?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,205 @@
+//! The head of a request, as the core decides about it. What two servers could read differently is refused.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method};
+
+use crate::fields;
+use crate::network::Network;
+use crate::values::{CLIENT, REQUEST};
+use vestibule_core::http::request::{self, Request, RequestUrl};
+use vestibule_core::jose::base64url;
+
+/// Why a request is not answered as it is: the status, and a text for anyone who reads the answer.
+pub(crate) type DenialReason = (u16, &'static str);
+
+/// How the request arrived.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    /// Whether it came by TLS.
+    pub(crate) secure: bool,
+    /// The other end of the connection.
+    pub(crate) peer: SocketAddr,
+}
+
+/// The head for the core, with the client's address and the request's identifier. Those that a client sends are removed from
+/// `parts`.
+pub(crate) fn head(
+    parts: &mut Parts,
+    arrival: Arrival,
+    proxies: &[Network],
+) -> Result<Request, DenialReason> {
+    if parts.method == Method::CONNECT {
+        return Err((405, "This is no proxy for other hosts."));
+    }
+    let encodings = parts.headers.get_all(header::TRANSFER_ENCODING);
+    if encodings.iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || encodings.iter().count() > 1
+    {
+        return Err((501, "Only chunked is supported as a transfer coding."));
+    }
+    for name in [CLIENT, REQUEST] {
+        parts.headers.remove(name);
+    }
+    let authority = authority(parts)?;
+    let scheme = if arrival.secure { "https" } else { "http" };
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    // `a:443` alone is the target of a CONNECT (RFC 9112 section 3.2.3).
+    let is_authority = parts.uri.authority().is_some() && parts.uri.scheme().is_none();
+    if !target.starts_with('/') || is_authority {
+        return Err((400, "The target of the request is not a path."));
+    }
+    let url = RequestUrl::parse(&format!("{scheme}://{authority}{target}"));
+    let url = url.filter(|_| is_host(&authority)).ok_or((400, "The host of the request is not valid."))?;
+    join_cookies(&mut parts.headers);
+    let mut headers = fields::read(&parts.headers);
+    headers.append(CLIENT, client(&parts.headers, arrival.peer.ip(), proxies).to_string());
+    headers.append(REQUEST, identifier());
+    Ok(Request { method: request::Method::new(parts.method.as_str()), url, headers })
+}
+
+/// Whether a text can be a host with its port: nothing in it begins a path, a query or a user's name.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+}
+
+/// The host that the request names: once, and the same everywhere (RFC 9112 section 3.2).
+fn authority(parts: &Parts) -> Result<String, DenialReason> {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            Some(host.to_str().map_err(|_| (400, "The host of the request is not valid."))?)
+        }
+        (None, _) => None,
+        (Some(_), Some(_)) => return Err((400, "The request names several hosts.")),
+    };
+    match (parts.uri.authority(), host) {
+        (None, Some(host)) => Ok(host.to_owned()),
+        (Some(authority), host) => {
+            if host.is_some_and(|host| !host.eq_ignore_ascii_case(authority.as_str())) {
+                return Err((400, "The request names several hosts."));
+            }
+            // HTTP/2 has the host there, and HTTP/1.1 where a client takes this server for a proxy.
+            Ok(authority.as_str().to_owned())
+        }
+        (None, None) => Err((400, "The request names no host.")),
+    }
+}
+
+/// Makes one field of several `Cookie` fields, which HTTP/2 allows and HTTP/1.1 does not (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..]))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+/// Names the request in the log.
+fn identifier() -> String {
+    let mut bytes = [0; 12];
+    // Without random bytes the name is that of others, too, which costs nothing but order in the log.
+    getrandom::fill(&mut bytes).ok();
+    base64url::encode(&bytes)
+}
+
+/// The client's address: what the connection says, and behind known proxies the last address in `X-Forwarded-For` that is none
+/// of theirs.
+fn client(fields: &HeaderMap, peer: IpAddr, proxies: &[Network]) -> IpAddr {
+    const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
+    let mut client = peer.to_canonical();
+    let values: Vec<String> = fields.get_all(FORWARDED_FOR).iter().map(fields::text).collect();
+    for said in values.iter().flat_map(|value| value.split(',')).rev() {
+        if !is_proxy(client) {
+            break;
+        }
+        // An address that cannot be read ends what is known.
+        let Ok(address) = said.trim().parse::<IpAddr>() else { break };
+        client = address.to_canonical();
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(target: &str, fields: &[(&str, &str)]) -> Parts {
+        let mut request = hyper::Request::builder().uri(target);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn arrival() -> Arrival {
+        Arrival { secure: true, peer: "10.0.0.1:5000".parse().unwrap() }
+    }
+
+    fn read(target: &str, fields: &[(&str, &str)]) -> Result<Request, DenialReason> {
+        head(&mut parts(target, fields), arrival(), &[])
+    }
+
+    #[test]
+    fn the_head_has_the_url_as_it_was_sent_and_what_the_server_knows() {
+        let fields = [("host", "App.example.com:8443"), (CLIENT, "evil"), (REQUEST, "evil"), ("x", "1")];
+        let request = read("/a%2Fb/?x=%20&y", &fields).unwrap();
+        assert_eq!(request.url.origin(), "https://app.example.com:8443");
+        assert_eq!(request.url.path_and_query(), "/a%2Fb/?x=%20&y");
+        assert_eq!(request.headers.get_all(CLIENT).collect::<Vec<_>>(), ["10.0.0.1"]);
+        assert_eq!(request.headers.get_all(REQUEST).filter(|id| *id != "evil").count(), 1);
+        assert_eq!(request.headers.get_all(REQUEST).count(), 1);
+        assert_eq!(request.headers.get("x"), Some("1"));
+    }
+
+    #[test]
+    fn the_cookies_of_http2_are_one_field() {
+        let fields = [("host", "a"), ("cookie", "a=1"), ("x", "1"), ("cookie", "b=2")];
+        let request = read("/", &fields).unwrap();
+        assert_eq!(request.headers.get_all("cookie").collect::<Vec<_>>(), ["a=1; b=2"]);
+    }
+
+    #[test]
+    fn request_smuggling_a_request_without_one_host_is_refused() {
+        for (target, fields) in [
+            ("/", &[][..]),
+            ("/", &[("host", "a"), ("host", "a")]),
+            ("/", &[("host", "a"), ("host", "b")]),
+            ("/", &[("host", "a b")]),
+            ("/", &[("host", "")]),
+            ("/", &[("host", "u@a")]),
+            ("/", &[("host", "a/b")]),
+            ("/", &[("host", "a?b")]),
+            ("/", &[("host", "a#b")]),
+            ("http://a/", &[("host", "b")]),
+            ("http://u@a/", &[]),
+            ("*", &[("host", "a")]),
+            ("a:443", &[("host", "a:443")]),
+        ] {
+            assert_eq!(read(target, fields).unwrap_err().0, 400, "{target} {fields:?}");
+        }
+        assert_eq!(read("http://a/x", &[("host", "A")]).unwrap().url.path, "/x");
+        assert_eq!(read("/", &[("host", "a"), ("transfer-encoding", "gzip, chunked")]).unwrap_err().0, 501);
+    }
+
+    #[test]
+    fn only_known_proxies_say_who_the_client_is() {
+        let proxies: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
+        for (peer, said, client) in [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "1.1.1.1, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+            ("10.0.0.1", "evil, 10.0.0.2", "10.0.0.2"),
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ] {
+            let parts = parts("/", &[("x-forwarded-for", said)]);
+            let found = super::client(&parts.headers, peer.parse().unwrap(), &proxies);
+            assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer} {said}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The site's configuration as it is written now: the file, the variable that overrides it, and the secrets.
+
+use std::fmt;
+use std::fs;
+use std::sync::atomic::AtomicUsize;
+
+use serde_json::Value;
+
+use crate::options::Options;
+use crate::secrets::Secrets;
+use crate::tls::{self, ServerTls};
+use crate::values::{FILE, IN_MEMORY, IN_REDIS, REDIS, VARIABLE};
+use vestibule_core::config::error::ConfigErrors;
+use vestibule_core::config::{Config, Runtime, Source, Sources};
+use vestibule_core::lease::kind::LeaseKind;
+use vestibule_core::revocation::kind::RevocationStore;
+
+/// What was read, not checked yet.
+pub(crate) struct Settings {
+    sources: Sources,
+    secrets: Secrets,
+    /// The certificate, if the server itself ends TLS.
+    pub(crate) tls: Option<ServerTls>,
+    /// Whether a restart forgets revocations.
+    forgets: bool,
+    /// How many threads have begun to use them after a reload.
+    pub(crate) used_by: AtomicUsize,
+}
+
+/// Why it cannot be used.
+pub(crate) enum SettingsError {
+    /// It cannot be read.
+    Unreadable(String),
+    /// It is wrong.
+    Invalid(ConfigErrors),
+}
+
+impl Settings {
+    /// Reads everything.
+    pub(crate) fn read(options: &Options) -> Result<Self, SettingsError> {
+        let unreadable = |error: &dyn fmt::Display| SettingsError::Unreadable(error.to_string());
+        let path = options.config.display();
+        let text = fs::read_to_string(&options.config)
+            .map_err(|error| unreadable(&format_args!("{path} cannot be read: {error}")))?;
+        let auth: toml::Value = toml::from_str(&text)
+            .map_err(|error| unreadable(&format_args!("{path} is not TOML: {error}")))?;
+        let auth =
+            serde_json::to_value(auth).map_err(|error| unreadable(&format_args!("{path}: {error}")))?;
+        let overrides = std::env::var(VARIABLE).map_or(Value::Null, Value::String);
+        let secrets = Secrets::read(options.secrets.as_deref()).map_err(|error| unreadable(&error))?;
+        let forgets = options.revocations.is_none() && secrets.get(REDIS).is_none();
+        let tls = match (&options.tls_certificate, &options.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(tls::server(certificate, key).map_err(|error| unreadable(&error))?)
+            }
+            _ => None,
+        };
+        let file = Source { name: FILE, auth };
+        let sources = Sources::new(file, Source { name: VARIABLE, auth: overrides });
+        Ok(Self { sources, secrets, tls, forgets, used_by: AtomicUsize::new(0) })
+    }
+
+    /// Checks it.
+    pub(crate) fn config(&self) -> Result<Config, SettingsError> {
+        let load = || {
+            Config::load(self.sources.merged(), &|name| self.variable(name), self.runtime())?
+                .check_lease(self.runtime(), &|kind| kind != LeaseKind::Store)?
+                .check_tokens(self.runtime(), &|_| true)?
+                .check_revocation(self.runtime(), &|kind| kind != RevocationStore::Store)
+        };
+        load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))
+    }
+
+    /// Advice about a checked configuration.
+    pub(crate) fn advice(&self, config: &Config) -> Vec<String> {
+        let mut advice = config.advice(self.runtime());
+        advice.extend(config.sink_advice(self.runtime(), &|_| false));
+        if self.forgets && config.revocation.store != RevocationStore::None {
+            let message = "AUTH.revocation.store: revocations are in memory only, so a copy of a session that was signed \
+                           out is valid again after a restart, until it expires: start the server with --revocations FILE";
+            advice.push(message.to_owned());
+        }
+        advice
+    }
+
+    /// The address of the Redis server, if there is one.
+    pub(crate) fn redis(&self) -> Option<String> {
+        self.secrets.get(REDIS)
+    }
+
+    /// The values that the configuration accepts.
+    pub(crate) fn runtime(&self) -> &'static Runtime {
+        if self.redis().is_some() { &IN_REDIS } else { &IN_MEMORY }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.secrets.get(name).or_else(|| std::env::var(name).ok())
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(message) => f.write_str(message),
+            Self::Invalid(errors) => {
+                let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The file that keeps revocations across a restart.
+//!
+//! Each line is one record of a lock, as JSON; the last line of a name counts. A line is on the disk before anyone learns that
+//! the session is revoked. A thread of its own writes: lines that arrive while it writes are written together. When most of
+//! the file is out of date, it is written anew beside the old one, and replaces it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
+
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::{clock, log};
+use vestibule_core::platform::StoreError;
+use vestibule_core::time::Timestamp;
+
+/// A file that is smaller, in bytes, is not written anew while the process runs.
+const MIN_COMPACTED: u64 = 1024 * 1024;
+
+/// A record of a lock, and when it expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) record: String,
+    pub(crate) until: Timestamp,
+}
+
+/// The thread that writes.
+pub(crate) struct Journal(Sender<Append>);
+
+/// A line to be written, and who waits for it.
+type Append = (Entry, oneshot::Sender<Result<(), String>>);
+
+/// Why the file cannot be used.
+#[derive(Debug, Error)]
+pub(crate) enum JournalError {
+    #[error("the file of revocations {} cannot be used: {}", .0.display(), .1)]
+    File(PathBuf, io::Error),
+    #[error("the file of revocations {} is used by another process; only one may use it, and several need Redis", .0.display())]
+    InUse(PathBuf),
+    #[error("line {line} of the file of revocations {} is not one of this server's: the file was changed", .0.display(), line = .1)]
+    Line(PathBuf, usize),
+}
+
+impl Journal {
+    /// Opens the file, or makes it, and reads what still counts.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
+        let failed = |error| JournalError::File(path.to_owned(), error);
+        let mut file = open(path).map_err(failed)?;
+        file.try_lock().map_err(|_| JournalError::InUse(path.to_owned()))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let mut lines = BTreeMap::new();
+        // A line without its end was being written when the process ended: no one was told that it counts.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let text = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
+        for (n, line) in text.enumerate().filter(|(_, line)| !line.is_empty()) {
+            let entry = read(line).ok_or_else(|| JournalError::Line(path.to_owned(), n + 1))?;
+            lines.insert(entry.name.clone(), entry);
+        }
+        let mut written = Written { path: path.to_owned(), file, size: 0, lines };
+        written.compact().map_err(failed)?;
+        let entries = written.lines.values().cloned().collect();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("revocations".to_owned())
+            .spawn(move || write_all(&receiver, &mut written))
+            .map_err(failed)?;
+        Ok((Self(sender), entries))
+    }
+
+    /// Appends a line. The future is done when it is on the disk. Calls are written in their order.
+    pub(crate) fn append(&self, entry: Entry) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let (done, written) = oneshot::channel();
+        let is_sent = self.0.send((entry, done)).is_ok();
+        async move {
+            let failed = |error| StoreError::Failed(format!("the file of revocations: {error}"));
+            if !is_sent {
+                return Err(failed("its thread has ended".to_owned()));
+            }
+            written.await.unwrap_or_else(|_| Err("its thread has ended".to_owned())).map_err(failed)
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// The file, and what counts of it.
+struct Written {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    lines: BTreeMap<String, Entry>,
+}
+
+/// Writes what arrives until no one can send any more.
+fn write_all(receiver: &Receiver<Append>, written: &mut Written) {
+    while let Ok(first) = receiver.recv() {
+        let batch: Vec<Append> = std::iter::once(first).chain(receiver.try_iter()).collect();
+        let (entries, waiting): (Vec<Entry>, Vec<_>) = batch.into_iter().unzip();
+        let result = written.append(&entries).map_err(|error| error.to_string());
+        for done in waiting {
+            done.send(result.clone()).ok();
+        }
+    }
+}
+
+impl Written {
+    fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let text: String = entries.iter().map(line).collect();
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()?;
+        self.size += text.len() as u64;
+        self.lines.extend(entries.iter().map(|entry| (entry.name.clone(), entry.clone())));
+        let live: usize = self.lines.values().map(|entry| entry.name.len() + entry.record.len()).sum();
+        if self.size > MIN_COMPACTED && self.size / 2 > live as u64 {
+            // The old file is whole, so this is no failure of what was written.
+            if let Err(error) = self.compact() {
+                log::say(format_args!("the file of revocations could not be written anew: {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the file anew, without what is out of date.
+    fn compact(&mut self) -> io::Result<()> {
+        let now = clock::now();
+        self.lines.retain(|_, entry| now < entry.until);
+        let text: String = self.lines.values().map(line).collect();
+        let beside = self.path.with_extension("new");
+        fs::remove_file(&beside).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut file = open(&beside)?;
+        file.try_lock()?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, &self.path)?;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        (self.file, self.size) = (file, text.len() as u64);
+        Ok(())
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    let Entry { name, record, until } = entry;
+    format!("{}\n", json!({ "name": name, "record": record, "until": until.millis() }))
+}
+
+fn read(line: &[u8]) -> Option<Entry> {
+    let line: Value = serde_json::from_slice(line).ok()?;
+    let text = |key: &str| line.get(key).and_then(Value::as_str).map(str::to_owned);
+    let until = Timestamp::from_millis(line.get("until")?.as_u64()?);
+    Some(Entry { name: text("name")?, record: text("record")?, until })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn entry(name: &str, record: &str) -> Entry {
+        Entry {
+            name: name.to_owned(),
+            record: record.to_owned(),
+            until: clock::now().plus(Duration::from_mins(1)),
+        }
+    }
+
+    fn append(journal: &Journal, entry: Entry) -> Result<(), StoreError> {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(journal.append(entry))
+    }
+
+    /// Opens the file again once the thread of `journal` has ended.
+    fn reopened(journal: Journal, path: &Path) -> (Journal, Vec<Entry>) {
+        drop(journal);
+        loop {
+            match Journal::open(path) {
+                Err(JournalError::InUse(_)) => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_there_after_a_restart_and_the_last_line_of_a_name_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations");
+        let (journal, entries) = Journal::open(&path).unwrap();
+        assert!(entries.is_empty());
+        let (a, b) = (entry("a", "2"), entry("b", "x\ny"));
+        for entry in [entry("a", "1"), b.clone(), a.clone()] {
+            append(&journal, entry).unwrap();
+        }
+        append(&journal, Entry { until: Timestamp::from_millis(1), ..entry("old", "1") }).unwrap();
+        let (_, entries) = reopened(journal, &path);
+        assert_eq!(entries, [a, b]);
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_off_is_left_out_and_any_other_damage_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations");
+        let kept = line(&entry("a", "1"));
+        fs::write(&path, format!("{kept}{{\"name\":\"b\"")).unwrap();
+        let (journal, entries) = Journal::open(&path).unwrap();
+        assert_eq!(entries.len(), 1);
+        append(&journal, entry("c", "1")).unwrap();
+        assert_eq!(reopened(journal, &path).1.len(), 2);
+        let path = folder.path().join("changed");
+        fs::write(&path, format!("garbage\n{kept}")).unwrap();
+        assert!(matches!(Journal::open(&path), Err(JournalError::Line(_, 1))));
+    }
+
+    #[test]
+    fn two_processes_cannot_use_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations");
+        let _first = Journal::open(&path).unwrap();
+        assert!(matches!(Journal::open(&path), Err(JournalError::InUse(_))));
+    }
+
+    #[test]
+    fn the_file_stays_small_however_often_a_name_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations");
+        let (journal, _) = Journal::open(&path).unwrap();
+        let record = "x".repeat(128 * 1024);
+        for _ in 0..32 {
+            append(&journal, entry("a", &record)).unwrap();
+        }
+        assert!(fs::metadata(&path).unwrap().len() < 2 * MIN_COMPACTED);
+        append(&journal, entry("b", "1")).unwrap();
+        assert_eq!(reopened(journal, &path).1.len(), 2);
+    }
+}

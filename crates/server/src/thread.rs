@@ -1,0 +1,250 @@
+//! A thread that serves requests: its own runtime, its own listening socket, its own connections. The kernel spreads new
+//! connections over the sockets (`SO_REUSEPORT`).
+
+use std::future::poll_fn;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::LocalSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::answer::answer;
+use crate::client::Client;
+use crate::framing::Watched;
+use crate::jobs::Jobs;
+use crate::log;
+use crate::options::Options;
+use crate::platform::Thread;
+use crate::request::Arrival;
+use crate::serving::{self, Serving};
+use crate::settings::Settings;
+use crate::store::Sharing;
+use crate::tls;
+use crate::upstreams::Upstreams;
+
+/// The longest head of a request, in bytes: a session of several cookies, and as much again.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// How many header fields a request may have.
+const MAX_FIELDS: usize = 128;
+
+/// How many requests of one HTTP/2 connection may be open.
+const MAX_STREAMS: u32 = 128;
+
+/// How often a silent HTTP/2 connection is asked whether the client is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(20);
+
+/// How HTTP/2 begins where no TLS says so (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The pause after a connection could not be accepted, for example because too many files are open.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a new connection may be silent while the process ends.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
+
+/// What the threads share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) options: Arc<Options>,
+    /// The configuration. It was checked.
+    pub(crate) settings: watch::Receiver<Arc<Settings>>,
+    /// Whether the process is to end.
+    pub(crate) ends: watch::Receiver<bool>,
+    pub(crate) sharing: Sharing,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) client_tls: Arc<rustls::ClientConfig>,
+    pub(crate) connections: Arc<Semaphore>,
+}
+
+/// Serves until the process is to end, and then until its requests are answered, or the time for that is over.
+pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, serve(listener, shared))
+}
+
+async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, connections } = shared;
+    let jobs = Jobs::default();
+    let client = Client::new(client_tls);
+    let thread = Thread { client, store: sharing.into_store(), upstreams, jobs: jobs.clone() };
+    let thread = Rc::new(thread);
+    let first = Arc::clone(&settings.borrow_and_update());
+    let serving = Serving::new(options, thread, &first);
+    let serving = Rc::new(serving.map_err(|error| std::io::Error::other(error.to_string()))?);
+    drop(tokio::task::spawn_local(serving::reload(Rc::clone(&serving), settings)));
+    let spawn = |stream, peer, permit| {
+        drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), permit)));
+    };
+    let mut is_ending = pin!(async {
+        let mut ends = ends.clone();
+        ends.wait_for(|ends| *ends).await.ok();
+    });
+    loop {
+        let accepted = async {
+            let permit = Arc::clone(&connections).acquire_owned().await.ok();
+            (listener.accept().await, permit)
+        };
+        tokio::select! {
+            biased;
+            () = &mut is_ending => break,
+            (accepted, permit) = accepted => match accepted {
+                Ok((stream, peer)) => spawn(stream, peer, permit),
+                Err(error) => {
+                    log::say(format_args!("a connection could not be accepted: {error}"));
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    // Those that the kernel has accepted for this socket would be reset with it.
+    while let Some((stream, peer)) = waiting(&listener).await {
+        spawn(stream, peer, None);
+    }
+    drop(listener);
+    tokio::time::timeout(serving.options().drain, jobs.all_done()).await.ok();
+    Ok(())
+}
+
+/// A connection that waits to be accepted, if there is one.
+async fn waiting(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    poll_fn(|context| match listener.poll_accept(context) {
+        Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
+        Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn connection(
+    serving: Rc<Serving>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    ends: watch::Receiver<bool>,
+    permit: Option<OwnedSemaphorePermit>,
+) {
+    stream.set_nodelay(true).ok();
+    let deadline = serving.options().header_timeout;
+    let tls = serving.tls();
+    #[allow(clippy::single_match_else, reason = "the two ways are alike")]
+    match tls {
+        Some(tls) => {
+            let Some(stream) = begun(TlsAcceptor::from(tls).accept(stream), deadline, &ends).await else {
+                return;
+            };
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+            serve_on(serving, stream, Arrival { secure: true, peer }, is_http2, ends).await;
+        }
+        None => {
+            let Some(is_http2) = begun(begins_http2(&stream), deadline, &ends).await else { return };
+            serve_on(serving, stream, Arrival { secure: false, peer }, is_http2, ends).await;
+        }
+    }
+    drop(permit);
+}
+
+/// The beginning of a connection, if it comes in time. A process that ends waits a moment for it: the client may not know yet.
+async fn begun<T>(
+    beginning: impl Future<Output = std::io::Result<T>>,
+    deadline: Duration,
+    ends: &watch::Receiver<bool>,
+) -> Option<T> {
+    let mut ends = ends.clone();
+    let ending = async {
+        ends.wait_for(|ends| *ends).await.ok();
+        tokio::time::sleep(LAST_MOMENT).await;
+    };
+    tokio::select! {
+        biased;
+        begun = tokio::time::timeout(deadline, beginning) => begun.ok()?.ok(),
+        () = ending => None,
+    }
+}
+
+/// Whether a connection begins as HTTP/2 does. Waits until that is known.
+async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut begin = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut begin).await?;
+        let begin = begin.get(..length).unwrap_or_default();
+        if begin.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if begin == PREFACE || !PREFACE.starts_with(begin) {
+            return Ok(begin == PREFACE);
+        }
+        // What arrived stays readable, so there is no event for the rest.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Serves the requests of a connection. When the process is to end, those that have begun are still answered.
+async fn serve_on(
+    serving: Rc<Serving>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    arrival: Arrival,
+    is_http2: bool,
+    mut ends: watch::Receiver<bool>,
+) {
+    let is_ambiguous = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&is_ambiguous);
+    let deadline = serving.options().header_timeout;
+    let service = service_fn(move |request| {
+        let (serving, flag) = (Rc::clone(&serving), Arc::clone(&flag));
+        async move { answer(&serving, request, arrival, &flag).await }
+    });
+    // An error ends the connection, and its client knows why.
+    if is_http2 {
+        let mut builder = http2::Builder::new(Local);
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            _ = ends.wait_for(|ends| *ends) => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await.ok();
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(deadline)
+            .max_buf_size(MAX_HEAD)
+            .max_header_size(MAX_HEAD)
+            .max_headers(MAX_FIELDS);
+        let watched = TokioIo::new(Watched::new(stream, is_ambiguous));
+        let mut connection = pin!(builder.serve_connection(watched, service).with_upgrades());
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            _ = ends.wait_for(|ends| *ends) => connection.as_mut().graceful_shutdown(),
+        }
+        connection.await.ok();
+    }
+}
+
+/// Runs what belongs to an HTTP/2 connection on its thread.
+#[derive(Clone)]
+struct Local;
+
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        drop(tokio::task::spawn_local(future));
+    }
+}

@@ -1,0 +1,50 @@
+//! TLS: the certificate of this server, and whom outgoing requests trust.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use thiserror::Error;
+
+/// What a server's connections are made with.
+pub(crate) type ServerTls = Arc<ServerConfig>;
+
+/// The names of HTTP/2 and HTTP/1.1 (RFC 7301 section 6), the better one first.
+const PROTOCOLS: [&[u8]; 2] = [H2, b"http/1.1"];
+
+/// HTTP/2.
+pub(crate) const H2: &[u8] = b"h2";
+
+/// Why TLS is not possible. No message quotes a key.
+#[derive(Debug, Error)]
+pub(crate) enum TlsError {
+    #[error("{} cannot be read as PEM: {}", .0.display(), .1)]
+    File(PathBuf, pem::Error),
+    #[error("the certificate and its key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// The certificate of this server.
+pub(crate) fn server(certificate: &Path, key: &Path) -> Result<ServerTls, TlsError> {
+    let chain = certificates(certificate)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File(key.to_owned(), error))?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(config))
+}
+
+/// Outgoing requests trust the certification authorities of the web, and these.
+pub(crate) fn client(further: Option<&Path>) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in further.map(certificates).transpose()?.unwrap_or_default() {
+        roots.add(certificate)?;
+    }
+    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |error| TlsError::File(path.to_owned(), error);
+    CertificateDer::pem_file_iter(path).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+}

@@ -1,0 +1,122 @@
+//! The servers that requests are forwarded to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hyper::header::{self, HeaderValue};
+use hyper::upgrade::OnUpgrade;
+use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+use crate::body::Body;
+use crate::client::{Client, Server};
+use crate::fields::{self, FieldError};
+use crate::jobs::Jobs;
+use vestibule_core::platform::ForwardError;
+use vestibule_core::upstream::Target;
+
+/// The servers by the names that the configuration has for them.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstreams {
+    origin: Option<Server>,
+    services: BTreeMap<String, Server>,
+    /// How long one may take until the head of its answer is there.
+    deadline: Duration,
+}
+
+/// A request on its way to a server.
+pub(crate) struct Sent {
+    pub(crate) request: Request<Body>,
+    /// The client's connection, if both ends are to go on without HTTP.
+    pub(crate) upgrade: Option<OnUpgrade>,
+}
+
+impl Upstreams {
+    /// Reads the options. The error says which one is wrong.
+    pub(crate) fn new(origin: Option<&str>, services: &[String], deadline: Duration) -> Result<Self, String> {
+        let server = |option: &str, url: &str| {
+            Server::parse(url)
+                .ok_or_else(|| format!("{option}: {url:?} is not an origin such as http://127.0.0.1:3000"))
+        };
+        let origin = origin.map(|url| server("--origin", url)).transpose()?;
+        let service = |service: &String| {
+            let (name, url) = service.split_once('=').ok_or_else(|| {
+                format!("--services: {service:?} is not NAME=URL, such as API=http://api:4000")
+            })?;
+            Ok((name.to_owned(), server("--services", url)?))
+        };
+        let services = services.iter().map(service).collect::<Result<_, String>>()?;
+        Ok(Self { origin, services, deadline })
+    }
+
+    /// The server of a target.
+    pub(crate) fn server(&self, target: &Target) -> Result<Server, ForwardError> {
+        let missing = |what: &str| ForwardError::NoService(what.to_owned());
+        match target {
+            Target::Origin => {
+                self.origin.clone().ok_or_else(|| missing("origin: start the server with --origin URL"))
+            }
+            Target::Service(name) => self.services.get(name).cloned().ok_or_else(|| {
+                missing(&format!("service {name}: start the server with --services {name}=URL"))
+            }),
+            Target::Url(url) => Server::parse(url.origin())
+                .ok_or_else(|| ForwardError::Unreachable("it is no origin".to_owned())),
+        }
+    }
+
+    /// Sends a request, and gives the response as the client gets it. `relocate` changes the `Location` of a redirect.
+    pub(crate) async fn forward(
+        &self,
+        client: &Client,
+        jobs: &Jobs,
+        sent: Sent,
+        relocate: impl Fn(&str) -> Option<String>,
+    ) -> Result<Response<Body>, ForwardError> {
+        let Sent { request, upgrade } = sent;
+        let mut response = client.send(request, self.deadline).await.map_err(ForwardError::Unreachable)?;
+        let unreachable = |error: FieldError| ForwardError::Unreachable(error.to_string());
+        let is_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let upstream = is_switched.then(|| hyper::upgrade::on(&mut response));
+        let (mut parts, body) = response.into_parts();
+        fields::remove_hop_by_hop(&mut parts.headers);
+        if let Some(location) =
+            parts.headers.get(header::LOCATION).map(fields::text).and_then(|at| relocate(&at))
+        {
+            let location = HeaderValue::from_bytes(location.as_bytes());
+            parts.headers.insert(header::LOCATION, location.map_err(|error| unreachable(error.into()))?);
+        }
+        match (upstream, upgrade) {
+            (None, _) => Ok(Response::from_parts(parts, Body::Upstream(body))),
+            (Some(upstream), Some(client)) => {
+                drop(jobs.spawn(connect(client, upstream)));
+                parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                Ok(Response::from_parts(parts, Body::empty()))
+            }
+            (Some(_), None) => {
+                let message = "it switched to a protocol that was not asked for";
+                Err(ForwardError::Unreachable(message.to_owned()))
+            }
+        }
+    }
+}
+
+/// Sets the `Host` that the server of a target gets: the request's own, unless the target is another origin.
+pub(crate) fn set_host(headers: &mut HeaderMap, target: &Target, authority: &str) -> Result<(), FieldError> {
+    match target {
+        Target::Origin | Target::Service(_) => {
+            headers.insert(header::HOST, HeaderValue::from_bytes(authority.as_bytes())?);
+        }
+        // The client writes the host of the address.
+        Target::Url(_) => drop(headers.remove(header::HOST)),
+    }
+    Ok(())
+}
+
+/// Passes bytes between two connections that have left HTTP, until one of them ends.
+async fn connect(client: OnUpgrade, upstream: OnUpgrade) {
+    let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
+    let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+    // How a connection ends is for its two ends to say.
+    tokio::io::copy_bidirectional(&mut client, &mut upstream).await.ok();
+}

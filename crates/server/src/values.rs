@@ -1,0 +1,126 @@
+//! The values that the configuration accepts here, and the texts of its messages.
+
+use std::time::Duration;
+
+use vestibule_core::config::{Lease, Revocation, Runtime};
+use vestibule_core::guard::headers::EdgeFields;
+use vestibule_core::lease::kind::LeaseKind;
+use vestibule_core::revocation::kind::RevocationStore;
+
+/// The configuration's file, as messages call it.
+pub(crate) const FILE: &str = "vestibule.toml";
+
+/// The variable that overrides it, as messages call it.
+pub(crate) const VARIABLE: &str = "AUTH";
+
+/// The secret with the address of Redis.
+pub(crate) const REDIS: &str = "AUTH_REDIS_URL";
+
+/// The field in which the server tells the core the client's address.
+pub(crate) const CLIENT: &str = "vestibule-edge-client";
+
+/// The field in which the server tells the core the request's identifier.
+pub(crate) const REQUEST: &str = "vestibule-edge-request";
+
+/// What the server itself says of a request. No client's field has such a name when the core sees it, and no upstream gets
+/// them.
+const EDGE: EdgeFields = EdgeFields {
+    prefix: Some("vestibule-edge-"),
+    headers: &[CLIENT, REQUEST],
+    client_address: Some(CLIENT),
+    request_id: Some(REQUEST),
+};
+
+const NO_REDIS: &str = "needs the address of a Redis server, which is missing";
+const SET_REDIS: &str = "set AUTH_REDIS_URL, for example \"redis://127.0.0.1:6379\"";
+const HAS_REDIS: &str = "is not used where AUTH_REDIS_URL is set";
+const WRITE_REDIS: &str = "write \"redis\", or remove AUTH_REDIS_URL";
+
+/// The values for one process, which keeps everything in its memory. What is only of Redis is never available: its kind is
+/// one that this runtime does not have.
+pub(crate) const IN_MEMORY: Runtime = Runtime {
+    leases: &[
+        Lease {
+            value: "memory",
+            kind: LeaseKind::Lock,
+            missing: "is always there",
+            add: "leave it out",
+            advice: "write lease = \"memory\" (docs/server.md)",
+        },
+        Lease {
+            value: "redis",
+            kind: LeaseKind::Store,
+            missing: NO_REDIS,
+            add: SET_REDIS,
+            advice: "write lease = \"redis\" (docs/server.md)",
+        },
+    ],
+    revocations: &[
+        Revocation {
+            value: "memory",
+            kind: RevocationStore::Lock,
+            interval: Duration::from_secs(1),
+            missing: "is always there",
+            add: "leave it out",
+            advice: "write store = \"memory\" (docs/server.md)",
+        },
+        Revocation {
+            value: "redis",
+            kind: RevocationStore::Store,
+            interval: Duration::from_secs(10),
+            missing: NO_REDIS,
+            add: SET_REDIS,
+            advice: "write store = \"redis\" (docs/server.md)",
+        },
+    ],
+    sinks: &[],
+    login_limits: "this never happens here",
+    services: &["service:"],
+    targets: "write \"origin\", \"service:NAME\" or \"https://app.example.com\"",
+    service_name: "write the NAME of `--services NAME=URL`",
+    configure: "write into vestibule.toml: `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]`",
+    write_table: "write vestibule.toml instead",
+    edge: EDGE,
+    decrypts_rsa: false,
+    set_secret: "set in the environment, or as a file:",
+    local_secrets: "the environment",
+};
+
+/// The values for processes that share a Redis server.
+pub(crate) const IN_REDIS: Runtime = Runtime {
+    leases: &[
+        Lease {
+            value: "redis",
+            kind: LeaseKind::Lock,
+            missing: NO_REDIS,
+            add: SET_REDIS,
+            advice: "write lease = \"redis\" (docs/server.md)",
+        },
+        Lease {
+            value: "memory",
+            kind: LeaseKind::Store,
+            missing: HAS_REDIS,
+            add: WRITE_REDIS,
+            advice: "write lease = \"redis\" (docs/server.md)",
+        },
+    ],
+    revocations: &[
+        Revocation {
+            value: "redis",
+            kind: RevocationStore::Lock,
+            interval: Duration::from_secs(10),
+            missing: NO_REDIS,
+            add: SET_REDIS,
+            advice: "write store = \"redis\" (docs/server.md)",
+        },
+        Revocation {
+            value: "memory",
+            kind: RevocationStore::Store,
+            interval: Duration::from_secs(1),
+            missing: HAS_REDIS,
+            add: WRITE_REDIS,
+            advice: "write store = \"redis\" (docs/server.md)",
+        },
+    ],
+    ..IN_MEMORY
+};

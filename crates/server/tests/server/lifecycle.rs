@@ -1,0 +1,120 @@
+//! Signals, and what a restart keeps.
+
+use std::io::{BufReader, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::browser::Browser;
+use crate::http::{self, Message};
+use crate::site::{self, Site};
+
+fn get(target: &str) -> Message {
+    Message::request("GET", target).with("host", "a")
+}
+
+#[test]
+fn a_process_that_ends_answers_what_has_begun_and_accepts_nothing_more() {
+    let app = http::serve(|request| {
+        thread::sleep(Duration::from_millis(500));
+        site::echo(request)
+    });
+    let site = Site::with_app(3600, app);
+    let mut server = site.start();
+    let address = server.address;
+    let begun: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = http::connect(address);
+            stream.write_all(b"GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            thread::spawn(move || Message::read(&mut BufReader::new(stream)))
+        })
+        .collect();
+    // A connection without a request does not keep the process.
+    let mut idle = http::connect(address);
+    thread::sleep(Duration::from_millis(200));
+    server.signal("TERM");
+    server.wait_for("ending");
+    for request in begun {
+        assert_eq!(request.join().unwrap().expect("an answer").status(), 200);
+    }
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).ok();
+    assert!(server.ended().success());
+    assert!(http::try_send(address, &get("/public/x")).is_none());
+}
+
+#[test]
+fn a_reload_under_load_drops_no_request_and_a_wrong_configuration_changes_nothing() {
+    let site = Site::new(3600);
+    let mut server = site.start();
+    let address = server.address;
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(http::send(address, &get("/public/x")).status(), 200);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for n in 0..5 {
+        site.configure(&format!("default_access = \"{}\"", ["public", "signed-in"][n % 2]), "");
+        server.signal("HUP");
+        server.wait_for("reloaded: new requests");
+    }
+    site.configure("bse_path = \"/x\"", "");
+    server.signal("HUP");
+    server.wait_for("not reloaded");
+    stop.store(true, Ordering::Relaxed);
+    for client in load {
+        client.join().unwrap();
+    }
+    assert!(answered.load(Ordering::Relaxed) > 0);
+    // What it was before the wrong one: public.
+    for _ in 0..4 {
+        assert_eq!(http::send(address, &get("/page")).status(), 200);
+    }
+}
+
+#[test]
+fn a_reload_reads_secrets_again() {
+    let site = Site::new(3600);
+    let mut server = site.start();
+    assert_eq!(http::send(server.address, &get("/auth/verify")).status(), 401);
+    std::fs::write(site.file("secrets").join("AUTH_VERIFY_SECRET"), "v".repeat(40)).unwrap();
+    site.configure("", "[verify]\nheaders = \"x-forwarded\"");
+    server.signal("HUP");
+    server.wait_for("reloaded: new requests");
+    assert_eq!(http::send(server.address, &get("/auth/verify")).status(), 403);
+}
+
+#[test]
+fn a_session_that_was_signed_out_stays_so_after_a_restart_with_a_file_of_revocations() {
+    let site = Site::new(3600);
+    let file = site.file("revocations").to_str().unwrap().to_owned();
+    let site = site.with(&["--revocations", &file]);
+    let server = site.start();
+    let mut browser = Browser::signed_in(server.address, &site.provider);
+    let (mut copy, mut other) = (browser.clone(), Browser::signed_in(server.address, &site.provider));
+    browser.sign_out(server.address);
+    server.signal("KILL");
+    server.ended();
+    let server = site.start();
+    assert_eq!(copy.get(server.address, "/page").status(), 302);
+    assert_eq!(other.get(server.address, "/page").status(), 200);
+    let (status, said) = site.fails();
+    assert!(!status.success() && said.contains("used by another process"), "{said}");
+}
+
+#[test]
+fn check_says_whether_the_configuration_is_valid_and_starts_nothing() {
+    let site = Site::new(3600).with(&["--check"]);
+    let (status, said) = site.fails();
+    assert!(status.success() && said.contains("valid"), "{said}");
+    site.configure("login_url = 7", "");
+    assert!(!site.fails().0.success());
+}

@@ -1,0 +1,22 @@
+//! The real program on loopback, with a provider and an app beside it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "these are tests"
+)]
+#![allow(clippy::disallowed_methods, reason = "the provider of these tests has a clock")]
+#![allow(clippy::needless_pass_by_value, reason = "a handler of requests owns its request")]
+
+mod attacks;
+mod browser;
+mod documents;
+mod http;
+mod lifecycle;
+mod provider;
+mod redis;
+mod site;
+mod walk;
+mod websockets;

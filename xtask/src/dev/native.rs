@@ -1,0 +1,207 @@
+//! `cargo xtask dev --runtime native`: the server of your own on this machine. It needs neither Node.js nor wrangler.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Options, interruption};
+use crate::project::Project;
+use crate::stack::fetch;
+use crate::step::{run, step};
+use crate::time::Stopwatch;
+
+/// Where the configuration and the secrets are written as the server reads them.
+const FOLDER: &str = "target/dev-native";
+
+/// How long the server may take until it answers.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// The time between two looks at the files and the process.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Builds and starts the server, and runs until Ctrl-C. A change of the configuration or of the secrets is reloaded.
+pub(super) fn serve(project: &Project, options: &Options) -> Result<()> {
+    step("build vestibule-server", || {
+        run(project.cargo().args(["build", "--quiet", "--package", "vestibule-server"]))
+    })?;
+    let is_interrupted = interruption()?;
+    let files = Files::of(project, options)?;
+    let mut read = files.read()?;
+    files.write(&read)?;
+    let app = options.app.clone().unwrap_or_else(|| options.ports().app_url());
+    let mut server =
+        Server(files.command(project, options.port, &app).spawn().context("cannot start the server")?);
+    let url = format!("http://localhost:{}", options.port);
+    server.wait_until_it_answers(&url)?;
+    println!(
+        "\n  {url}, in front of {app}\n  Changes in {} and .dev.vars are reloaded. Ctrl-C stops it.\n",
+        files.config.display()
+    );
+    while !options.once && !is_interrupted.load(std::sync::atomic::Ordering::Relaxed) {
+        ensure!(server.0.try_wait()?.is_none(), "the server has ended: see above");
+        thread::sleep(POLL);
+        // A file that is being written may be wrong for a moment; the server says so, too.
+        if let Ok(now) = files.read()
+            && now != read
+        {
+            files.write(&now)?;
+            server.signal("HUP")?;
+            read = now;
+        }
+    }
+    server.signal("TERM")?;
+    server.0.wait()?;
+    Ok(())
+}
+
+/// The developer's files.
+struct Files {
+    config: PathBuf,
+    secrets: Vec<PathBuf>,
+    folder: PathBuf,
+}
+
+/// What is in them: the configuration as TOML, and the secrets.
+#[derive(PartialEq, Eq)]
+struct Contents {
+    config: String,
+    secrets: Vec<(String, String)>,
+}
+
+impl Files {
+    fn of(project: &Project, options: &Options) -> Result<Self> {
+        let config = options.config.as_ref().map(std::path::absolute).transpose()?;
+        let config = config.unwrap_or_else(|| project.path("wrangler.toml"));
+        let beside = config.with_file_name(".dev.vars");
+        // The values of a later file win.
+        let secrets = vec![project.path("demo/dev.vars"), project.path(".dev.vars"), beside];
+        Ok(Self { config, secrets, folder: project.path(FOLDER) })
+    }
+
+    fn read(&self) -> Result<Contents> {
+        let text = fs::read_to_string(&self.config)
+            .with_context(|| format!("cannot read {}", self.config.display()))?;
+        let mut secrets = std::collections::BTreeMap::new();
+        for file in self.secrets.iter().filter(|file| file.is_file()) {
+            secrets.extend(fs::read_to_string(file)?.lines().filter_map(secret));
+        }
+        Ok(Contents { config: configuration(&text)?, secrets: secrets.into_iter().collect() })
+    }
+
+    fn write(&self, contents: &Contents) -> Result<()> {
+        let secrets = self.folder.join("secrets");
+        if secrets.exists() {
+            fs::remove_dir_all(&secrets)?;
+        }
+        fs::create_dir_all(&secrets)?;
+        for (name, value) in &contents.secrets {
+            fs::write(secrets.join(name), value)?;
+        }
+        fs::write(self.folder.join("vestibule.toml"), &contents.config)?;
+        Ok(())
+    }
+
+    fn command(&self, project: &Project, port: u16, app: &str) -> Command {
+        let mut command = project.command(program(project));
+        command
+            .arg("--config")
+            .arg(self.folder.join("vestibule.toml"))
+            .arg("--secrets")
+            .arg(self.folder.join("secrets"))
+            .arg("--revocations")
+            .arg(self.folder.join("revocations"))
+            .args([
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+                "--origin",
+                app,
+                "--threads",
+                "1",
+                "--drain",
+                "2",
+            ]);
+        command
+    }
+}
+
+/// Where cargo puts the server.
+fn program(project: &Project) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.path("target"), PathBuf::from);
+    target.join("debug/vestibule-server")
+}
+
+/// The configuration as the server reads it: of `wrangler.toml` only what is below `[vars.AUTH]`.
+fn configuration(text: &str) -> Result<String> {
+    let file: toml::Table = text.parse().context("the configuration is not TOML")?;
+    let of_worker = file.get("vars").and_then(|vars| vars.get("AUTH"));
+    match of_worker {
+        Some(auth) => Ok(toml::to_string(auth)?),
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// The name and the value of a line of `.dev.vars`. `None` for an empty line and a comment.
+fn secret(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.trim().split_once('=')?;
+    let (name, value) = (name.trim(), value.trim());
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let unquoted = |quote| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
+    let value = unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value);
+    (is_name && !name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+}
+
+/// The running server. It ends when this is dropped.
+struct Server(Child);
+
+impl Server {
+    fn wait_until_it_answers(&mut self, url: &str) -> Result<()> {
+        let watch = Stopwatch::start();
+        while fetch(&format!("{url}/")).is_err() {
+            ensure!(self.0.try_wait()?.is_none(), "the server has ended: see above");
+            ensure!(watch.elapsed() < START_LIMIT, "the server does not answer at {url}");
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// The standard library sends no signals.
+    fn signal(&self, name: &str) -> Result<()> {
+        run(Command::new("kill").arg(format!("-{name}")).arg(self.0.id().to_string()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_wranglers_file_only_the_configuration_is_read() {
+        let own = "base_path = \"/auth\"\n";
+        assert_eq!(configuration(own).unwrap(), own);
+        let workers = "name = \"x\"\n[vars.AUTH]\nbase_path = \"/auth\"\n[vars.AUTH.claims]\nroles = \"a\"\n";
+        let read: toml::Table = configuration(workers).unwrap().parse().unwrap();
+        assert_eq!(read.keys().collect::<Vec<_>>(), ["base_path", "claims"]);
+        assert!(configuration("not toml").is_err());
+    }
+
+    #[test]
+    fn a_line_of_secrets_is_a_name_and_a_value_with_or_without_quotes() {
+        let read = |line: &str| secret(line).map(|(name, value)| format!("{name}:{value}"));
+        assert_eq!(read("AUTH_SECRET=\"a = b\"").as_deref(), Some("AUTH_SECRET:a = b"));
+        assert_eq!(read(" AUTH_ID = x ").as_deref(), Some("AUTH_ID:x"));
+        for line in ["", "# AUTH_SECRET=1", "nothing", "../x=1"] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}
