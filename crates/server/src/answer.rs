@@ -41,7 +41,7 @@ pub(crate) async fn answer(
             let native = Native::new(serving.thread(), Incoming { headers, upgrade: RefCell::new(upgrade) });
             let body = Body::Client(ClientBody::new(body, serving.options().body_timeout));
             let vestibule = serving.vestibule();
-            response(vestibule.handle(&native, head, body).await)
+            response(vestibule.handle(native, head, body).await)
         }
         Err((status, text)) => {
             let mut response = refusal(status, text);
@@ -74,7 +74,10 @@ fn head(
 fn response(outcome: Outcome<Response<Body>>) -> Response<Body> {
     match outcome {
         Outcome::Response(response) => own(&response),
-        Outcome::Forwarded { mut response, cookies, no_store, .. } => {
+        Outcome::Forwarded { mut response, cookies, no_store, server_timing } => {
+            if let Some(times) = server_timing.and_then(|times| HeaderValue::from_str(&times).ok()) {
+                response.headers_mut().append("server-timing", times);
+            }
             for cookie in &cookies {
                 match HeaderValue::from_str(&cookie.to_string()) {
                     Ok(value) => drop(response.headers_mut().append(header::SET_COOKIE, value)),

@@ -74,6 +74,7 @@ pub(crate) const IN_MEMORY: Runtime = Runtime {
         },
     ],
     sinks: &[],
+    metrics: &[],
     login_limits: "this never happens here",
     services: &["service:"],
     targets: "write \"origin\", \"service:NAME\" or \"https://app.example.com\"",
@@ -82,6 +83,7 @@ pub(crate) const IN_MEMORY: Runtime = Runtime {
     write_table: "write vestibule.toml instead",
     edge: EDGE,
     decrypts_rsa: false,
+    signs_rsa: true,
     set_secret: "set in the environment, or as a file:",
     local_secrets: "the environment",
 };

@@ -190,7 +190,11 @@ fn what_the_provider_refuses_is_that_upstream_s_503_and_never_the_session_s_end(
         let answer = api(&world, &mut browser);
         assert_unavailable(&world, &mut browser, &answer, retry, &case);
         let logged = world.logged(LogEvent::TokenExchangeFailed);
-        assert_eq!(logged.iter().map(vestibule_core::log::Line::error_source).collect::<Vec<_>>(), [source], "{case}");
+        assert_eq!(
+            logged.iter().map(vestibule_core::log::Line::error_source).collect::<Vec<_>>(),
+            [source],
+            "{case}"
+        );
         assert!(!world.log_text().contains("access-bob"), "{case}");
         assert_eq!(world.fetches(TOKEN_ENDPOINT), 2, "{case}: the sign-in, and the exchange");
 
