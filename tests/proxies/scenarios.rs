@@ -247,11 +247,11 @@ pub fn updated_session(proxy: Proxy) {
         if proxy != Proxy::Traefik {
             assert_eq!(answer.all("cache-control"), ["private, no-store"], "{answer:?}");
         }
-        let sent = cookies(&browser);
+        let before = cookies(&browser);
         for cookie in &set {
             browser.set_cookie(APP, cookie);
         }
-        assert_ne!(cookies(&browser), sent, "the session is a new one");
+        assert_ne!(cookies(&browser), before, "the session is a new one");
         let answer = site.ask("GET", "/dashboard", &[("cookie", &cookies(&browser))], "");
         assert!(answer.body.contains("x-user-email: alice@example.com"), "{answer:?}");
     }
