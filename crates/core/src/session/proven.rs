@@ -41,7 +41,7 @@ impl<'a> ProvenClaims<'a> {
     /// The value at a path. `account` is `PROVIDER:SUB`: a provider's identifiers are unique for that provider only, and
     /// its id has no colon.
     ///
-    /// Of a client without a user nothing is seen that describes a user: whoever reads it would take the client for the user
+    /// Of a client without a user nothing is seen that describes a user: anyone who reads it would take the client for the user
     /// with that identifier.
     pub fn lookup(&self, path: &DataPath) -> Option<&Value> {
         match path.root() {

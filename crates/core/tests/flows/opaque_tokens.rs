@@ -52,7 +52,7 @@ fn bring(world: &TestEnv, path: &str, token: &str) -> Answer {
     world.send("GET", &format!("{APP}{path}"), &[("authorization", &authorization)], b"")
 }
 
-fn asked(world: &TestEnv) -> usize {
+fn introspections(world: &TestEnv) -> usize {
     world.fetches(INTROSPECT)
 }
 
@@ -68,17 +68,17 @@ fn an_opaque_token_passes_the_rules_and_is_asked_about_once_in_a_while() {
         assert_eq!(seen.get("x-user-email"), Some("alice@example.com"));
         assert_eq!(seen.get("x-user-roles"), Some("admin,user"));
     }
-    assert_eq!(asked(&world), 1);
+    assert_eq!(introspections(&world), 1);
     let request = world.provider.introspection.requests().pop().unwrap();
     assert!(request.headers.get("authorization").unwrap().starts_with("Basic "));
     assert_eq!(request.headers.get("accept"), Some("application/json"));
     assert_eq!(request.body, format!("token={TOKEN}&token_type_hint=access_token").into_bytes());
     // What it said counts for a minute; then a token that was revoked meanwhile is refused.
     world.pass(SECOND * 59);
-    assert_eq!((bring(&world, "/dashboard", TOKEN).status, asked(&world)), (200, 1));
+    assert_eq!((bring(&world, "/dashboard", TOKEN).status, introspections(&world)), (200, 1));
     world.provider.introspection.forgets(TOKEN);
     world.pass(SECOND);
-    assert_eq!((bring(&world, "/dashboard", TOKEN).status, asked(&world)), (401, 2));
+    assert_eq!((bring(&world, "/dashboard", TOKEN).status, introspections(&world)), (401, 2));
     assert!(!world.log_text().contains(TOKEN), "{}", world.log_text());
 }
 
@@ -92,14 +92,14 @@ fn an_answer_never_counts_past_the_end_of_the_token_and_not_at_all_where_that_is
     assert_eq!(bring(&world, "/dashboard", TOKEN).status, 200);
     world.pass(SECOND * 5);
     world.provider.introspection.forgets(TOKEN);
-    assert_eq!((bring(&world, "/dashboard", TOKEN).status, asked(&world)), (401, 2));
+    assert_eq!((bring(&world, "/dashboard", TOKEN).status, introspections(&world)), (401, 2));
 
     let world = TestEnv::with(asking(&json!({ "introspection_cache": "0s" })));
     world.provider.introspection.knows(TOKEN, &claims(&world));
     for _ in 0..3 {
         assert_eq!(bring(&world, "/dashboard", TOKEN).status, 200);
     }
-    assert_eq!(asked(&world), 3);
+    assert_eq!(introspections(&world), 3);
 }
 
 #[test]
@@ -111,11 +111,11 @@ fn a_token_that_is_not_active_is_refused_and_not_asked_about_for_ten_seconds() {
         let challenge = answer.headers.get("www-authenticate").unwrap();
         assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
     }
-    assert_eq!(asked(&world), 1);
+    assert_eq!(introspections(&world), 1);
     world.provider.introspection.knows(TOKEN, &claims(&world));
     assert_eq!(bring(&world, "/dashboard", TOKEN).status, 401);
     world.pass(SECOND * 10);
-    assert_eq!((bring(&world, "/dashboard", TOKEN).status, asked(&world)), (200, 2));
+    assert_eq!((bring(&world, "/dashboard", TOKEN).status, introspections(&world)), (200, 2));
     // A public page is for everyone, whatever the token is.
     assert_eq!(bring(&world, "/about", "another").status, 200);
 }
@@ -133,7 +133,7 @@ fn many_requests_with_one_token_ask_once() {
         sent
     }));
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
-    assert_eq!(asked(&world), 1);
+    assert_eq!(introspections(&world), 1);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_provider_that_is_down_or_hangs_gives_503_and_is_left_alone_for_a_while() {
         assert_eq!(bring(&world, "/dashboard", &format!("token-{n}")).status, 503);
         assert_eq!(bring(&world, "/dashboard", known).status, 200, "what is known still counts");
     }
-    assert_eq!(asked(&world), 2);
+    assert_eq!(introspections(&world), 2);
     assert!(world.logged(LogEvent::BearerTokenRejected).len() >= 20);
     world.provider.comes_back();
     world.pass(SECOND * 5);
@@ -271,10 +271,10 @@ fn a_token_that_cannot_be_one_costs_the_provider_nothing() {
     for token in ["", "a b", "a\"b", "a,b", "é", &long, &longest, &foreign, &of_this] {
         assert_eq!(bring(&world, "/dashboard", token).status, 401, "{token:.40}");
     }
-    assert_eq!(asked(&world), 0);
+    assert_eq!(introspections(&world), 0);
     // 16 KiB are not too long.
     bring(&world, "/dashboard", &"x".repeat(16 * 1024));
-    assert_eq!(asked(&world), 1);
+    assert_eq!(introspections(&world), 1);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_jwt_is_verified_by_its_signature_as_before() {
     let token =
         world.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" }), &claims(&world));
     assert_eq!(bring(&world, "/dashboard", &token).status, 200);
-    assert_eq!(asked(&world), 0);
+    assert_eq!(introspections(&world), 0);
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn work_bombs_an_address_that_sends_many_unknown_tokens_is_stopped() {
     };
     let statuses: Vec<u16> = (0..150).map(|n| bring(&format!("t-{n}"), "192.0.2.1")).collect();
     assert_eq!((statuses[0], statuses[100], statuses[101], statuses[149]), (401, 401, 503, 503));
-    assert_eq!(asked(&world), 101);
+    assert_eq!(introspections(&world), 101);
     // Another address is not, and neither is what is known already.
     world.provider.introspection.knows(TOKEN, &claims(&world));
     assert_eq!((bring(TOKEN, "198.51.100.7"), bring(TOKEN, "192.0.2.1")), (200, 200));

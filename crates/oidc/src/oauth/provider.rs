@@ -4,6 +4,7 @@
 mod authorization;
 mod bearer;
 mod client;
+mod exchange;
 
 use serde_json::{Map, Value};
 
@@ -19,7 +20,7 @@ pub use crate::oauth::provider::bearer::{AcceptBearer, IntrospectionConfig};
 pub use crate::oauth::provider::client::{
     AssertionAudience, ClientAuthMethod, ClientConfig, ClientKey, KeyId,
 };
-use crate::oauth::token_exchange::ExchangeDialect;
+pub use crate::oauth::provider::exchange::ExchangeDialect;
 use crate::outbound::ApiRequest;
 use crate::secret::Secret;
 

@@ -14,6 +14,7 @@ use crate::http::url::Url;
 use crate::jose::jws;
 use crate::oauth::client::Client;
 use crate::oauth::exchange::{self, ErrorResponse};
+use crate::oauth::provider::ExchangeDialect;
 use crate::oauth::token::{self, ParseOptions, TokenError, TokenResponse};
 use crate::secret::Secret;
 use crate::time::Timestamp;
@@ -52,16 +53,6 @@ impl fmt::Display for ExchangeTarget {
             written.map(|(name, texts)| format!("{name} {}", texts.join(" "))).collect();
         f.write_str(&written.join(", "))
     }
-}
-
-/// In which words a provider is asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ExchangeDialect {
-    /// Those of RFC 8693.
-    #[default]
-    TokenExchange,
-    /// Those of Microsoft's on-behalf-of flow: the grant of RFC 7523 with `requested_token_use`, and only scopes.
-    OnBehalfOf,
 }
 
 /// A token that is exchanged.

@@ -7,8 +7,9 @@ use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
 use crate::config::{Provider, ProviderKind};
 use crate::upstream::bearer_token::BearerToken;
+use vestibule_oidc::oauth::provider::ExchangeDialect;
 use vestibule_oidc::oauth::provider::OAuthProvider;
-use vestibule_oidc::oauth::token_exchange::{ExchangeDialect, ExchangeTarget};
+use vestibule_oidc::oauth::token_exchange::ExchangeTarget;
 
 /// The longest name of a service, in bytes.
 const MAX_NAME: usize = 1024;

@@ -7,8 +7,8 @@ use super::super::Kind::{
 use super::super::{Group, Keys, keys};
 use vestibule_oidc::jose::encrypted::KeyManagement;
 use vestibule_oidc::jose::jwe::ContentEncryption;
+use vestibule_oidc::oauth::provider::ExchangeDialect;
 use vestibule_oidc::oauth::provider::{ClientAuthMethod, DerivedImage, FetchUserinfo, ResponseMode};
-use vestibule_oidc::oauth::token_exchange::ExchangeDialect;
 
 /// How a client authenticates at the token endpoint.
 pub(in crate::config) const CLIENT_AUTH_METHODS: [(&str, ClientAuthMethod); 5] = [
