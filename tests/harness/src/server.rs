@@ -1,7 +1,7 @@
 //! The HTTP/1.1 server that answers everything that the Worker can reach. It uses one thread per connection.
 
 use std::{
-    io::{self, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -149,7 +149,8 @@ fn answer(net: &Net, route: Route, request: &Request) -> Answer {
     }
 }
 
-/// Forwards a request to a real server, and its response back byte for byte. Forwards in both directions for an upgrade.
+/// Forwards a request to a real server, and its response back byte for byte, except that the connection ends after it.
+/// Forwards in both directions for an upgrade.
 fn forward(
     address: SocketAddr,
     request: &Request,
@@ -184,8 +185,37 @@ fn forward(
             outward.shutdown(Shutdown::Both).ok();
         });
     }
-    io::copy(&mut upstream, &mut to).ok();
+    let mut answer = BufReader::new(upstream);
+    if !upgrade {
+        copy_head(&mut answer, &mut to)?;
+    }
+    io::copy(&mut answer, &mut to).ok();
     to.shutdown(Shutdown::Both)
+}
+
+/// Copies the head of a response, which says that the connection ends: some servers say that it stays, whatever was asked.
+fn copy_head(from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
+    let (mut line, mut is_interim) = (Vec::new(), false);
+    loop {
+        line.clear();
+        if from.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let text = line.to_ascii_lowercase();
+        if text.starts_with(b"http/1.1 ") {
+            is_interim = text.starts_with(b"http/1.1 1");
+        }
+        let is_end = text == b"\r\n";
+        if is_end && !is_interim {
+            to.write_all(b"connection: close\r\n")?;
+        }
+        if !text.starts_with(b"connection:") && !text.starts_with(b"keep-alive:") {
+            to.write_all(&line)?;
+        }
+        if is_end && !is_interim {
+            return Ok(());
+        }
+    }
 }
 
 /// The request without its body, which has not been read yet.
