@@ -14,7 +14,7 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::http::response::Response;
 use vestibule_core::log::{Line, LogEvent, Record, RequestDetails};
-use vestibule_core::outcome::Outcome;
+use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
 
 thread_local! {
     /// The buffer that JavaScript writes request heads into, in bytes. Few requests have a larger head; it grows for them.
@@ -112,9 +112,8 @@ fn not_stored(response: &web_sys::Response, cookies: &[SetCookie]) -> Result<web
     for cookie in cookies {
         changed.headers().append("set-cookie", &cookie.to_string())?;
     }
-    changed.headers().set("cache-control", "private, no-store")?;
-    // A cache that finds one of these fields ignores `Cache-Control` (RFC 9213 section 2.2).
-    for targeted in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"] {
+    changed.headers().set("cache-control", NOT_STORED)?;
+    for targeted in TARGETED_CACHES {
         changed.headers().delete(targeted)?;
     }
     Ok(changed)

@@ -3,6 +3,13 @@
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
 
+/// The value of `Cache-Control` in an upstream's response that no cache may keep.
+pub const NOT_STORED: &str = "private, no-store";
+
+/// The fields to remove from such a response: a cache that finds one of them ignores `Cache-Control` (RFC 9213 section 2.2).
+pub const TARGETED_CACHES: [&str; 3] =
+    ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
+
 /// The response to a request.
 #[derive(Debug)]
 pub enum Outcome<U> {
@@ -12,8 +19,8 @@ pub enum Outcome<U> {
     Forwarded {
         /// The response, as the platform received it.
         response: U,
-        /// Cookies to add to the response. If there are any, the platform also sets
-        /// `Cache-Control: private, no-store`, so that another user does not get them from a cache.
+        /// Cookies to add to the response. If there are any, the platform also sets `Cache-Control` to
+        /// [`NOT_STORED`] and removes [`TARGETED_CACHES`], so that another user does not get them from a cache.
         cookies: Vec<SetCookie>,
         /// Whether the platform sets `Cache-Control: private, no-store` although there are no cookies, so that not even the
         /// browser keeps the response.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
 
 use crate::body::{Body, ClientBody};
@@ -13,16 +13,7 @@ use crate::platform::{Incoming, Native};
 use crate::request::{self, Arrival};
 use crate::serving::Serving;
 use vestibule_core::http::response::Response as CoreResponse;
-use vestibule_core::outcome::Outcome;
-
-/// Fields by which a cache decides although `Cache-Control` says something else (RFC 9213 section 2.2).
-const TARGETED: [HeaderName; 3] = [
-    HeaderName::from_static("cdn-cache-control"),
-    HeaderName::from_static("cloudflare-cdn-cache-control"),
-    HeaderName::from_static("surrogate-control"),
-];
-
-const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
 
 /// Answers a request. `is_ambiguous` says whether the connection had a request whose length can be read in two ways.
 pub(crate) async fn answer(
@@ -86,8 +77,8 @@ fn response(outcome: Outcome<Response<Body>>) -> Response<Body> {
                 }
             }
             if no_store || !cookies.is_empty() {
-                response.headers_mut().insert(header::CACHE_CONTROL, NOT_STORED);
-                for name in &TARGETED {
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(NOT_STORED));
+                for name in TARGETED_CACHES {
                     response.headers_mut().remove(name);
                 }
             }

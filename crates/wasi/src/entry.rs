@@ -8,7 +8,7 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request};
 use vestibule_core::http::response::Response;
 use vestibule_core::log::{LogEvent, Record, RequestDetails};
-use vestibule_core::outcome::Outcome;
+use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
 
 use crate::body::{Body, pipe};
 use crate::client::Received;
@@ -62,9 +62,8 @@ fn not_stored(headers: &mut Headers, cookies: &[SetCookie]) {
     for cookie in cookies {
         headers.append("set-cookie", cookie.to_string());
     }
-    headers.set("cache-control", "private, no-store");
-    // A cache that finds one of these fields ignores `Cache-Control` (RFC 9213 section 2.2).
-    for targeted in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"] {
+    headers.set("cache-control", NOT_STORED);
+    for targeted in TARGETED_CACHES {
         headers.remove(targeted);
     }
 }

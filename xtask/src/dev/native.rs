@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Options, interruption};
 use crate::project::Project;
-use crate::stack::fetch;
+use crate::stack::{fetch, secret};
 use crate::step::{run, step};
 use crate::time::Stopwatch;
 
@@ -144,16 +144,6 @@ fn configuration(text: &str) -> Result<String> {
     }
 }
 
-/// The name and the value of a line of `.dev.vars`. `None` for an empty line and a comment.
-fn secret(line: &str) -> Option<(String, String)> {
-    let (name, value) = line.trim().split_once('=')?;
-    let (name, value) = (name.trim(), value.trim());
-    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let unquoted = |quote| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
-    let value = unquoted('"').or_else(|| unquoted('\'')).unwrap_or(value);
-    (is_name && !name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
-}
-
 /// The running server. It ends when this is dropped.
 struct Server(Child);
 
@@ -193,15 +183,5 @@ mod tests {
         let read: toml::Table = configuration(workers).unwrap().parse().unwrap();
         assert_eq!(read.keys().collect::<Vec<_>>(), ["base_path", "claims"]);
         assert!(configuration("not toml").is_err());
-    }
-
-    #[test]
-    fn a_line_of_secrets_is_a_name_and_a_value_with_or_without_quotes() {
-        let read = |line: &str| secret(line).map(|(name, value)| format!("{name}:{value}"));
-        assert_eq!(read("AUTH_SECRET=\"a = b\"").as_deref(), Some("AUTH_SECRET:a = b"));
-        assert_eq!(read(" AUTH_ID = x ").as_deref(), Some("AUTH_ID:x"));
-        for line in ["", "# AUTH_SECRET=1", "nothing", "../x=1"] {
-            assert_eq!(read(line), None, "{line}");
-        }
     }
 }

@@ -5,6 +5,7 @@ mod demo;
 mod example;
 mod http;
 mod ports;
+mod secrets;
 mod settings;
 mod setup;
 mod wasi;
@@ -28,6 +29,7 @@ pub(crate) use example::{Example, Purpose};
 use http::answers;
 pub(crate) use http::fetch;
 pub(crate) use ports::Ports;
+pub(crate) use secrets::secret;
 use setup::Contents;
 pub(crate) use setup::{Component, Local, Runtime, Setup, origin};
 

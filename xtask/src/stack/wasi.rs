@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{Component, Ports, supervised};
+use super::{Component, Ports, secret, supervised};
 use crate::project::Project;
 
 /// The command that serves the component. It gets the configuration and the demo's secrets in its environment, of which it sees only
@@ -27,9 +27,8 @@ pub(super) fn command(
     let auth = config.pointer("/vars/AUTH").context("the configuration has no [vars.AUTH]")?;
     command.env("AUTH", auth.to_string()).args(["--env", "AUTH"]);
     let secrets = fs::read_to_string(project.path("demo/dev.vars")).context("cannot read demo/dev.vars")?;
-    let secrets = secrets.lines().filter(|line| !line.starts_with('#'));
-    for (name, value) in secrets.filter_map(|line| line.split_once('=')) {
-        command.args(["--env", name]).env(name, value.trim_matches('"'));
+    for (name, value) in secrets.lines().filter_map(secret) {
+        command.args(["--env", &name]).env(&name, value);
     }
     command.arg(&component.file);
     Ok(command)

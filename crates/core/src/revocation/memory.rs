@@ -121,8 +121,13 @@ impl Memory {
 
     /// Whether this process knows that `session` was revoked.
     pub(crate) fn is_revoked(&self, session: &Session) -> bool {
+        self.is_ended_by(&Subject::all_of(session), session)
+    }
+
+    /// Whether this process knows that one of these subjects was revoked, and that ends `session`.
+    pub(crate) fn is_ended_by(&self, subjects: &[Subject], session: &Session) -> bool {
         let state = self.0.borrow();
-        Subject::all_of(session).iter().any(|subject| {
+        subjects.iter().any(|subject| {
             let known = state.subjects.get(subject).and_then(|known| known.revoked_at);
             known.is_some_and(|at| subject.ends(session, at))
         })

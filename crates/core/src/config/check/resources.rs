@@ -1,5 +1,6 @@
 //! `[[vars.AUTH.resources]]`: parts of the site whose clients send access tokens for exactly that part.
 
+use crate::config::check::names::is_scope;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
 use crate::config::table::{Table, Text};
@@ -226,11 +227,6 @@ fn scopes(table: &Table<'_>) -> Option<Vec<String>> {
         }
     }
     table.has("scopes").then(|| table.strings("scopes"))
-}
-
-/// Whether a text is one scope (RFC 6749 section 3.3).
-fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'))
 }
 
 /// The scopes that rules for paths of the resource ask for, in the order of the rules.

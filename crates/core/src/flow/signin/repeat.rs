@@ -24,11 +24,7 @@ const RESOLUTION: Duration = Duration::from_secs(1);
 impl<P: Platform> RequestContext<'_, P> {
     /// Whether a logout of the provider that is known already ends the session. [`Self::sign_in_time`] has read it.
     pub(super) fn is_ended_by_provider(&self, session: &Session) -> bool {
-        let ends = |subject: &Subject| {
-            let revoked_at = self.vestibule.revocations.revoked_at(subject);
-            revoked_at.is_some_and(|at| subject.ends(session, at))
-        };
-        Subject::of_provider(session).iter().any(ends)
+        self.vestibule.revocations.is_ended_by(&Subject::of_provider(session), session)
     }
 
     /// Sends the browser to the provider once more, a second after `ended`, which gave a session that is over already. If
