@@ -16,6 +16,7 @@ mod fields;
 mod framing;
 mod jobs;
 mod log;
+mod metrics;
 mod network;
 mod options;
 mod platform;

@@ -24,6 +24,7 @@ use crate::client::Client;
 use crate::framing::Watched;
 use crate::jobs::Jobs;
 use crate::log;
+use crate::metrics::{Counted, MaybeMetrics};
 use crate::options::Options;
 use crate::platform::Thread;
 use crate::request::Arrival;
@@ -66,6 +67,21 @@ pub(crate) struct Shared {
     pub(crate) upstreams: Upstreams,
     pub(crate) client_tls: Arc<rustls::ClientConfig>,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) metrics: MaybeMetrics,
+}
+
+/// What is held as long as a connection is open, also after it has left HTTP.
+pub(crate) struct Open {
+    _permit: Option<OwnedSemaphorePermit>,
+    _counted: Option<Counted>,
+}
+
+/// What the requests of a connection have in common.
+pub(crate) struct Connection {
+    pub(crate) arrival: Arrival,
+    pub(crate) open: Rc<Open>,
+    /// Whether it had a request whose length can be read in two ways.
+    pub(crate) is_ambiguous: Arc<AtomicBool>,
 }
 
 /// Serves until the process is to end, and then until its requests are answered, or the time for that is over.
@@ -76,17 +92,20 @@ pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> 
 
 async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, connections } = shared;
+    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, connections, metrics } = shared;
     let jobs = Jobs::default();
     let client = Client::new(client_tls);
-    let thread = Thread { client, store: sharing.into_store(), upstreams, jobs: jobs.clone() };
+    let store = sharing.into_store(metrics.clone());
+    let thread = Thread { client, store, upstreams, jobs: jobs.clone(), metrics: metrics.clone() };
     let thread = Rc::new(thread);
     let first = Arc::clone(&settings.borrow_and_update());
     let serving = Serving::new(options, thread, &first);
     let serving = Rc::new(serving.map_err(|error| std::io::Error::other(error.to_string()))?);
     drop(tokio::task::spawn_local(serving::reload(Rc::clone(&serving), settings)));
     let spawn = |stream, peer, permit| {
-        drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), permit)));
+        let counted = metrics.as_ref().map(|metrics| metrics.connection());
+        let open = Open { _permit: permit, _counted: counted };
+        drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), open)));
     };
     let mut is_ending = pin!(async {
         let mut ends = ends.clone();
@@ -132,8 +151,9 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     ends: watch::Receiver<bool>,
-    permit: Option<OwnedSemaphorePermit>,
+    open: Open,
 ) {
+    let open = Rc::new(open);
     stream.set_nodelay(true).ok();
     let deadline = serving.options().header_timeout;
     let tls = serving.tls();
@@ -144,14 +164,13 @@ async fn connection(
                 return;
             };
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-            serve_on(serving, stream, Arrival { secure: true, peer }, is_http2, ends).await;
+            serve_on(serving, stream, Arrival { secure: true, peer }, open, is_http2, ends).await;
         }
         None => {
             let Some(is_http2) = begun(begins_http2(&stream), deadline, &ends).await else { return };
-            serve_on(serving, stream, Arrival { secure: false, peer }, is_http2, ends).await;
+            serve_on(serving, stream, Arrival { secure: false, peer }, open, is_http2, ends).await;
         }
     }
-    drop(permit);
 }
 
 /// The beginning of a connection, if it comes in time. A process that ends waits a moment for it: the client may not know yet.
@@ -194,15 +213,16 @@ async fn serve_on(
     serving: Rc<Serving>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     arrival: Arrival,
+    open: Rc<Open>,
     is_http2: bool,
     mut ends: watch::Receiver<bool>,
 ) {
     let is_ambiguous = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&is_ambiguous);
+    let connection = Rc::new(Connection { arrival, open, is_ambiguous: Arc::clone(&is_ambiguous) });
     let deadline = serving.options().header_timeout;
     let service = service_fn(move |request| {
-        let (serving, flag) = (Rc::clone(&serving), Arc::clone(&flag));
-        async move { answer(&serving, request, arrival, &flag).await }
+        let (serving, connection) = (Rc::clone(&serving), Rc::clone(&connection));
+        async move { answer(&serving, request, &connection).await }
     });
     // An error ends the connection, and its client knows why.
     if is_http2 {

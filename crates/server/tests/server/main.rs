@@ -12,9 +12,11 @@
 
 mod attacks;
 mod browser;
+mod certificates;
 mod documents;
 mod http;
 mod lifecycle;
+mod metrics;
 mod provider;
 mod redis;
 mod site;

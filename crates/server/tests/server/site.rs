@@ -159,6 +159,12 @@ impl Server {
         }
     }
 
+    /// The line with this text among those that were waited for.
+    pub(crate) fn said(&self, text: &str) -> String {
+        let line = self.seen.iter().find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("it did not say {text:?}: {:#?}", self.seen)).clone()
+    }
+
     /// Waits for a line with this text, unless it was there before.
     pub(crate) fn says(&mut self, text: &str) {
         if !self.seen.iter().any(|line| line.contains(text)) {
