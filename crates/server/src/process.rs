@@ -64,7 +64,8 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     let connections = Arc::new(Semaphore::new(options.connections.get()));
     let options = Arc::new(options);
     let client_tls = Arc::new(client_tls);
-    let shared = Shared { options, settings: changes, ends, sharing, upstreams, client_tls, connections, metrics };
+    let shared =
+        Shared { options, settings: changes, ends, sharing, upstreams, client_tls, connections, metrics };
     let start = |(n, listener): (usize, TcpListener)| {
         let shared = shared.clone();
         thread::Builder::new().name(format!("serve-{n}")).spawn(move || serve(listener, shared))

@@ -33,7 +33,13 @@ impl Process {
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let began = Duration::from_millis(self.began.millis()).as_secs_f64();
-        gauge(&mut encoder, "process_start_time", "When the process began, since 1970", Some(&Unit::Seconds), began)?;
+        gauge(
+            &mut encoder,
+            "process_start_time",
+            "When the process began, since 1970",
+            Some(&Unit::Seconds),
+            began,
+        )?;
         if let Some(bytes) = resident_memory() {
             let help = "Memory of the process that is in RAM";
             gauge(&mut encoder, "process_resident_memory", help, Some(&Unit::Bytes), bytes)?;

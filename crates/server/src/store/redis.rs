@@ -41,8 +41,10 @@ const NO_ADDRESS: &str =
     "AUTH_REDIS_URL is not the address of a Redis server: write for example redis://127.0.0.1:6379";
 const NO_SENTINEL: &str = "AUTH_REDIS_URL: Redis Cluster and Sentinel are not supported: write the address of one server, or of a \
                            proxy or a name that leads to the primary (docs/server.md)";
-const INSECURE: &str = "AUTH_REDIS_URL: #insecure is not supported: name the certification authority of Redis with --ca FILE";
-const NO_AUTHORITIES: &str = "AUTH_REDIS_URL: the file of --ca has no certificates that can be used for rediss://";
+const INSECURE: &str =
+    "AUTH_REDIS_URL: #insecure is not supported: name the certification authority of Redis with --ca FILE";
+const NO_AUTHORITIES: &str =
+    "AUTH_REDIS_URL: the file of --ca has no certificates that can be used for rediss://";
 
 /// A record, and the time in microseconds.
 const READ: &str = "local t = redis.call('TIME') return {redis.call('GET', KEYS[1]), t[1], t[2]}";
@@ -124,7 +126,9 @@ impl Redis {
             return Err(NO_SENTINEL.to_owned());
         }
         if matches!(text("role").as_str(), "replica" | "slave") {
-            log::say("Redis at AUTH_REDIS_URL is a replica now: no one can sign out or refresh until it is the primary");
+            log::say(
+                "Redis at AUTH_REDIS_URL is a replica now: no one can sign out or refresh until it is the primary",
+            );
         }
         Ok(())
     }

@@ -44,10 +44,7 @@ impl Authority {
 impl Certificate {
     /// Writes both, and gives their paths.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> [String; 2] {
-        [
-            write(folder, &format!("{name}.crt"), &self.chain),
-            write(folder, &format!("{name}.key"), &self.key),
-        ]
+        [write(folder, &format!("{name}.crt"), &self.chain), write(folder, &format!("{name}.key"), &self.key)]
     }
 }
 

@@ -59,7 +59,9 @@ fn the_threads_count_together_and_every_scrape_is_openmetrics_while_they_do() {
     let clients: Vec<_> = (0..4)
         .map(|_| {
             let site = server.address;
-            thread::spawn(move || (0..16).for_each(|_| assert_eq!(http::send(site, &get("/public/x")).status(), 200)))
+            thread::spawn(move || {
+                (0..16).for_each(|_| assert_eq!(http::send(site, &get("/public/x")).status(), 200))
+            })
         })
         .collect();
     let mut before = Samples::new();
@@ -289,7 +291,8 @@ impl Family {
         let bound = labels.remove("le");
         match (suffix, bound) {
             ("_bucket", Some(bound)) => {
-                let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().map_err(|_| "no bound")? };
+                let bound =
+                    if bound == "+Inf" { f64::INFINITY } else { bound.parse().map_err(|_| "no bound")? };
                 let last = self.buckets.insert(labels, (bound, value));
                 if last.is_some_and(|(last_bound, last)| last_bound >= bound || last > value) {
                     return Err("a bucket out of order".to_owned());

@@ -24,6 +24,7 @@ pub(crate) struct Site {
     pub(crate) app: SocketAddr,
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
+    pub(crate) threads: usize,
 }
 
 impl Site {
@@ -39,6 +40,7 @@ impl Site {
             app,
             arguments: Vec::new(),
             variables: Vec::new(),
+            threads: 2,
         };
         site.configure("", "");
         fs::create_dir(site.folder.path().join("secrets")).unwrap();
@@ -101,7 +103,7 @@ headers = {{ "X-User-Email" = "email" }}
             .args(["--config", self.file("vestibule.toml").to_str().unwrap()])
             .args(["--secrets", self.file("secrets").to_str().unwrap()])
             .args(["--listen", "127.0.0.1:0", "--origin", &format!("http://{}", self.app)])
-            .args(["--threads", "2"])
+            .args(["--threads", &self.threads.to_string()])
             .args(&self.arguments)
             .env("AUTH_SECRET", SECRET)
             .envs(self.variables.iter().cloned())
