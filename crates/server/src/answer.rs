@@ -25,6 +25,7 @@ pub(crate) async fn answer(
     connection: &Connection,
 ) -> Result<Response<AnswerBody>, Infallible> {
     let thread = serving.thread();
+    let stream = connection.stream();
     let counted = thread.metrics.as_ref().map(|metrics| (metrics.request(), Instant::now()));
     let upgrade = request.extensions_mut().remove();
     let (mut parts, body) = request.into_parts();
@@ -57,7 +58,7 @@ pub(crate) async fn answer(
         }
         in_flight
     });
-    Ok(response.map(|body| AnswerBody::new(body, in_flight)))
+    Ok(response.map(|body| AnswerBody::new(body, (in_flight, stream))))
 }
 
 fn head(

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio::time::Sleep;
 
 use crate::metrics::Counted;
+use crate::thread::Stream;
 
 /// A body.
 pub(crate) enum Body {
@@ -24,8 +25,11 @@ pub(crate) enum Body {
 /// The body of an answer. Its request is in flight until all of it is sent.
 pub(crate) struct AnswerBody {
     body: Body,
-    _in_flight: Option<Counted>,
+    _in_flight: InFlight,
 }
+
+/// What is held until all of an answer is sent.
+pub(crate) type InFlight = (Option<Counted>, Option<Stream>);
 
 /// What a client sends, which fails if nothing arrives for a time.
 pub(crate) struct ClientBody {
@@ -66,7 +70,7 @@ impl Body {
 
 impl AnswerBody {
     /// The body of an answer to a request that counts as in flight.
-    pub(crate) const fn new(body: Body, in_flight: Option<Counted>) -> Self {
+    pub(crate) const fn new(body: Body, in_flight: InFlight) -> Self {
         Self { body, _in_flight: in_flight }
     }
 }

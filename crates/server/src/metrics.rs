@@ -43,7 +43,14 @@ pub(crate) struct Metrics {
     redis: Family<RedisLabels, Histogram, fn() -> Histogram>,
     reloads: Family<ReloadLabels, Counter>,
     loaded_at: Gauge<f64, AtomicU64>,
-    measured: Vec<(Metric, Family<Labels, Sum>, Family<Labels, Sum>)>,
+    measured: Vec<Measured>,
+}
+
+/// The counters of one of the core's metrics.
+struct Measured {
+    metric: Metric,
+    counts: Family<Labels, Sum>,
+    seconds: Family<Labels, Sum>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -96,13 +103,13 @@ impl Metrics {
         let mut measured = Vec::new();
         for metric in Metric::ALL {
             let entry = metric.entry();
-            let (counts, times) = (Family::default(), Family::default());
+            let (counts, seconds) = (Family::default(), Family::default());
             own.register(entry.name, entry.meaning, counts.clone());
             if entry.has_time {
                 let help = format!("{}: how long all of them took together", entry.meaning);
-                own.register_with_unit(entry.name, help, Unit::Seconds, times.clone());
+                own.register_with_unit(entry.name, help, Unit::Seconds, seconds.clone());
             }
-            measured.push((metric, counts, times));
+            measured.push(Measured { metric, counts, seconds });
         }
         registry.register_collector(Box::new(process::Process::new()));
         Self {
@@ -162,8 +169,8 @@ impl Metrics {
     /// What the core has measured of one request.
     pub(crate) fn measured(&self, points: &[DataPoint]) {
         for point in points {
-            let of_point = self.measured.iter().find(|(metric, ..)| metric.entry().name == point.index);
-            let Some((metric, counts, times)) = of_point else { continue };
+            let of_point = self.measured.iter().find(|it| it.metric.entry().name == point.index);
+            let Some(Measured { metric, counts, seconds }) = of_point else { continue };
             let entry = metric.entry();
             // Not the host, which a client writes.
             let is_label = |column: &str| column == "outcome" || entry.columns.contains(&column);
@@ -175,7 +182,7 @@ impl Metrics {
             let [count, total_ms] = [0, 1].map(|n| point.numbers.get(n).copied().unwrap_or_default());
             counts.get_or_create(&labels).inc_by(count);
             if entry.has_time {
-                times.get_or_create(&labels).inc_by(total_ms / 1000.0);
+                seconds.get_or_create(&labels).inc_by(total_ms / 1000.0);
             }
         }
     }

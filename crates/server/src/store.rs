@@ -21,21 +21,21 @@ pub(crate) enum Store {
     /// Among the threads of this process.
     Memory(Arc<Memory>),
     /// Among all processes that use the same Redis server.
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 /// What the threads share, before each of them has its own connection.
 #[derive(Clone)]
 pub(crate) enum Sharing {
     Memory(Arc<Memory>),
-    Redis(::redis::Client),
+    Redis(Box<::redis::Client>),
 }
 
 impl Sharing {
     /// In this Redis server, or in memory with this file of revocations. The error is a message for the operator.
     pub(crate) fn new(redis: Option<::redis::Client>, revocations: Option<&Path>) -> Result<Self, String> {
         if let Some(client) = redis {
-            return Ok(Self::Redis(client));
+            return Ok(Self::Redis(Box::new(client)));
         }
         let journal = revocations.map(Journal::open).transpose().map_err(|error| error.to_string())?;
         Ok(Self::Memory(Arc::new(Memory::new(journal))))
@@ -45,7 +45,7 @@ impl Sharing {
     pub(crate) fn into_store(self, metrics: MaybeMetrics) -> Store {
         match self {
             Self::Memory(memory) => Store::Memory(memory),
-            Self::Redis(client) => Store::Redis(Redis::new(client, metrics)),
+            Self::Redis(client) => Store::Redis(Box::new(Redis::new(*client, metrics))),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::log;
 use crate::metrics::{Counted, MaybeMetrics};
 use crate::options::Options;
 use crate::platform::Thread;
-use crate::request::Arrival;
+use crate::request::{Arrival, MAX_FIELDS};
 use crate::serving::{self, Serving};
 use crate::settings::Settings;
 use crate::store::Sharing;
@@ -36,9 +36,6 @@ use crate::upstreams::Upstreams;
 
 /// The longest head of a request, in bytes: a session of several cookies, and as much again.
 const MAX_HEAD: usize = 64 * 1024;
-
-/// How many header fields a request may have.
-const MAX_FIELDS: usize = 128;
 
 /// How many requests of one HTTP/2 connection may be open.
 const MAX_STREAMS: u32 = 128;
@@ -82,6 +79,26 @@ pub(crate) struct Connection {
     pub(crate) open: Rc<Open>,
     /// Whether it had a request whose length can be read in two ways.
     pub(crate) is_ambiguous: Arc<AtomicBool>,
+    /// How many of its requests are in flight, if it is HTTP/2.
+    streams: Option<watch::Sender<usize>>,
+}
+
+/// A request of an HTTP/2 connection, which is in flight until this is dropped.
+pub(crate) struct Stream(watch::Sender<usize>);
+
+impl Connection {
+    /// One more request is in flight.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        let streams = self.streams.clone()?;
+        streams.send_modify(|count| *count += 1);
+        Some(Stream(streams))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// Serves until the process is to end, and then until its requests are answered, or the time for that is over.
@@ -218,7 +235,9 @@ async fn serve_on(
     mut ends: watch::Receiver<bool>,
 ) {
     let is_ambiguous = Arc::new(AtomicBool::new(false));
-    let connection = Rc::new(Connection { arrival, open, is_ambiguous: Arc::clone(&is_ambiguous) });
+    let (streams, in_flight) = watch::channel(0);
+    let streams = is_http2.then_some(streams);
+    let connection = Rc::new(Connection { arrival, open, is_ambiguous: Arc::clone(&is_ambiguous), streams });
     let deadline = serving.options().header_timeout;
     let service = service_fn(move |request| {
         let (serving, connection) = (Rc::clone(&serving), Rc::clone(&connection));
@@ -237,9 +256,16 @@ async fn serve_on(
         tokio::select! {
             biased;
             _ = connection.as_mut() => return,
-            _ = ends.wait_for(|ends| *ends) => connection.as_mut().graceful_shutdown(),
+            _ = ends.wait_for(|ends| *ends) => {}
+            () = idle(in_flight.clone(), deadline) => {}
         }
-        connection.await.ok();
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => {}
+            // It was told that it ends, and does not end: the client is not there, or means no good.
+            () = idle(in_flight, deadline) => {}
+        }
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -257,6 +283,17 @@ async fn serve_on(
         }
         connection.await.ok();
     }
+}
+
+/// Waits until no request was in flight for so long. The head of a request counts once it is complete.
+async fn idle(mut in_flight: watch::Receiver<usize>, time: Duration) {
+    while in_flight.wait_for(|count| *count == 0).await.is_ok() {
+        let begun = in_flight.wait_for(|count| *count > 0);
+        if tokio::time::timeout(time, begun).await.is_err() {
+            return;
+        }
+    }
+    // Without a connection that could begin one, there is nothing to wait for.
 }
 
 /// Runs what belongs to an HTTP/2 connection on its thread.

@@ -1,5 +1,7 @@
 //! The metrics, read by a parser that accepts nothing but OpenMetrics 1.0.
 
+#![allow(clippy::float_cmp, reason = "the numbers of these tests are whole")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::thread;
@@ -248,9 +250,10 @@ fn parse(text: &str) -> Result<Samples, String> {
         let labels = parse_labels(labels).ok_or_else(|| format!("no labels: {line}"))?;
         let suffix = name.strip_prefix(family.name.as_str()).ok_or_else(|| format!("no family: {line}"))?;
         let is_valid = match (family.kind.as_str(), suffix) {
-            ("counter", "_total") | ("gauge", "") | ("info", "_info") => !labels.contains_key("le"),
             ("histogram", "_bucket") => labels.contains_key("le"),
-            ("histogram", "_count" | "_sum") => !labels.contains_key("le"),
+            ("counter", "_total") | ("gauge", "") | ("info", "_info") | ("histogram", "_count" | "_sum") => {
+                !labels.contains_key("le")
+            }
             _ => false,
         };
         let number: f64 = value.parse().map_err(|_| format!("no number: {line}"))?;
