@@ -17,6 +17,7 @@ mod documents;
 mod http;
 mod http2;
 mod lifecycle;
+mod memory;
 mod metrics;
 mod provider;
 mod redis;

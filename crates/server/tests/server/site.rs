@@ -25,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) threads: usize,
+    /// What a shell does before it becomes the server.
+    pub(crate) before: String,
 }
 
 impl Site {
@@ -41,6 +43,7 @@ impl Site {
             arguments: Vec::new(),
             variables: Vec::new(),
             threads: 2,
+            before: String::new(),
         };
         site.configure("", "");
         fs::create_dir(site.folder.path().join("secrets")).unwrap();
@@ -98,8 +101,13 @@ headers = {{ "X-User-Email" = "email" }}
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule-server"));
+        // `cargo xtask memory` names the server as it is shipped.
+        let program = std::env::var_os("VESTIBULE_SERVER_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule-server").into());
+        let mut command = Command::new("sh");
         command
+            .args(["-c", &format!("{}\nexec \"$0\" \"$@\"", self.before)])
+            .arg(program)
             .args(["--config", self.file("vestibule.toml").to_str().unwrap()])
             .args(["--secrets", self.file("secrets").to_str().unwrap()])
             .args(["--listen", "127.0.0.1:0", "--origin", &format!("http://{}", self.app)])
@@ -172,6 +180,11 @@ impl Server {
         if !self.seen.iter().any(|line| line.contains(text)) {
             self.wait_for(text);
         }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
