@@ -161,7 +161,8 @@ fn decode_status(block: &[u8]) -> u16 {
         return std::str::from_utf8(&value[..length]).unwrap().parse().unwrap();
     }
     // Huffman's code: 0 to 2 are five bits long, 3 to 9 are six.
-    let bits: String = value[..length].iter().map(|byte| format!("{byte:08b}")).collect();
+    let bits: Vec<String> = value[..length].iter().map(|byte| format!("{byte:08b}")).collect();
+    let bits = bits.concat();
     let (mut status, mut at) = (0, 0);
     for _ in 0..3 {
         let five = u16::from_str_radix(&bits[at..at + 5], 2).unwrap();

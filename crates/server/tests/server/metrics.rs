@@ -62,7 +62,9 @@ fn the_threads_count_together_and_every_scrape_is_openmetrics_while_they_do() {
         .map(|_| {
             let site = server.address;
             thread::spawn(move || {
-                (0..16).for_each(|_| assert_eq!(http::send(site, &get("/public/x")).status(), 200))
+                for _ in 0..16 {
+                    assert_eq!(http::send(site, &get("/public/x")).status(), 200);
+                }
             })
         })
         .collect();
