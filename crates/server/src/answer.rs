@@ -10,11 +10,11 @@ use hyper::{Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 
 use crate::body::{AnswerBody, Body, ClientBody};
+use crate::connection::Connection;
 use crate::fields;
 use crate::platform::{Incoming, Native};
 use crate::request;
 use crate::serving::Serving;
-use crate::thread::Connection;
 use vestibule_core::http::response::Response as CoreResponse;
 use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
 

@@ -9,8 +9,8 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
 use tokio::time::Sleep;
 
+use crate::connection::Stream;
 use crate::metrics::Counted;
-use crate::thread::Stream;
 
 /// A body.
 pub(crate) enum Body {

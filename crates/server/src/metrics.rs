@@ -3,7 +3,6 @@
 //!
 //! No label has a text of a client. A label's values are in the core's table, in the configuration, or here.
 
-mod listener;
 mod process;
 
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-pub(crate) use self::listener::listen;
 use crate::clock;
 use vestibule_core::log::{DataPoint, METRIC_TEXTS, Metric};
 
@@ -188,7 +186,7 @@ impl Metrics {
     }
 
     /// The text of a scrape, in OpenMetrics 1.0.
-    fn text(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)

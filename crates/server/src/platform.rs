@@ -12,10 +12,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::body::{self, Body};
 use crate::client::Client;
+use crate::connection::Open;
 use crate::jobs::Jobs;
 use crate::metrics::MaybeMetrics;
 use crate::store::Store;
-use crate::thread::Open;
 use crate::upstreams::{self, Sent, Upstreams};
 use crate::{clock, crypto, fields, log};
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};

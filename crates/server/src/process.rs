@@ -12,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::log;
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::scrape;
 use crate::settings::{Settings, SettingsError};
 use crate::store::Sharing;
 use crate::store::redis::Redis;
@@ -54,7 +55,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         .map_err(|error| format!("{} cannot be listened on: {error}", options.listen))?;
     let metrics = options.metrics.map(|_| Arc::new(Metrics::new()));
     if let (Some(at), Some(metrics)) = (options.metrics, &metrics) {
-        let at = metrics::listen(at, Arc::clone(metrics))?;
+        let at = scrape::listen(at, Arc::clone(metrics))?;
         log::say(format_args!("metrics at http://{at}/auth/metrics"));
     }
     let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(options.listen);

@@ -15,16 +15,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::answer;
 use crate::client::Client;
+use crate::connection::{Connection, Open};
 use crate::framing::Watched;
 use crate::jobs::Jobs;
 use crate::log;
-use crate::metrics::{Counted, MaybeMetrics};
+use crate::metrics::MaybeMetrics;
 use crate::options::Options;
 use crate::platform::Thread;
 use crate::request::{Arrival, MAX_FIELDS};
@@ -67,40 +68,6 @@ pub(crate) struct Shared {
     pub(crate) metrics: MaybeMetrics,
 }
 
-/// What is held as long as a connection is open, also after it has left HTTP.
-pub(crate) struct Open {
-    _permit: Option<OwnedSemaphorePermit>,
-    _counted: Option<Counted>,
-}
-
-/// What the requests of a connection have in common.
-pub(crate) struct Connection {
-    pub(crate) arrival: Arrival,
-    pub(crate) open: Rc<Open>,
-    /// Whether it had a request whose length can be read in two ways.
-    pub(crate) is_ambiguous: Arc<AtomicBool>,
-    /// How many of its requests are in flight, if it is HTTP/2.
-    streams: Option<watch::Sender<usize>>,
-}
-
-/// A request of an HTTP/2 connection, which is in flight until this is dropped.
-pub(crate) struct Stream(watch::Sender<usize>);
-
-impl Connection {
-    /// One more request is in flight.
-    pub(crate) fn stream(&self) -> Option<Stream> {
-        let streams = self.streams.clone()?;
-        streams.send_modify(|count| *count += 1);
-        Some(Stream(streams))
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
-
 /// Serves until the process is to end, and then until its requests are answered, or the time for that is over.
 pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -121,7 +88,7 @@ async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     drop(tokio::task::spawn_local(serving::reload(Rc::clone(&serving), settings)));
     let spawn = |stream, peer, permit| {
         let counted = metrics.as_ref().map(|metrics| metrics.connection());
-        let open = Open { _permit: permit, _counted: counted };
+        let open = Open::new(permit, counted);
         drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), open)));
     };
     let mut is_ending = pin!(async {
@@ -237,7 +204,7 @@ async fn serve_on(
     let is_ambiguous = Arc::new(AtomicBool::new(false));
     let (streams, in_flight) = watch::channel(0);
     let streams = is_http2.then_some(streams);
-    let connection = Rc::new(Connection { arrival, open, is_ambiguous: Arc::clone(&is_ambiguous), streams });
+    let connection = Rc::new(Connection::new(arrival, open, Arc::clone(&is_ambiguous), streams));
     let deadline = serving.options().header_timeout;
     let service = service_fn(move |request| {
         let (serving, connection) = (Rc::clone(&serving), Rc::clone(&connection));

@@ -11,9 +11,9 @@ use hyper_util::rt::TokioIo;
 
 use crate::body::Body;
 use crate::client::{Client, Server};
+use crate::connection::Open;
 use crate::fields::{self, FieldError};
 use crate::jobs::Jobs;
-use crate::thread::Open;
 use vestibule_core::platform::ForwardError;
 use vestibule_core::upstream::Target;
 

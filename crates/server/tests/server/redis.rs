@@ -211,7 +211,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, route: &(Mutex<Route>, Condvar))
 }
 
 /// What a fault of Redis meets: a process in front of it, and browsers.
-struct Scene {
+struct Fault {
     site: Site,
     server: Server,
     /// Its token is valid for an hour.
@@ -224,7 +224,7 @@ struct Scene {
     left: Browser,
 }
 
-impl Scene {
+impl Fault {
     fn new(redis: &Redis, address: SocketAddr) -> Self {
         let mut site = site(3600, redis);
         // Each thread reads for itself who signed out; one alone has read what this scene is about.
@@ -312,7 +312,7 @@ fn page_at(server: &Server, host: SocketAddr, browser: &Browser) -> u16 {
 
 fn redis_is_gone_and_comes_back() {
     let mut redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let mut scene = Scene::new(&redis, redis.address);
+    let mut scene = Fault::new(&redis, redis.address);
     redis.stop();
     scene.holds_without_redis("Redis: I/O error");
     redis.start_again();
@@ -329,7 +329,7 @@ fn redis_is_gone_and_comes_back() {
 fn redis_does_not_answer() {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.address);
-    let mut scene = Scene::new(&redis, proxy.address);
+    let mut scene = Fault::new(&redis, proxy.address);
     proxy.holds(true);
     scene.holds_without_redis("Redis: no answer in time");
     proxy.holds(false);
@@ -338,7 +338,7 @@ fn redis_does_not_answer() {
 
 fn redis_takes_no_more_memory() {
     let redis = Redis::start();
-    let mut scene = Scene::new(&redis, redis.address);
+    let mut scene = Fault::new(&redis, redis.address);
     redis.does("CONFIG SET maxmemory 1");
     scene.holds_without_redis("(OOM)");
     redis.does("CONFIG SET maxmemory 0");
@@ -347,7 +347,7 @@ fn redis_takes_no_more_memory() {
 
 fn redis_refuses_the_password_of_a_running_process() {
     let redis = Redis::start();
-    let mut scene = Scene::new(&redis, redis.address);
+    let mut scene = Fault::new(&redis, redis.address);
     // Redis keeps a connection that was made with the old password, so these end, too.
     let mut stream = http::connect(redis.address);
     stream
@@ -364,7 +364,7 @@ fn redis_refuses_the_password_of_a_running_process() {
 
 fn redis_is_a_replica_that_takes_no_writes() {
     let redis = Redis::start();
-    let mut scene = Scene::new(&redis, redis.address);
+    let mut scene = Fault::new(&redis, redis.address);
     let nowhere = free_address();
     redis.does(&format!("REPLICAOF 127.0.0.1 {}", nowhere.port()));
     scene.holds_without_redis("(READONLY)");
@@ -379,7 +379,7 @@ fn redis_fails_over_to_a_replica() {
     let replica = Redis::start();
     replica.does(&format!("REPLICAOF 127.0.0.1 {}", primary.address.port()));
     let proxy = Proxy::to(primary.address);
-    let mut scene = Scene::new(&primary, proxy.address);
+    let mut scene = Fault::new(&primary, proxy.address);
     until("the replica has what the primary has", || {
         // An own write, so that there is something to wait for.
         primary.says("SET wait 1");
@@ -399,7 +399,7 @@ fn redis_fails_over_to_a_replica() {
 
 fn redis_restarts_without_what_it_had() {
     let mut redis = Redis::start();
-    let scene = Scene::new(&redis, redis.address);
+    let scene = Fault::new(&redis, redis.address);
     redis.stop();
     redis.start_again();
     // The process still knows who signed out, refreshes once, and goes on by itself.
@@ -415,7 +415,7 @@ fn redis_restarts_without_what_it_had() {
 
 fn values_in_redis_that_are_not_ours_open_nothing_and_break_nothing() {
     let redis = Redis::start();
-    let scene = Scene::new(&redis, redis.address);
+    let scene = Fault::new(&redis, redis.address);
     let replace = |command: &str| {
         redis.does(&format!(
             "EVAL \"for _, k in ipairs(redis.call('KEYS', 'vestibule:*')) do redis.call('DEL', k) {command} end return 1\" 0"

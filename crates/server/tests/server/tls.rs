@@ -82,7 +82,7 @@ fn tls_has_two_versions_and_the_client_chooses_among_two_protocols() {
     }
     assert!(connect(server.address, &authority, &[&TLS13], &["spdy/3"]).is_err());
     assert!(both(server.address, &Authority::new()).is_err());
-    // Whoever speaks no TLS gets no answer, and holds up no one.
+    // Anyone who speaks no TLS gets no answer, and holds up no one.
     assert!(!http::exchange(server.address, b"GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n").contains("200"));
     assert_eq!(get(&mut both(server.address, &authority).unwrap()).status(), 200);
 }

@@ -15,8 +15,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::Metrics;
 use crate::body::Body;
+use crate::metrics::Metrics;
 
 /// Where they are: below the path that the documents name, and where Prometheus looks by itself.
 const PATHS: [&str; 2] = ["/auth/metrics", "/metrics"];
