@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     apps, bench, browser, build, check, conformance, dev, examples, frameworks, fuzz, hashed_user, interop,
-    layers, migrate, model, providers, proxies, race, release, test, wasi,
+    layers, memory, migrate, model, providers, proxies, race, release, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -106,6 +106,9 @@ pub(crate) enum Command {
 
     Bench(bench::Arguments),
 
+    /// Send a million requests of many sessions to the server of your own, and print how much memory it takes
+    Memory(memory::Options),
+
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
     Race(race::Options),
 
@@ -164,7 +167,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "wasi",
         ],
     ),
-    ("Measure", &["bench", "race", "model"]),
+    ("Measure", &["bench", "memory", "race", "model"]),
     ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
 ];

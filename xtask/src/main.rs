@@ -19,6 +19,7 @@ mod icons;
 mod interop;
 mod layers;
 mod marked;
+mod memory;
 mod migrate;
 mod model;
 mod package;
@@ -85,6 +86,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
+        Command::Memory(options) => memory::memory(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
         Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),

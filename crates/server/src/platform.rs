@@ -12,7 +12,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::body::{self, Body};
 use crate::client::Client;
+use crate::connection::Open;
 use crate::jobs::Jobs;
+use crate::metrics::MaybeMetrics;
 use crate::store::Store;
 use crate::upstreams::{self, Sent, Upstreams};
 use crate::{clock, crypto, fields, log};
@@ -44,6 +46,7 @@ pub(crate) struct Thread {
     pub(crate) store: Store,
     pub(crate) upstreams: Upstreams,
     pub(crate) jobs: Jobs,
+    pub(crate) metrics: MaybeMetrics,
 }
 
 /// The runtime around one request.
@@ -59,6 +62,8 @@ pub(crate) struct Incoming {
     pub(crate) headers: HeaderMap,
     /// The connection itself, if the client wants to go on without HTTP.
     pub(crate) upgrade: RefCell<Option<OnUpgrade>>,
+    /// What is held as long as that connection is open.
+    pub(crate) open: Rc<Open>,
 }
 
 impl Native {
@@ -179,6 +184,12 @@ impl Sinks for Native {
     fn write_points(&self, _: &[DataPoint]) -> Result<(), StoreError> {
         Err(StoreError::Missing("dataset in this runtime"))
     }
+
+    fn write_metrics(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        let metrics = self.thread.metrics.as_ref().ok_or(StoreError::Missing("address of metrics"))?;
+        metrics.measured(points);
+        Ok(())
+    }
 }
 
 impl Unicode for Native {
@@ -297,6 +308,7 @@ impl Native {
         upstreams::set_host(&mut headers, target, &request.url.authority)
             .map_err(|error| unreachable(&error))?;
         let upgrade = if is_websocket { self.incoming.upgrade.take() } else { None };
+        let upgrade = upgrade.map(|upgrade| (upgrade, Rc::clone(&self.incoming.open)));
         if upgrade.is_some() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

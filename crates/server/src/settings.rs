@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<ServerTls>,
     /// Whether a restart forgets revocations.
     forgets: bool,
+    /// Whether the core measures what requests do.
+    measures: bool,
     /// How many threads have begun to use them after a reload.
     pub(crate) used_by: AtomicUsize,
 }
@@ -57,7 +59,8 @@ impl Settings {
         };
         let file = Source { name: FILE, auth };
         let sources = Sources::new(file, Source { name: VARIABLE, auth: overrides });
-        Ok(Self { sources, secrets, tls, forgets, used_by: AtomicUsize::new(0) })
+        let measures = options.metrics.is_some();
+        Ok(Self { sources, secrets, tls, forgets, measures, used_by: AtomicUsize::new(0) })
     }
 
     /// Checks it.
@@ -68,7 +71,9 @@ impl Settings {
                 .check_tokens(self.runtime(), &|_| true)?
                 .check_revocation(self.runtime(), &|kind| kind != RevocationStore::Store)
         };
-        load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))
+        let mut config = load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))?;
+        config.metrics.has_dataset |= self.measures;
+        Ok(config)
     }
 
     /// Advice about a checked configuration.

@@ -12,11 +12,16 @@
 
 mod attacks;
 mod browser;
+mod certificates;
 mod documents;
 mod http;
+mod http2;
 mod lifecycle;
+mod memory;
+mod metrics;
 mod provider;
 mod redis;
 mod site;
+mod tls;
 mod walk;
 mod websockets;

@@ -56,6 +56,11 @@ impl Provider {
         Self { state, address }
     }
 
+    /// The access tokens of sign-ins from now on are valid for so many seconds.
+    pub(crate) fn set_lifetime(&self, lifetime: u64) {
+        self.state.lock().unwrap().lifetime = lifetime;
+    }
+
     pub(crate) fn issuer(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -24,6 +24,9 @@ pub(crate) struct Site {
     pub(crate) app: SocketAddr,
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
+    pub(crate) threads: usize,
+    /// What a shell does before it becomes the server.
+    pub(crate) before: String,
 }
 
 impl Site {
@@ -39,6 +42,8 @@ impl Site {
             app,
             arguments: Vec::new(),
             variables: Vec::new(),
+            threads: 2,
+            before: String::new(),
         };
         site.configure("", "");
         fs::create_dir(site.folder.path().join("secrets")).unwrap();
@@ -96,12 +101,17 @@ headers = {{ "X-User-Email" = "email" }}
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule-server"));
+        // `cargo xtask memory` names the server as it is shipped.
+        let program = std::env::var_os("VESTIBULE_SERVER_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule-server").into());
+        let mut command = Command::new("sh");
         command
+            .args(["-c", &format!("{}\nexec \"$0\" \"$@\"", self.before)])
+            .arg(program)
             .args(["--config", self.file("vestibule.toml").to_str().unwrap()])
             .args(["--secrets", self.file("secrets").to_str().unwrap()])
             .args(["--listen", "127.0.0.1:0", "--origin", &format!("http://{}", self.app)])
-            .args(["--threads", "2"])
+            .args(["--threads", &self.threads.to_string()])
             .args(&self.arguments)
             .env("AUTH_SECRET", SECRET)
             .envs(self.variables.iter().cloned())
@@ -159,11 +169,22 @@ impl Server {
         }
     }
 
+    /// The line with this text among those that were waited for.
+    pub(crate) fn said(&self, text: &str) -> String {
+        let line = self.seen.iter().find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("it did not say {text:?}: {:#?}", self.seen)).clone()
+    }
+
     /// Waits for a line with this text, unless it was there before.
     pub(crate) fn says(&mut self, text: &str) {
         if !self.seen.iter().any(|line| line.contains(text)) {
             self.wait_for(text);
         }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
