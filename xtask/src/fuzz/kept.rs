@@ -54,11 +54,13 @@ pub(super) fn write(
     choose(&chosen)?;
     let added = files(&chosen)?.difference(&seeds).cloned().collect();
     fs::remove_dir_all(&chosen).with_context(|| format!("cannot remove {}", chosen.display()))?;
-    let lines: String =
-        smallest(added, target.slice).iter().map(|input| format!("{}\n", serde_json::json!(input))).collect();
+    let mut lines: Vec<String> =
+        smallest(added, target.slice).iter().map(|input| serde_json::json!(input).to_string()).collect();
+    // The last line ends, too.
+    lines.push(String::new());
     let path = committed(project, target);
     fs::create_dir_all(project.path("fuzz/found")).context("cannot make fuzz/found")?;
-    fs::write(&path, lines).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(&path, lines.join("\n")).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The texts among the inputs that have room, the smallest first. A target whose slice is small is slow, and gets fewer.

@@ -98,8 +98,8 @@ impl<'a> Program<'a> {
 /// The program, if a message of cargo is about it.
 fn executable(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
-    let is_it = message["target"]["name"] == "vestibule-fuzz";
-    message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    let is_it = message.pointer("/target/name")? == "vestibule-fuzz";
+    message.get("executable")?.as_str().filter(|_| is_it).map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use vestibule_core::oauth::token::ParseOptions;
 use vestibule_core::oauth::token_exchange::{self, ExchangeTarget, TokenExchange};
 use vestibule_core::oauth::{groups, id_token, jarm, jwks, pushed, transmitter, userinfo};
 use vestibule_core::secret::Secret;
+use vestibule_core::time::Timestamp;
 
 use super::provider::{ISSUER, check_endpoint, metadata};
 use crate::input::{
@@ -236,7 +237,7 @@ fn refreshed(input: &[u8]) -> Shape {
         }
     }
     match id_token::session_expiry(&claims, NOW) {
-        Ok(end) => assert_eq!(end.map(|end| end.seconds()), get("session_expiry").and_then(Value::as_u64)),
+        Ok(end) => assert_eq!(end.map(Timestamp::seconds), get("session_expiry").and_then(Value::as_u64)),
         Err(error) => check_line(&error.to_string()),
     }
     let names = ["organization".to_owned(), "org_id".to_owned()];

@@ -209,32 +209,32 @@ const EDGE: EdgeFields = EdgeFields {
 fn forwarded(input: &[u8]) -> Shape {
     let text = text(input);
     let fields = fields(&text);
-    let Some(incoming) = request("GET", "https://app.example.com/page", &fields) else {
+    let Some(client) = request("GET", "https://app.example.com/page", &fields) else {
         return Shape::default();
     };
     let guarded = GuardedNames::new(["x-user-email"], EDGE);
     let set = [("x-user-email".to_owned(), "bob@example.com".to_owned())];
     let outgoing = Outgoing {
         guarded: &guarded,
-        sets_authorization: text.len() % 2 == 0,
+        sets_authorization: text.len().is_multiple_of(2),
         forward_session: false,
         methods_matter: true,
         session: SessionCookies::default(),
         set: &set,
         cookies: &[],
     };
-    let sent: Headers = outgoing.changes(&incoming).applied_to(&incoming.headers);
+    let arrived: Headers = outgoing.changes(&client).applied_to(&client.headers);
     // As a server sees it that turns names into variables.
     let variable = |name: &str| {
         name.chars()
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
             .collect::<String>()
     };
-    let only_address = match incoming.headers.get_all("cf-connecting-ip").collect::<Vec<_>>().as_slice() {
+    let only_address = match client.headers.get_all("cf-connecting-ip").collect::<Vec<_>>().as_slice() {
         [one] => one.parse::<std::net::IpAddr>().ok().map(|_| (*one).to_owned()),
         _ => None,
     };
-    for (name, value) in sent.iter() {
+    for (name, value) in arrived.iter() {
         let seen = variable(name);
         let ours = match seen.as_str() {
             "x-user-email" => Some("bob@example.com".to_owned()),
@@ -247,7 +247,7 @@ fn forwarded(input: &[u8]) -> Shape {
         };
         if let Some(ours) = ours {
             assert_eq!((name, value), (seen.as_str(), ours.as_str()), "a client's field in place of ours");
-            assert_eq!(sent.get_all(name).count(), 1, "{name}");
+            assert_eq!(arrived.get_all(name).count(), 1, "{name}");
             continue;
         }
         let is_told = ["x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"]
@@ -275,8 +275,8 @@ fn forwarded(input: &[u8]) -> Shape {
     let is_named = fields
         .iter()
         .any(|(name, value)| name == "connection" && value.to_ascii_lowercase().contains("accept"));
-    assert!(is_named || plain(&sent) == plain(&incoming.headers));
-    let hops = hops::next(&incoming);
+    assert!(is_named || plain(&arrived) == plain(&client.headers));
+    let hops = hops::next(&client);
     if let Some(hops) = &hops {
         // With its own mark a request does not pass again.
         let again = [(hops::HEADER.to_owned(), hops.clone())];
@@ -284,7 +284,7 @@ fn forwarded(input: &[u8]) -> Shape {
         assert_eq!(hops::next(&again), None, "{hops}");
         assert!(hops.split(',').count() <= 16);
     }
-    shape((sent.iter().count().min(12), only_address.is_some(), hops.is_some()))
+    shape((arrived.iter().count().min(12), only_address.is_some(), hops.is_some()))
 }
 
 /// The first line is `Sec-Fetch-Site`, the second one `Origin`; each is left out where it is empty, and is twice where it
