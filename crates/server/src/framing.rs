@@ -124,8 +124,7 @@ impl Framing {
             if self.line.len() == KEPT {
                 return;
             }
-            let is_before_value =
-                self.line.iter().position(|byte| *byte == b':') == self.line.len().checked_sub(1);
+            let is_before_value = matches!(self.line.as_slice(), [name @ .., b':'] if !name.contains(&b':'));
             if !(is_before_value && matches!(byte, b' ' | b'\t' | b'0')) {
                 self.line.push(*byte);
             }
@@ -218,6 +217,9 @@ mod tests {
                 assert!(is_ambiguous(&format!("{request}{behind}")), "{before:?} {length}");
                 assert!(!is_ambiguous(&request), "{before:?} {length}");
             }
+            assert!(!is_ambiguous(
+                "GET / HTTP/1.1\r\n0Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ));
             let empty = format!("GET / HTTP/1.1\r\nContent-Length: {before}0\r\n\r\n");
             assert!(is_ambiguous(&format!("{empty}{behind}")), "{before:?}");
         }

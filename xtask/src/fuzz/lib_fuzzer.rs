@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, bail};
 
 use super::accounts::{Run, measured};
-use super::kept;
+use super::corpora;
 use super::program::{Finding, Target};
 use crate::project::Project;
 use crate::step::{run_quietly, show, step};
@@ -52,7 +52,7 @@ impl<'a> LibFuzzer<'a> {
 
     /// Runs a target.
     pub(super) fn run(&self, target: &Target, seconds: f64, seed: u32) -> Result<Run> {
-        let kept = kept::folder(self.project, target)?;
+        let kept = corpora::folder(self.project, target)?;
         let mut command = self.command(target)?;
         command.arg(kept).arg(seeds(target));
         command.args([format!("-max_total_time={seconds:.0}"), format!("-seed={seed}")]);
@@ -66,14 +66,14 @@ impl<'a> LibFuzzer<'a> {
 
     /// Makes the inputs that were kept few again, and writes the best of them into `fuzz/found`.
     pub(super) fn keep(&self, target: &Target) -> Result<()> {
-        let kept = kept::folder(self.project, target)?;
+        let kept = corpora::folder(self.project, target)?;
         let merge = |option: &str, into: &Path, from: &[&Path]| {
             let mut command = self.command(target)?;
             run_quietly(command.arg(option).arg(into).args(from)).map(drop)
         };
         let seeds = self.project.path(&seeds(target));
-        kept::replace(&kept, |few| merge("-merge=1", few, &[&kept, &seeds]))?;
-        kept::write(self.project, target, &seeds, |chosen| merge("-set_cover_merge=1", chosen, &[&kept]))
+        corpora::replace(&kept, |few| merge("-merge=1", few, &[&kept, &seeds]))?;
+        corpora::write(self.project, target, &seeds, |chosen| merge("-set_cover_merge=1", chosen, &[&kept]))
     }
 
     /// The program of a target, with what every run of it has.

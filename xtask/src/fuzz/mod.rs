@@ -2,8 +2,8 @@
 //! libFuzzer runs them with coverage and AddressSanitizer (`fuzz/`); elsewhere the engine of `crates/fuzz` does.
 
 mod accounts;
+mod corpora;
 mod document;
-mod kept;
 mod lib_fuzzer;
 mod program;
 

@@ -1,4 +1,4 @@
-//! What the server of one's own reads: bytes of connections, heads of requests, and its files.
+//! What your own server reads: bytes of connections, heads of requests, and its files.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -76,7 +76,7 @@ fn head(input: &[u8]) -> Shape {
         assert_eq!(contains, obvious::is_in_network(network, peer), "{peer} in {network:?}");
     }
     if let Some(address) = reading::address_at(origin, "/a/b?c") {
-        // A name that ends in a number is none on the internet, and one of a network of one's own.
+        // A name that ends in a number is none on the internet, and may be one of your own network.
         let there = BrowserUrl::parse(&address);
         let ends_in_number = address.split('/').nth(2).is_some_and(|host| {
             let name = host.split(':').next().unwrap_or_default().trim_end_matches('.');
