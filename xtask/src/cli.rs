@@ -117,8 +117,8 @@ pub(crate) enum Command {
 
     /// Fuzz everything that reads what others write, each with an oracle, and print what was found
     ///
-    /// All targets share the time. With a nightly compiler and cargo-fuzz (`cargo install cargo-fuzz`) they run with
-    /// coverage, elsewhere on the stable compiler. What is found is in fuzz/artifacts/, with the command that repeats it.
+    /// All targets share the time. With a nightly compiler and a C++ compiler they run in libFuzzer, with coverage, elsewhere
+    /// on the stable compiler. What is found is in fuzz/artifacts/, with the command that repeats it.
     Fuzz(fuzz::Options),
 
     Check(check::Check),

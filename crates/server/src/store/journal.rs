@@ -59,14 +59,7 @@ impl Journal {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let mut lines = BTreeMap::new();
-        // A line without its end was being written when the process ended: no one was told that it counts.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let text = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
-        for (n, line) in text.enumerate().filter(|(_, line)| !line.is_empty()) {
-            let entry = read(line).ok_or_else(|| JournalError::Line(path.to_owned(), n + 1))?;
-            lines.insert(entry.name.clone(), entry);
-        }
+        let lines = entries(&bytes).map_err(|line| JournalError::Line(path.to_owned(), line))?;
         let mut written = Written { path: path.to_owned(), file, size: 0, is_cut_off: false, lines };
         written.compact().map_err(failed)?;
         let entries = written.lines.values().cloned().collect();
@@ -174,7 +167,21 @@ impl Written {
     }
 }
 
-fn line(entry: &Entry) -> String {
+/// What the bytes of a file say, by name. The error is the number of the first line that is none of this server's.
+pub(crate) fn entries(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, usize> {
+    let mut entries = BTreeMap::new();
+    // A line without its end was being written when the process ended: no one was told that it counts.
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let text = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
+    for (n, line) in text.enumerate().filter(|(_, line)| !line.is_empty()) {
+        let entry = read(line).ok_or(n + 1)?;
+        entries.insert(entry.name.clone(), entry);
+    }
+    Ok(entries)
+}
+
+/// The line of an entry.
+pub(crate) fn line(entry: &Entry) -> String {
     let Entry { name, record, until } = entry;
     format!("{}\n", json!({ "name": name, "record": record, "until": until.millis() }))
 }
