@@ -28,6 +28,7 @@ mod proxies;
 mod public_suffixes;
 mod race;
 mod release;
+mod server;
 mod stack;
 mod step;
 mod test;
@@ -86,6 +87,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Model(options) => model::model(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
         Command::Wasi(options) => wasi::wasi(&project, options),
+        Command::Server(options) => server::server(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),

@@ -130,8 +130,7 @@ impl Files {
 
 /// Where cargo puts the server.
 fn program(project: &Project) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.path("target"), PathBuf::from);
-    target.join("debug/vestibule-server")
+    project.target().join("debug/vestibule-server")
 }
 
 /// The configuration as the server reads it: of `wrangler.toml` only what is below `[vars.AUTH]`.

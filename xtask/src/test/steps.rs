@@ -15,6 +15,7 @@ use crate::layers;
 use crate::package;
 use crate::project::Project;
 use crate::proxies;
+use crate::server;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
 use crate::vocabulary;
@@ -42,6 +43,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
+        Step::new("Dockerfile, manifest and unit", || server::check_deployment(project)),
         Step::new("clippy, native", || {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
             // `--all-targets` leaves out those that commands of their own run.

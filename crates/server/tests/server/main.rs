@@ -12,6 +12,8 @@
 
 mod attacks;
 mod browser;
+#[cfg(target_os = "linux")]
+mod container;
 mod documents;
 mod http;
 mod lifecycle;
