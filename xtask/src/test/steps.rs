@@ -96,6 +96,7 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         steps.extend(applications);
         steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
         steps.push(Step::new("proxies", || proxies::run_tests(project, None)));
+        steps.push(Step::new("proxies, native", || proxies::run_native_tests(project, None)));
     }
     steps
 }

@@ -337,6 +337,6 @@ fn the_health_check_tells_a_server_that_serves_from_one_that_does_not() {
     assert!(!app.0 && app.1.contains("/auth/health answers with 500"), "{}", app.1);
     let address = server.address;
     drop(server);
-    let gone = asked(&site, address);
-    assert!(!gone.0 && gone.1.contains("does not answer"), "{}", gone.1);
+    let nothing = asked(&site, address);
+    assert!(!nothing.0 && nothing.1.contains("does not answer"), "{}", nothing.1);
 }
