@@ -8,7 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
     apps, bench, browser, build, check, conformance, dev, examples, frameworks, fuzz, hashed_user, interop,
-    layers, memory, migrate, model, providers, proxies, race, release, test, wasi,
+    layers, memory, migrate, model, providers, proxies, race, release, server, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -104,6 +104,12 @@ pub(crate) enum Command {
     /// Build the component for wasi:http, and walk through the demo with it in wasmtime, in a browser
     Wasi(wasi::Options),
 
+    /// Build the server of your own, also as one static binary, and run its tests with that one
+    ///
+    /// Among them is one that starts what the Dockerfile makes, in a root directory with nothing else; it needs root, or
+    /// sudo without a password. The Dockerfile, the manifest of Kubernetes and the unit of systemd are checked, too.
+    Server(server::Options),
+
     Bench(bench::Arguments),
 
     /// Send a million requests of many sessions to the server of your own, and print how much memory it takes
@@ -165,6 +171,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "commands",
             "fuzz",
             "wasi",
+            "server",
         ],
     ),
     ("Measure", &["bench", "memory", "race", "model"]),

@@ -30,6 +30,7 @@ mod public_suffixes;
 mod race;
 mod release;
 mod runtime;
+mod server;
 mod stack;
 mod step;
 mod test;
@@ -89,6 +90,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Memory(options) => memory::memory(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
         Command::Wasi(options) => wasi::wasi(&project, options),
+        Command::Server(options) => server::server(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),

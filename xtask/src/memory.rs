@@ -36,7 +36,7 @@ pub(crate) fn memory(project: &Project, options: &Options) -> Result<()> {
     command
         .args(["test", "--quiet", "--package", "vestibule-server", "--test", "server", "--"])
         .args(["memory_of_a_million_requests", "--ignored", "--nocapture"])
-        .env("VESTIBULE_SERVER_PROGRAM", program(project))
+        .env("VESTIBULE_SERVER", program(project))
         .env("MEMORY_REQUESTS", options.requests.to_string())
         .env("MEMORY_SESSIONS", options.sessions.to_string());
     run(&mut command)
@@ -44,6 +44,6 @@ pub(crate) fn memory(project: &Project, options: &Options) -> Result<()> {
 
 /// Where cargo puts the server.
 fn program(project: &Project) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.path("target"), PathBuf::from);
+    let target = project.target();
     target.join("server/vestibule-server")
 }

@@ -49,6 +49,6 @@ pub(crate) fn build_server(project: &Project) -> Result<PathBuf> {
     step("build vestibule-server", || {
         run(project.cargo().args(["build", "--quiet", "--package", "vestibule-server"]))
     })?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.path("target"), PathBuf::from);
+    let target = project.target();
     Ok(target.join("debug").join(format!("vestibule-server{}", std::env::consts::EXE_SUFFIX)))
 }

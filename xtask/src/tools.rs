@@ -20,6 +20,25 @@ pub(crate) const WASI: &str = "wasm32-wasip2";
 /// The oldest version of Node.js, major and minor, that wrangler supports.
 const NODE_MINIMUM: (u32, u32) = (22, 12);
 
+/// The target for programs that are linked statically, with musl, for this machine's processor.
+pub(crate) fn musl_target() -> String {
+    format!("{}-unknown-linux-musl", std::env::consts::ARCH)
+}
+
+/// Makes sure that programs can be compiled for [`musl_target`]. On Debian and Ubuntu installs musl's compiler for C.
+pub(crate) fn ensure_musl(project: &Project) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        bail!(
+            "a static binary is built on Linux only: build the image of crates/server/Dockerfile elsewhere"
+        );
+    }
+    ensure_target(project, &musl_target())?;
+    if run_quietly(Command::new("musl-gcc").arg("-dumpversion")).is_ok() {
+        return Ok(());
+    }
+    apt_install(project, "musl-tools").context("install musl, so that musl-gcc is on PATH")
+}
+
 /// Adds a compilation target to the toolchain in use.
 pub(crate) fn ensure_target(project: &Project, target: &str) -> Result<()> {
     let mut command = project.command("rustc");

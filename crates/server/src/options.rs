@@ -86,6 +86,10 @@ pub(crate) struct Options {
     /// Checks the configuration and ends.
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// Asks the server at `--listen` whether it answers, and ends: for the health check of a container.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) health: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

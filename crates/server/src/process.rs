@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
+use crate::health;
 use crate::log;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -35,6 +36,9 @@ const RELOAD_LIMIT: Duration = Duration::from_secs(5);
 /// Runs until a signal ends the process. The error is a message for the operator.
 pub(crate) fn run(options: Options) -> Result<(), String> {
     rustls::crypto::ring::default_provider().install_default().ok();
+    if options.health {
+        return health::ask(&options);
+    }
     let settings = Settings::read(&options).and_then(checked).map_err(|error| error.to_string())?;
     let upstreams = Upstreams::new(options.origin.as_deref(), &options.services, options.upstream_timeout)?;
     let client_tls = tls::client(options.ca.as_deref()).map_err(|error| error.to_string())?;

@@ -53,8 +53,8 @@ pub(crate) fn client(further: Option<&Path>) -> Result<ClientConfig, TlsError> {
     Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
-/// At least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a file, in PEM: at least one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |error| TlsError::File(path.to_owned(), error);
     let read = CertificateDer::pem_file_iter(path)
         .map_err(failed)?

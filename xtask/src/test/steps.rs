@@ -18,6 +18,7 @@ use crate::layers;
 use crate::package;
 use crate::project::Project;
 use crate::proxies;
+use crate::server;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
 use crate::vocabulary;
@@ -48,6 +49,7 @@ pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
         Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
+        Step::new("Dockerfile, manifest and unit", || server::check_deployment(project)),
         Step::new("clippy, native", || {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
             // `--all-targets` leaves out those that commands of their own run.
@@ -114,6 +116,7 @@ pub(super) fn walks(project: &Project, quick: bool) -> Vec<Step<'_>> {
         steps.extend(applications);
         steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
         steps.push(Step::new("proxies", || proxies::run_tests(project, None)));
+        steps.push(Step::new("proxies, native", || proxies::run_native_tests(project, None)));
     }
     steps
 }

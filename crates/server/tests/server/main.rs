@@ -13,6 +13,8 @@
 mod attacks;
 mod browser;
 mod certificates;
+#[cfg(target_os = "linux")]
+mod container;
 mod documents;
 mod http;
 mod http2;

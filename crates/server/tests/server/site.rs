@@ -15,7 +15,13 @@ use crate::http::{self, MAX_WAIT, Message};
 use crate::provider::{CLIENT, Provider};
 
 /// The secret that seals sessions.
-const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+pub(crate) const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+
+/// The program under test: the one that cargo has built for these tests, or another build of it.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("VESTIBULE_SERVER")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vestibule-server")), PathBuf::from)
+}
 
 /// What a server is started with.
 pub(crate) struct Site {
@@ -101,44 +107,25 @@ headers = {{ "X-User-Email" = "email" }}
     }
 
     fn command(&self) -> Command {
-        // `cargo xtask memory` names the server as it is shipped.
-        let program = std::env::var_os("VESTIBULE_SERVER_PROGRAM");
-        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule-server").into());
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("{}\nexec \"$0\" \"$@\"", self.before)])
-            .arg(program)
+            .arg(program())
             .args(["--config", self.file("vestibule.toml").to_str().unwrap()])
             .args(["--secrets", self.file("secrets").to_str().unwrap()])
             .args(["--listen", "127.0.0.1:0", "--origin", &format!("http://{}", self.app)])
             .args(["--threads", &self.threads.to_string()])
             .args(&self.arguments)
             .env("AUTH_SECRET", SECRET)
-            .envs(self.variables.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .envs(self.variables.iter().cloned());
         command
     }
 
     /// Starts a server and waits until it listens.
     pub(crate) fn start(&self) -> Server {
-        let mut child = self.command().spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        let streams: [Box<dyn std::io::Read + Send>; 2] =
-            [Box::new(child.stderr.take().unwrap()), Box::new(child.stdout.take().unwrap())];
-        for stream in streams {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    sender.send(line).ok();
-                }
-            });
-        }
-        let mut server = Server { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() };
-        let line = server.wait_for("listening on ");
-        server.address = line.rsplit('/').next().unwrap().parse().unwrap();
-        server
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Server::of(command.spawn().unwrap())
     }
 
     /// Starts a server that is to end by itself, and gives its exit status and what it said.
@@ -157,6 +144,30 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The server that this process is. Waits until it listens.
+    pub(crate) fn of(mut child: Child) -> Self {
+        let (sender, lines) = mpsc::channel();
+        let streams: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stderr.take().unwrap()), Box::new(child.stdout.take().unwrap())];
+        for stream in streams {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    sender.send(line).ok();
+                }
+            });
+        }
+        let mut server = Server { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() };
+        let line = server.wait_for("listening on ");
+        server.address = line.rsplit('/').next().unwrap().parse().unwrap();
+        server
+    }
+
+    /// The identifier of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for a line with this text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
