@@ -13,7 +13,6 @@ mod entry;
 mod executor;
 mod forward;
 mod platform;
-mod runtime;
 
 wasip2::http::proxy::export!(Component);
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 use wasip2::clocks::{monotonic_clock, wall_clock};
 
-use vestibule_core::Vestibule;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
@@ -23,13 +22,13 @@ use vestibule_core::platform::{
 };
 use vestibule_core::time::Timestamp;
 
+use crate::configuration::Instance;
 use crate::{client, executor};
 
 /// The runtime around one request.
 #[derive(Clone)]
 pub(crate) struct Wasi {
-    /// Whose pages say that an upstream does not answer.
-    pub(crate) vestibule: Vestibule,
+    pub(crate) instance: Rc<Instance>,
 }
 
 impl Clock for Wasi {
@@ -44,7 +43,7 @@ impl Clock for Wasi {
 }
 
 /// Waits for at least `time`.
-async fn sleep(time: Duration) {
+pub(crate) async fn sleep(time: Duration) {
     let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     executor::ready(monotonic_clock::subscribe_duration(nanoseconds)).await;
 }

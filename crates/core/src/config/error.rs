@@ -31,6 +31,14 @@ impl From<ConfigError> for ConfigErrors {
 }
 
 impl ConfigErrors {
+    /// These mistakes. `Ok` if there is none.
+    ///
+    /// # Errors
+    /// The mistakes, if there is one.
+    pub fn of(errors: Vec<ConfigError>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
+    }
+
     /// The mistakes, in the order in which the checks found them.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()
@@ -59,6 +67,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// A mistake in a place of which nothing more is known.
+    pub fn new(place: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        let (place, problem, fix) = (place.into(), problem.into(), fix.into());
+        Self { place, problem, fix, written_in: None, variable: None }
+    }
+
     /// Where it is written, as it follows the place; empty if that is not known.
     pub(crate) fn in_parentheses(&self) -> String {
         self.written_in.map(|source| format!(" ({source})")).unwrap_or_default()

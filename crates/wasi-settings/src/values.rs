@@ -1,20 +1,26 @@
-//! The values that the configuration accepts on wasi:http.
+//! The values that the configuration accepts on wasi:http, and the names of the variables.
 
 use vestibule_core::config::Runtime;
 use vestibule_core::guard::headers::EdgeFields;
 
 /// The file with the configuration, as messages call it.
-pub(crate) const FILE: &str = "vestibule.toml";
+pub const FILE: &str = "vestibule.toml";
 
 /// The variable with the configuration, as messages call it.
-pub(crate) const VARIABLE: &str = "AUTH";
+pub const VARIABLE: &str = "AUTH";
+
+/// The variable that says whether a proxy in front sets `X-Forwarded-Proto` and `X-Forwarded-For`: `true` or `false`.
+pub const TRUST_PROXY: &str = "AUTH_TRUST_PROXY";
+
+/// The variable with the URL of the server behind, where an upstream, or none, says `to = "origin"`.
+pub const ORIGIN: &str = "AUTH_ORIGIN_URL";
 
 /// The field with the client's address, which this crate sets: from what the proxy in front says, or not at all.
-pub(crate) const CLIENT_ADDRESS: &str = "x-real-ip";
+pub const CLIENT_ADDRESS: &str = "x-real-ip";
 
 /// The values that the configuration accepts on wasi:http, and the messages about them. There is no shared store: what hosts
 /// have for `wasi:keyvalue` forgets writes, and has no compare-and-swap.
-pub(crate) const RUNTIME: Runtime = Runtime {
+pub const RUNTIME: Runtime = Runtime {
     leases: &[],
     revocations: &[],
     sinks: &[],
