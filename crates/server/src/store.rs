@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use self::journal::Journal;
 use self::memory::Memory;
-use self::redis::Redis;
+use self::redis::ThreadLink;
 use vestibule_core::platform::StoreError;
+use vestibule_redis::{RedisStore, URL};
 
 /// Where it is shared.
 #[derive(Clone)]
@@ -20,7 +21,7 @@ pub(crate) enum Store {
     /// Among the threads of this process.
     Memory(Arc<Memory>),
     /// Among all processes that use the same Redis server.
-    Redis(Redis),
+    Redis(RedisStore<ThreadLink>),
 }
 
 /// What the threads share, before each of them has its own connection.
@@ -35,7 +36,8 @@ impl Sharing {
     /// operator.
     pub(crate) fn new(redis: Option<&str>, revocations: Option<&Path>) -> Result<Self, String> {
         if let Some(url) = redis {
-            return Ok(Self::Redis(Redis::parse(url)?));
+            let parsed = vestibule_redis::parse(url);
+            return parsed.map(Self::Redis).map_err(|(problem, fix)| format!("{URL}: {problem}; {fix}"));
         }
         let journal = revocations.map(Journal::open).transpose().map_err(|error| error.to_string())?;
         Ok(Self::Memory(Arc::new(Memory::new(journal))))
@@ -45,7 +47,7 @@ impl Sharing {
     pub(crate) fn into_store(self) -> Store {
         match self {
             Self::Memory(memory) => Store::Memory(memory),
-            Self::Redis(client) => Store::Redis(Redis::new(client)),
+            Self::Redis(client) => Store::Redis(RedisStore::new(ThreadLink::new(client))),
         }
     }
 }

@@ -11,6 +11,9 @@ use vestibule_core::config::{Config, Source, Sources};
 use vestibule_core::http::url::Url;
 use vestibule_core::upstream::Target;
 
+use vestibule_redis::URL;
+use vestibule_redis::redis::Client;
+
 use crate::values::{FILE, ORIGIN, RUNTIME, TRUST_PROXY, VARIABLE};
 
 /// Where the settings come from.
@@ -36,6 +39,8 @@ pub struct Settings {
     pub origin: Option<Target>,
     /// Whether a proxy in front says how it was asked, and by whom.
     pub trusts_proxy: bool,
+    /// The Redis server, if there is one.
+    pub redis: Option<Client>,
     /// What an operator should know about it.
     pub advice: Vec<String>,
 }
@@ -53,36 +58,28 @@ impl Settings {
     /// # Errors
     /// All mistakes that were found. None quotes a secret.
     pub fn load(given: &dyn Given) -> Result<Self, ConfigErrors> {
-        let mut errors = Vec::new();
-        let mut noted = |result: Result<Option<Target>, ConfigError>| {
-            result.unwrap_or_else(|error| {
-                errors.push(error);
-                None
-            })
-        };
-        let origin = noted(origin(given));
-        let trusts_proxy = trusts_proxy(given).unwrap_or_else(|error| {
-            errors.push(error);
-            false
-        });
-        let checked = checked(given);
-        let config = match checked {
-            Ok(config) => config,
-            Err(more) => {
-                errors.splice(0..0, more.iter().cloned());
-                return Err(ConfigErrors::of(errors).err().unwrap_or(more));
+        let (origin, trusts_proxy, redis) = (origin(given), trusts_proxy(given), redis(given));
+        // An address that is wrong is still there: what needs it is not missing.
+        let config = checked(given, !matches!(redis, Ok(None)));
+        match (config, origin, trusts_proxy, redis) {
+            (Ok(config), Ok(origin), Ok(trusts_proxy), Ok(redis)) => {
+                let advice = advice(&config, redis.is_some());
+                Ok(Self { config, origin, trusts_proxy, redis, advice })
             }
-        };
-        ConfigErrors::of(errors)?;
-        let advice = advice(&config);
-        Ok(Self { config, origin, trusts_proxy, advice })
+            (config, origin, trusts_proxy, redis) => {
+                let of_config =
+                    config.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
+                let others = [origin.err(), trusts_proxy.err(), redis.err()].into_iter().flatten();
+                Err(ConfigErrors::from_iter(of_config.chain(others)))
+            }
+        }
     }
 }
 
-/// The advice about a configuration.
-pub fn advice(config: &Config) -> Vec<String> {
+/// The advice about a checked configuration.
+pub fn advice(config: &Config, has_redis: bool) -> Vec<String> {
     let mut advice = config.advice(&RUNTIME);
-    advice.extend(config.login_limit_advice(&RUNTIME, false));
+    advice.extend(config.login_limit_advice(&RUNTIME, has_redis));
     advice.extend(config.sink_advice(&RUNTIME, &|_| false));
     advice
 }
@@ -91,14 +88,14 @@ pub fn advice(config: &Config) -> Vec<String> {
 ///
 /// # Errors
 /// What needs a store that there is not.
-pub fn stored(config: Config) -> Result<Config, ConfigErrors> {
+pub fn stored(config: Config, has_redis: bool) -> Result<Config, ConfigErrors> {
     config
-        .check_lease(&RUNTIME, &|_| false)?
-        .check_tokens(&RUNTIME, &|_| false)?
-        .check_revocation(&RUNTIME, &|_| false)
+        .check_lease(&RUNTIME, &|_| has_redis)?
+        .check_tokens(&RUNTIME, &|_| has_redis)?
+        .check_revocation(&RUNTIME, &|_| has_redis)
 }
 
-fn checked(given: &dyn Given) -> Result<Config, ConfigErrors> {
+fn checked(given: &dyn Given, has_redis: bool) -> Result<Config, ConfigErrors> {
     let file = match given.laid_in() {
         Some(json) => Value::String(json.to_owned()),
         None => from_file(given)?,
@@ -115,10 +112,21 @@ fn checked(given: &dyn Given) -> Result<Config, ConfigErrors> {
             None
         })
     };
-    let loaded = Config::load(sources.merged(), &secret, &RUNTIME).and_then(stored);
-    // What is missing because it cannot be read would only hide why.
-    ConfigErrors::of(unreadable.take())?;
-    loaded.map_err(|errors| sources.attribute(errors))
+    let loaded =
+        Config::load(sources.merged(), &secret, &RUNTIME).and_then(|config| stored(config, has_redis));
+    let unreadable = unreadable.take();
+    if unreadable.is_empty() {
+        loaded.map_err(|errors| sources.attribute(errors))
+    } else {
+        // What is missing because it cannot be read would only hide why.
+        Err(ConfigErrors::from_iter(unreadable))
+    }
+}
+
+fn redis(given: &dyn Given) -> Result<Option<Client>, ConfigError> {
+    let Some(url) = secret(given, URL)? else { return Ok(None) };
+    let client = vestibule_redis::parse(&url);
+    client.map(Some).map_err(|(problem, fix)| ConfigError::new(URL, problem, fix))
 }
 
 /// `vestibule.toml` in the folder that the host opens; nothing if there is none.
@@ -191,8 +199,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use vestibule_core::revocation::kind::RevocationStore;
 
-    const OWN: &str = "base_path = \"/auth\"\n[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
+    const OWN: &str =
+        "base_path = \"/auth\"\n[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
 
     /// Files whose text is `None` cannot be read.
     #[derive(Default)]
@@ -242,7 +252,8 @@ mod tests {
         let mut given = valid();
         let settings = Settings::load(&given).unwrap();
         assert!(settings.origin.is_none() && !settings.trusts_proxy);
-        given.laid_in = Some(r#"{"base_path":"/laid-in","providers":[{"id":"okta","issuer":"https://a.okta.com"}]}"#);
+        given.laid_in =
+            Some(r#"{"base_path":"/laid-in","providers":[{"id":"okta","issuer":"https://a.okta.com"}]}"#);
         given.variables.extend([(ORIGIN, "http://127.0.0.1:3000"), (TRUST_PROXY, "true")]);
         let settings = Settings::load(&given).unwrap();
         assert!(settings.origin.is_some() && settings.trusts_proxy);
@@ -308,6 +319,10 @@ mod tests {
                  write an origin, for example \"http://127.0.0.1:3000\"",
             ),
             (
+                variable(URL, "rediss://:hunter2@redis.example"),
+                "AUTH_REDIS_URL: it is not the address of a Redis server; write for example redis://127.0.0.1:6379",
+            ),
+            (
                 variable(TRUST_PROXY, "yes"),
                 "AUTH_TRUST_PROXY: neither true nor false; write \"true\" or \"false\"",
             ),
@@ -317,11 +332,26 @@ mod tests {
     }
 
     #[test]
+    fn what_needs_redis_is_refused_without_it() {
+        let own = "base_path = \"/auth\"\n[session]\ntokens = \"store\"\n[[providers]]\nid = \"okta\"\n\
+                   issuer = \"https://a.okta.com\"\n";
+        let mut given = valid();
+        assert!(Settings::load(&given).unwrap().redis.is_none());
+        given.files.insert(FILE, Some(own));
+        assert_eq!(refused(&given).len(), 1);
+        given.variables.insert(URL, "redis://127.0.0.1:6379");
+        let settings = Settings::load(&given).unwrap();
+        assert!(settings.redis.is_some());
+        assert_eq!(settings.config.revocation.store, RevocationStore::Lock);
+    }
+
+    #[test]
     fn all_mistakes_are_said_at_once() {
         let mut given = valid();
         given.files.insert(FILE, Some("base_path = \"/auth\"\nrule = []\n[[providers]]\nid = \"okta\"\n"));
         given.variables.extend([(ORIGIN, ""), (TRUST_PROXY, "")]);
-        let places: Vec<String> = Settings::load(&given).unwrap_err().iter().map(|error| error.place.clone()).collect();
+        let places: Vec<String> =
+            Settings::load(&given).unwrap_err().iter().map(|error| error.place.clone()).collect();
         assert_eq!(places, ["AUTH.rule", "AUTH.providers[0].issuer", ORIGIN, TRUST_PROXY]);
     }
 }

@@ -10,10 +10,12 @@ use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::log::{LogEvent, Record};
 use vestibule_core::upstream::Target;
+use vestibule_redis::RedisStore;
+use vestibule_wasi_settings::values::CLIENT_ADDRESS;
+use vestibule_wasi_settings::{Given, Settings};
 
 use crate::platform;
-use vestibule_wasi_settings::{Given, Settings};
-use vestibule_wasi_settings::values::CLIENT_ADDRESS;
+use crate::redis::InstanceLink;
 
 /// The configuration that `cargo xtask wasi --build --config FILE` lays in, as JSON: an instance need not read a file for it.
 /// Empty where there is none.
@@ -30,6 +32,8 @@ pub(crate) struct Instance {
     pub(crate) origin: Option<Target>,
     /// What stands in front of the host.
     pub(crate) proxy: Proxy,
+    /// The store that all instances share, if there is one.
+    pub(crate) store: Option<RedisStore<InstanceLink>>,
 }
 
 impl Instance {
@@ -50,6 +54,7 @@ impl Instance {
             vestibule: Vestibule::new(settings.config),
             origin: settings.origin,
             proxy: Proxy { is_trusted: settings.trusts_proxy },
+            store: settings.redis.map(|client| RedisStore::new(InstanceLink::new(client))),
         })
     }
 }

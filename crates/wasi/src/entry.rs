@@ -9,13 +9,13 @@ use vestibule_core::http::request::{Method, Request};
 use vestibule_core::http::response::Response;
 use vestibule_core::log::{LogEvent, Record, RequestDetails};
 use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
+use vestibule_wasi_settings::values::RUNTIME;
 
 use crate::body::{Body, pipe};
 use crate::client::Received;
 use crate::configuration::{Instance, Proxy};
 use crate::convert;
 use crate::platform::{self, Wasi};
-use vestibule_wasi_settings::values::RUNTIME;
 
 /// Answers a request.
 pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {

@@ -90,7 +90,9 @@ impl Forwarder for Wasi {
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let Target::Url(server) = server(&forward, self.instance.origin.as_ref())? else { return Err(no_origin()) };
+        let Target::Url(server) = server(&forward, self.instance.origin.as_ref())? else {
+            return Err(no_origin());
+        };
         let url = format!("{}{}", server.origin(), forward.path());
         let mut headers = forward.changes.applied_to(&forward.request.headers);
         headers.remove("content-length");

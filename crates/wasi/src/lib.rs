@@ -13,6 +13,7 @@ mod entry;
 mod executor;
 mod forward;
 mod platform;
+mod redis;
 
 wasip2::http::proxy::export!(Component);
 

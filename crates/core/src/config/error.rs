@@ -24,6 +24,13 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
+impl FromIterator<ConfigError> for ConfigErrors {
+    /// These mistakes, of which the caller has at least one.
+    fn from_iter<T: IntoIterator<Item = ConfigError>>(errors: T) -> Self {
+        Self(errors.into_iter().collect())
+    }
+}
+
 impl From<ConfigError> for ConfigErrors {
     fn from(error: ConfigError) -> Self {
         Self(vec![error])
@@ -31,14 +38,6 @@ impl From<ConfigError> for ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// These mistakes. `Ok` if there is none.
-    ///
-    /// # Errors
-    /// The mistakes, if there is one.
-    pub fn of(errors: Vec<ConfigError>) -> Result<(), Self> {
-        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
-    }
-
     /// The mistakes, in the order in which the checks found them.
     pub fn iter(&self) -> impl Iterator<Item = &ConfigError> {
         self.0.iter()

@@ -19,4 +19,5 @@ mod provider;
 mod redis;
 mod site;
 mod walk;
+mod wasi;
 mod websockets;

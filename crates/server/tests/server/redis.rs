@@ -12,14 +12,14 @@ use crate::http::MAX_WAIT;
 use crate::site::{Site, received};
 
 /// A running Redis server, which is killed when it is dropped.
-struct Redis {
+pub(crate) struct Redis {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     folder: TempDir,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -52,11 +52,11 @@ impl Redis {
         panic!("redis-server does not listen");
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://{}", self.address)
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -72,8 +72,13 @@ impl Drop for Redis {
 /// A site that keeps its leases and revocations there. Both processes are at one address for the browser, so the host is the
 /// first one's.
 fn site(lifetime: u64, redis: &Redis) -> Site {
+    site_at(lifetime, &redis.url())
+}
+
+/// The same with this address.
+pub(crate) fn site_at(lifetime: u64, redis: &str) -> Site {
     let site = Site::new(lifetime);
-    std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), redis.url()).unwrap();
+    std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), redis).unwrap();
     site.configure("", "[revocation]\nstore = \"redis\"\ninterval = \"1s\"\n[refresh]\nlease = \"redis\"");
     site
 }

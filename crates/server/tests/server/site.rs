@@ -15,7 +15,7 @@ use crate::http::{self, MAX_WAIT, Message};
 use crate::provider::{CLIENT, Provider};
 
 /// The secret that seals sessions.
-const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+pub(crate) const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
 
 /// What a server is started with.
 pub(crate) struct Site {
@@ -104,28 +104,13 @@ headers = {{ "X-User-Email" = "email" }}
             .args(["--threads", "2"])
             .args(&self.arguments)
             .env("AUTH_SECRET", SECRET)
-            .envs(self.variables.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .envs(self.variables.iter().cloned());
         command
     }
 
     /// Starts a server and waits until it listens.
     pub(crate) fn start(&self) -> Server {
-        let mut child = self.command().spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        let streams: [Box<dyn std::io::Read + Send>; 2] =
-            [Box::new(child.stderr.take().unwrap()), Box::new(child.stdout.take().unwrap())];
-        for stream in streams {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    sender.send(line).ok();
-                }
-            });
-        }
-        let mut server = Server { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() };
+        let mut server = Server::start(self.command());
         let line = server.wait_for("listening on ");
         server.address = line.rsplit('/').next().unwrap().parse().unwrap();
         server
@@ -147,6 +132,24 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Starts a server, whose address is not known yet.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let streams: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stderr.take().unwrap()), Box::new(child.stdout.take().unwrap())];
+        for stream in streams {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    sender.send(line).ok();
+                }
+            });
+        }
+        Self { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() }
+    }
+
     /// Waits for a line with this text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
@@ -164,6 +167,12 @@ impl Server {
         if !self.seen.iter().any(|line| line.contains(text)) {
             self.wait_for(text);
         }
+    }
+
+    /// Checks that no line has had this text.
+    pub(crate) fn never_said(&mut self, text: &str) {
+        self.seen.extend(self.lines.try_iter());
+        assert!(self.seen.iter().all(|line| !line.contains(text)), "{:#?}", self.seen);
     }
 
     pub(crate) fn signal(&self, name: &str) {
