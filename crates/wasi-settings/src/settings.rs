@@ -70,7 +70,7 @@ impl Settings {
                 let of_config =
                     config.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
                 let others = [origin.err(), trusts_proxy.err(), redis.err()].into_iter().flatten();
-                Err(ConfigErrors::from_iter(of_config.chain(others)))
+                Err(of_config.chain(others).collect())
             }
         }
     }
@@ -119,7 +119,7 @@ fn checked(given: &dyn Given, has_redis: bool) -> Result<Config, ConfigErrors> {
         loaded.map_err(|errors| sources.attribute(errors))
     } else {
         // What is missing because it cannot be read would only hide why.
-        Err(ConfigErrors::from_iter(unreadable))
+        Err(unreadable.into_iter().collect())
     }
 }
 

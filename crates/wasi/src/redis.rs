@@ -58,7 +58,7 @@ enum Failure {
     /// The answer is larger than [`MAX_ANSWER`].
     TooLarge,
     /// The answer is an error, or none that Redis gives.
-    Refused(RedisError),
+    Denied(RedisError),
 }
 
 impl From<ErrorCode> for Failure {
@@ -82,7 +82,7 @@ impl From<Failure> for StoreError {
             Failure::TimedOut => "it did not answer within two seconds",
             Failure::Closed | Failure::Incomplete => "the connection ended before the answer",
             Failure::TooLarge => "the answer is larger than 16 MiB",
-            Failure::Refused(error) => return failed(&error),
+            Failure::Denied(error) => return failed(&error),
         };
         Self::Failed(format!("Redis: {message}"))
     }
@@ -127,7 +127,7 @@ impl InstanceLink {
         let mut last = Value::Nil;
         for answer in answers {
             // After a greeting that was refused everything is, so the first error says why.
-            last = answer.extract_error().map_err(Failure::Refused)?;
+            last = answer.extract_error().map_err(Failure::Denied)?;
         }
         self.idle.replace(Some(connection));
         Ok(last)
@@ -231,7 +231,7 @@ fn parsed(bytes: &[u8], count: usize) -> Result<Option<Vec<Value>>, Failure> {
             Ok(answer) => answers.push(answer),
             // They end too early.
             Err(error) if error.is_io_error() => return Ok(None),
-            Err(error) => return Err(Failure::Refused(error)),
+            Err(error) => return Err(Failure::Denied(error)),
         }
     }
     Ok(Some(answers))
@@ -241,12 +241,10 @@ fn parsed(bytes: &[u8], count: usize) -> Result<Option<Vec<Value>>, Failure> {
 async fn addresses(network: &Network, host: &str) -> Result<Vec<IpAddress>, ErrorCode> {
     match host.trim_matches(['[', ']']).parse() {
         Ok(IpAddr::V4(address)) => {
-            let [a, b, c, d] = address.octets();
-            return Ok(vec![IpAddress::Ipv4((a, b, c, d))]);
+            return Ok(vec![IpAddress::Ipv4(address.octets().into())]);
         }
         Ok(IpAddr::V6(address)) => {
-            let [a, b, c, d, e, f, g, h] = address.segments();
-            return Ok(vec![IpAddress::Ipv6((a, b, c, d, e, f, g, h))]);
+            return Ok(vec![IpAddress::Ipv6(address.segments().into())]);
         }
         Err(_) => {}
     }

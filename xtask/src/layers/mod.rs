@@ -94,7 +94,6 @@ const CRATES: &[Layers] = &[
     Layers { source: "src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/server/src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/redis/src", rooms: None, rejects_file_cycles: true },
-    Layers { source: "crates/wasi/src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/wasi-settings/src", rooms: None, rejects_file_cycles: true },
 ];
 

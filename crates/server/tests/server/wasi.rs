@@ -135,13 +135,13 @@ fn redis_that_is_gone_slow_or_closed_to_the_component_leaves_sessions_valid_and_
         let _ = std::io::copy(&mut &connection, &mut std::io::sink());
     });
     let redis = Redis::start();
-    let gone = {
-        let mut gone = Redis::start();
-        gone.stop();
-        gone.url()
+    let stopped = {
+        let mut stopped = Redis::start();
+        stopped.stop();
+        stopped.url()
     };
     for (url, says) in [
-        (gone, "Redis: it refused the connection"),
+        (stopped, "Redis: it refused the connection"),
         // The core waits for less long than the connection would.
         (format!("redis://{silent}"), "no answer within 1s"),
         (format!("redis://:wrong@{}", redis.address), "Redis: response error"),
