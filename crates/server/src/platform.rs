@@ -31,15 +31,6 @@ use vestibule_core::platform::{
 };
 use vestibule_core::time::Timestamp;
 
-/// How many requests of one address may come to the operators' route in a minute.
-const MAX_REVOKE: u32 = 60;
-
-/// How many forms for one account one address may send in a minute.
-const MAX_LOGIN: u32 = 10;
-
-/// How many forms one address may send in a minute, and how many may be sent for one account. An office may have one address.
-const MAX_LOGIN_LOOSE: u32 = 100;
-
 /// What all requests of a thread share.
 pub(crate) struct Thread {
     pub(crate) client: Client,
@@ -167,11 +158,7 @@ impl Lock for Native {
 
 impl RateLimit for Native {
     async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
-        let (name, max) = match limit {
-            Limit::Revoke => ("revoke", MAX_REVOKE),
-            Limit::Login => ("login", MAX_LOGIN),
-            Limit::LoginLoose => ("login-loose", MAX_LOGIN_LOOSE),
-        };
+        let (name, max) = vestibule_redis::limit(limit);
         self.thread.store.count(&format!("{name}/{key}"), max).await
     }
 }

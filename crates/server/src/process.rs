@@ -18,7 +18,7 @@ use crate::options::Options;
 use crate::scrape;
 use crate::settings::{Settings, SettingsError};
 use crate::store::Sharing;
-use crate::store::redis::Redis;
+use crate::store::redis::ThreadLink;
 use crate::thread::{Shared, run as serve};
 use crate::tls;
 use crate::upstreams::Upstreams;
@@ -49,7 +49,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     }
     if let Some(client) = &redis {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(|error| error.to_string())?.block_on(Redis::check(client))?;
+        runtime.map_err(|error| error.to_string())?.block_on(ThreadLink::check(client))?;
     }
     let sharing = Sharing::new(redis, options.revocations.as_deref())?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
@@ -121,7 +121,7 @@ fn redis(options: &Options, settings: &Settings) -> Result<Option<::redis::Clien
     let unreadable = |path: &Path, error| format!("{} cannot be read: {error}", path.display());
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
     let authorities = options.ca.as_ref().map(read).transpose()?;
-    Ok(Some(Redis::parse(&url, authorities)?))
+    Ok(Some(ThreadLink::parse(&url, authorities)?))
 }
 
 /// The settings, if they are valid. Writes advice into the log.

@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
-use crate::values::{FILE, IN_MEMORY, IN_REDIS, REDIS, VARIABLE};
+use crate::values::{FILE, IN_MEMORY, IN_REDIS, VARIABLE};
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::config::{Config, Runtime, Source, Sources};
 use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
+use vestibule_redis::URL;
 
 /// Where Vestibule's pages are unless the configuration says it.
 const BASE_PATH: &str = "/auth";
@@ -46,7 +47,7 @@ impl Settings {
         let unreadable = |error: &dyn fmt::Display| SettingsError::Unreadable(error.to_string());
         let sources = sources(options).map_err(|error| unreadable(&error))?;
         let secrets = Secrets::read(options.secrets.as_deref()).map_err(|error| unreadable(&error))?;
-        let forgets = options.revocations.is_none() && secrets.get(REDIS).is_none();
+        let forgets = options.revocations.is_none() && secrets.get(URL).is_none();
         let tls = match (&options.tls_certificate, &options.tls_key) {
             (Some(certificate), Some(key)) => {
                 Some(tls::server(certificate, key).map_err(|error| unreadable(&error))?)
@@ -93,7 +94,7 @@ impl Settings {
 
     /// The address of the Redis server, if there is one.
     pub(crate) fn redis(&self) -> Option<String> {
-        self.secrets.get(REDIS)
+        self.secrets.get(URL)
     }
 
     /// The values that the configuration accepts.

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use self::journal::Journal;
 use self::memory::Memory;
-use self::redis::Redis;
+use self::redis::ThreadLink;
 use crate::metrics::MaybeMetrics;
 use vestibule_core::platform::StoreError;
+use vestibule_redis::RedisStore;
 
 /// Where it is shared.
 #[derive(Clone)]
@@ -21,7 +22,7 @@ pub(crate) enum Store {
     /// Among the threads of this process.
     Memory(Arc<Memory>),
     /// Among all processes that use the same Redis server.
-    Redis(Box<Redis>),
+    Redis(Box<RedisStore<ThreadLink>>),
 }
 
 /// What the threads share, before each of them has its own connection.
@@ -45,7 +46,7 @@ impl Sharing {
     pub(crate) fn into_store(self, metrics: MaybeMetrics) -> Store {
         match self {
             Self::Memory(memory) => Store::Memory(memory),
-            Self::Redis(client) => Store::Redis(Box::new(Redis::new(*client, metrics))),
+            Self::Redis(client) => Store::Redis(Box::new(RedisStore::new(ThreadLink::new(*client, metrics)))),
         }
     }
 }

@@ -82,6 +82,7 @@ const CRATES: &[Layers] = &[
             "advice",
             "compiled",
             "check",
+            "component",
             "compile",
             "explain",
             "hashed_user",
@@ -92,6 +93,8 @@ const CRATES: &[Layers] = &[
     },
     Layers { source: "src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/server/src", rooms: None, rejects_file_cycles: true },
+    Layers { source: "crates/redis/src", rooms: None, rejects_file_cycles: true },
+    Layers { source: "crates/wasi-settings/src", rooms: None, rejects_file_cycles: true },
 ];
 
 /// Fails if a room imports a later room, or if a crate with `rejects_file_cycles` has a cycle. The error lists all places.

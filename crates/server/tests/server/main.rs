@@ -26,4 +26,5 @@ mod redis;
 mod site;
 mod tls;
 mod walk;
+mod wasi;
 mod websockets;

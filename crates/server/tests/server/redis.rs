@@ -15,15 +15,15 @@ use crate::http::{self, MAX_WAIT};
 use crate::site::{Server, Site, received};
 
 /// A running Redis server, which is killed when it is dropped.
-struct Redis {
+pub(crate) struct Redis {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     folder: TempDir,
     arguments: Vec<String>,
 }
 
 impl Redis {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
@@ -55,11 +55,11 @@ impl Redis {
         until("redis-server listens", || TcpStream::connect(address).is_ok());
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://{}", self.address)
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -110,8 +110,13 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A site that keeps its leases and revocations there. Both processes are at one address for the browser, so the host is the
 /// first one's.
 fn site(lifetime: u64, redis: &Redis) -> Site {
+    site_at(lifetime, &redis.url())
+}
+
+/// The same with this address.
+pub(crate) fn site_at(lifetime: u64, redis: &str) -> Site {
     let site = Site::new(lifetime);
-    std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), redis.url()).unwrap();
+    std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), redis).unwrap();
     site.configure("", "[revocation]\nstore = \"redis\"\ninterval = \"1s\"\n[refresh]\nlease = \"redis\"");
     site
 }

@@ -145,7 +145,20 @@ pub(crate) struct Server {
 
 impl Server {
     /// The server that this process is. Waits until it listens.
-    pub(crate) fn of(mut child: Child) -> Self {
+    pub(crate) fn of(child: Child) -> Self {
+        let mut server = Self::begun(child);
+        let line = server.wait_for("listening on ");
+        server.address = line.rsplit('/').next().unwrap().parse().unwrap();
+        server
+    }
+
+    /// Starts a server, whose address is not known yet.
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::begun(command.spawn().unwrap())
+    }
+
+    fn begun(mut child: Child) -> Self {
         let (sender, lines) = mpsc::channel();
         let streams: [Box<dyn std::io::Read + Send>; 2] =
             [Box::new(child.stderr.take().unwrap()), Box::new(child.stdout.take().unwrap())];
@@ -157,10 +170,7 @@ impl Server {
                 }
             });
         }
-        let mut server = Server { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() };
-        let line = server.wait_for("listening on ");
-        server.address = line.rsplit('/').next().unwrap().parse().unwrap();
-        server
+        Self { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() }
     }
 
     /// The identifier of its process.
@@ -193,9 +203,10 @@ impl Server {
         }
     }
 
-    /// The number of its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// Checks that no line has had this text.
+    pub(crate) fn never_said(&mut self, text: &str) {
+        self.seen.extend(self.lines.try_iter());
+        assert!(self.seen.iter().all(|line| !line.contains(text)), "{:#?}", self.seen);
     }
 
     pub(crate) fn signal(&self, name: &str) {
