@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod commands;
 mod conformance;
+mod coverage;
 mod dev;
 mod examples;
 mod frameworks;
@@ -21,6 +22,7 @@ mod layers;
 mod marked;
 mod migrate;
 mod model;
+mod mutants;
 mod package;
 mod project;
 mod providers;
@@ -84,6 +86,8 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Bench(_) => bench::bench(&project, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
+        Command::Coverage(options) => coverage::coverage(&project, options),
+        Command::Mutants(options) => mutants::mutants(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
         Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
