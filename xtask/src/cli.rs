@@ -7,8 +7,8 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, check, conformance, dev, examples, frameworks, fuzz, hashed_user, interop,
-    layers, memory, migrate, model, providers, proxies, race, release, server, test, wasi,
+    apps, bench, browser, build, check, conformance, coverage, dev, examples, frameworks, fuzz, hashed_user,
+    interop, layers, memory, migrate, model, mutants, providers, proxies, race, release, server, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -127,6 +127,18 @@ pub(crate) enum Command {
     /// on the stable compiler. What is found is in fuzz/artifacts/, with the command that repeats it.
     Fuzz(fuzz::Options),
 
+    /// Print which lines and branches of the core the tests run, by room, and those that they do not
+    ///
+    /// Fails if it is less than the limits. The tests run on a nightly compiler, with cargo-llvm-cov, which is installed
+    /// into target/tools/.
+    Coverage(coverage::Options),
+
+    /// Change the code in small ways, and print which changes no test notices
+    ///
+    /// The changes are cargo-mutants', which is installed into target/tools/. Each takes as long as the tests that see it and
+    /// their compilation. The list is also in target/mutants/survivors.txt, and the logs in target/mutants/mutants.out/.
+    Mutants(mutants::Options),
+
     Check(check::Check),
 
     Explain(check::Explain),
@@ -174,7 +186,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "server",
         ],
     ),
-    ("Measure", &["bench", "memory", "race", "model"]),
+    ("Measure", &["bench", "memory", "race", "model", "coverage", "mutants"]),
     ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size"]),
     ("Renew", &["suffixes", "icons"]),
 ];

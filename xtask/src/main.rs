@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod commands;
 mod conformance;
+mod coverage;
 mod dev;
 mod examples;
 mod frameworks;
@@ -22,6 +23,7 @@ mod marked;
 mod memory;
 mod migrate;
 mod model;
+mod mutants;
 mod package;
 mod project;
 mod providers;
@@ -88,6 +90,8 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
         Command::Memory(options) => memory::memory(&project, options),
+        Command::Coverage(options) => coverage::coverage(&project, options),
+        Command::Mutants(options) => mutants::mutants(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
         Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Server(options) => server::server(&project, options),

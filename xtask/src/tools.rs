@@ -103,6 +103,54 @@ pub(crate) fn ensure_python_of(project: &Project, directory: &str, environment: 
     })
 }
 
+/// A program from crates.io: its crate, which has the same name, and its version.
+pub(crate) type Program = (&'static str, &'static str);
+
+/// Builds tests with instrumentation, and exports what ran.
+pub(crate) const LLVM_COV: Program = ("cargo-llvm-cov", "0.9.1");
+
+/// Changes code, and runs the tests on each change.
+pub(crate) const MUTANTS: Program = ("cargo-mutants", "27.1.0");
+
+/// The path of a program from crates.io. Installs it into target/tools/ if it is not there.
+pub(crate) fn ensure_program(project: &Project, (name, version): Program) -> Result<PathBuf> {
+    let root = project.path(&format!("target/tools/{name}-{version}"));
+    let program = root.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !program.is_file() {
+        step(&format!("cargo install {name} {version}, once (some minutes)"), || {
+            let mut command = project.cargo();
+            command.args([
+                "install",
+                "--quiet",
+                "--locked",
+                name,
+                "--version",
+                &format!("={version}"),
+                "--root",
+            ]);
+            run_quietly(command.arg(&root)).map(drop)
+        })?;
+    }
+    Ok(program)
+}
+
+/// Makes sure that there is a nightly compiler with LLVM's tools, which read what instrumented programs write.
+pub(crate) fn ensure_nightly(project: &Project) -> Result<()> {
+    let rustup = |words: &[&str]| run_quietly(project.command("rustup").args(words));
+    if rustup(&["run", "nightly", "rustc", "--version"]).is_err() {
+        step("rustup toolchain install nightly", || {
+            rustup(&["toolchain", "install", "nightly", "--profile", "minimal"]).map(drop)
+        })?;
+    }
+    let installed = rustup(&["component", "list", "--installed", "--toolchain", "nightly"])?;
+    if !installed.lines().any(|component| component.starts_with("llvm-tools")) {
+        step("rustup component add llvm-tools", || {
+            rustup(&["component", "add", "llvm-tools", "--toolchain", "nightly"]).map(drop)
+        })?;
+    }
+    Ok(())
+}
+
 /// Adds rustfmt and clippy to the toolchain in use.
 pub(crate) fn ensure_components(project: &Project) -> Result<()> {
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
