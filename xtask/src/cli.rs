@@ -7,8 +7,9 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, check, conformance, dev, examples, frameworks, fuzz, hashed_user, interop,
-    layers, migrate, model, providers, proxies, race, release, test, wasi,
+    apps, bench, browser, build, check, conformance, dev, differential, examples, frameworks, fuzz,
+    hashed_user, interop, layers, migrate, model, providers, proxies, race, release, supply_chain, test,
+    wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -118,6 +119,17 @@ pub(crate) enum Command {
     /// coverage, elsewhere on the stable compiler. What is found is in fuzz/artifacts/, with the command that repeats it.
     Fuzz(fuzz::Options),
 
+    /// Compare Vestibule with jose, Auth.js and path-to-regexp on a million generated cases
+    ///
+    /// Prints what both accept and refuse, the differences that are meant with their reasons, and every other one with
+    /// the command that repeats it.
+    Differential(differential::Options),
+
+    /// Check the licences of what ships, withdrawn versions and advisories, and what each dependency is for
+    ///
+    /// Asks the registries, as far as they answer, and says what they did not.
+    SupplyChain(supply_chain::Options),
+
     Check(check::Check),
 
     Explain(check::Explain),
@@ -161,11 +173,12 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "providers",
             "commands",
             "fuzz",
+            "differential",
             "wasi",
         ],
     ),
     ("Measure", &["bench", "race", "model"]),
-    ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size"]),
+    ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size", "supply-chain"]),
     ("Renew", &["suffixes", "icons"]),
 ];
 

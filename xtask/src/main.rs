@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod conformance;
 mod dev;
+mod differential;
 mod examples;
 mod frameworks;
 mod fuzz;
@@ -30,6 +31,7 @@ mod race;
 mod release;
 mod stack;
 mod step;
+mod supply_chain;
 mod test;
 mod time;
 mod tools;
@@ -85,6 +87,8 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
+        Command::Differential(options) => differential::differential(&project, options),
+        Command::SupplyChain(options) => supply_chain::supply_chain(&project, *options),
         Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
