@@ -62,9 +62,9 @@ pub type Answer = Result<Value, String>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Both accept the case, with the same result.
-    Accepted,
+    BothAccept,
     /// Both refuse it.
-    Refused,
+    BothRefuse,
     /// They differ as the row of this name says.
     Deliberate(&'static str),
     /// They differ, and nothing says that they should: what each of them says.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
+use std::fmt::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs, thread};
@@ -98,7 +99,7 @@ fn play(workers: &mut [Worker], arguments: &Arguments) -> bool {
         reports += &tally.report(family, arguments.seed);
         for row in (family.deliberate)() {
             let count = tally.deliberate.get(row.name).copied().unwrap_or_default();
-            rows += &format!("| `{}` | {} | {} | {count} |\n", family.name, row.name, row.reason);
+            let _ = writeln!(rows, "| `{}` | {} | {} | {count} |", family.name, row.name, row.reason);
             if count == 0 && cases >= ENOUGH {
                 unused.push(format!("{}: no case is of the row \"{}\"", family.name, row.name));
             }

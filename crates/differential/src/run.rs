@@ -72,8 +72,8 @@ pub fn run(worker: &Worker, family: &Family, seed: u64, numbers: Range<u64>) -> 
         for ((number, case), answer) in numbers.zip(cases).zip(answers) {
             tally.cases += 1;
             match (family.judge)(&case, &answer) {
-                Verdict::Accepted => tally.accepted += 1,
-                Verdict::Refused => tally.refused += 1,
+                Verdict::BothAccept => tally.accepted += 1,
+                Verdict::BothRefuse => tally.refused += 1,
                 Verdict::Deliberate(name) => *tally.deliberate.entry(name).or_default() += 1,
                 Verdict::Different(message) => {
                     tally.different += 1;

@@ -47,7 +47,7 @@ pub(super) fn ask(project: &Project, shipped: &[Linked], offline: bool) -> Vec<F
     });
     findings.push(match npm_audit(project) {
         Ok(0) => Finding::Fine("npm audit: no advisory for the packages that build and test".to_owned()),
-        // They do not ship; the numbers are for whoever updates them.
+        // They do not ship; the number is for the next update.
         Ok(count) => Finding::Fine(format!(
             "npm audit: {count} advisories for packages that build and test: `npm audit`"
         )),
@@ -56,7 +56,7 @@ pub(super) fn ask(project: &Project, shipped: &[Linked], offline: bool) -> Vec<F
         }
     });
     findings.push(Finding::Unknown(
-        "not asked: PyPI, which lists no advisories for the pinned versions of a test's packages".to_owned(),
+        "not asked: PyPI, whose packages only test (`pip-audit --requirement FILE` asks)".to_owned(),
     ));
     findings
 }
@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_withdrawn_version_is_found_in_cargos_cache() {
-        let file = b"\x03\x02\0\0\0etag: x\01.0.0\0{\"name\":\"a\",\"vers\":\"1.0.0\",\"yanked\":false}\0\
+        let file =
+            b"\x03\x02\0\0\0etag: x\x001.0.0\0{\"name\":\"a\",\"vers\":\"1.0.0\",\"yanked\":false}\x00\
                      1.0.1+b\0{\"name\":\"a\",\"vers\":\"1.0.1+b\",\"yanked\":true}\0";
         assert!(!entry(file, "1.0.0").unwrap().yanked);
         assert!(entry(file, "1.0.1").unwrap().yanked);

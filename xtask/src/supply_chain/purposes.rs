@@ -213,11 +213,11 @@ mod tests {
     #[test]
     fn a_dependency_without_a_purpose_and_a_purpose_without_a_dependency_are_problems() {
         let table =
-            BTreeMap::from([("used".to_owned(), "x".to_owned()), ("gone".to_owned(), "y".to_owned())]);
+            BTreeMap::from([("used".to_owned(), "x".to_owned()), ("unused".to_owned(), "y".to_owned())]);
         let problems = differences("crate", &BTreeSet::from(["used", "new"]), &table);
         assert_eq!(problems.len(), 2);
         assert!(problems.iter().any(|problem| problem.contains("new has no purpose")), "{problems:?}");
-        assert!(problems.iter().any(|problem| problem.contains("there is no crate gone")), "{problems:?}");
+        assert!(problems.iter().any(|problem| problem.contains("there is no crate unused")), "{problems:?}");
     }
 
     #[test]

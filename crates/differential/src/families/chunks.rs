@@ -119,7 +119,7 @@ const DIFFERENCES: &[Deliberate<Is>] = &[
         is: |it| {
             let lengths = it.lengths();
             let is_shorter = |at: usize| lengths[..at].iter().any(|before| *before > lengths[at]);
-            matches!(it.what, What::Value) && (0..lengths.len().saturating_sub(1)).any(|at| is_shorter(at))
+            matches!(it.what, What::Value) && (0..lengths.len().saturating_sub(1)).any(is_shorter)
         },
     },
     Deliberate {
@@ -244,13 +244,13 @@ fn decoded(header: &str) -> Vec<(String, String)> {
 fn judge(case: &Value, answer: &Answer) -> Verdict {
     let (Some(header), Some(session), Ok(answer)) = (case["header"].as_str(), case["name"].as_str(), answer)
     else {
-        return Verdict::Refused;
+        return Verdict::BothRefuse;
     };
     let Some(length) = case["length"].as_u64().and_then(|length| usize::try_from(length).ok()) else {
-        return Verdict::Refused;
+        return Verdict::BothRefuse;
     };
     if session.is_empty() || length == 0 {
-        return Verdict::Refused;
+        return Verdict::BothRefuse;
     }
     let dialect = dialect(case);
     let pairs = decoded(header);
@@ -295,7 +295,7 @@ fn judge(case: &Value, answer: &Answer) -> Verdict {
             differences.push((what, format!("{name}: we write {ours:?}, Auth.js {theirs:?}")));
         }
     }
-    let mut verdict = if read.is_empty() { Verdict::Refused } else { Verdict::Accepted };
+    let mut verdict = if read.is_empty() { Verdict::BothRefuse } else { Verdict::BothAccept };
     for (what, message) in differences {
         let difference = Difference { what, session, cookies: &pairs, dialect };
         match find(DIFFERENCES, |is| is(&difference)) {

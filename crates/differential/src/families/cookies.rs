@@ -1,6 +1,7 @@
 //! `Cookie` fields against the package `cookie`: 0.7 in next-auth 4, and the copy of version 1 in Auth.js 5.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use serde_json::{Value, json};
 use vestibule_core::http::cookie::Cookies;
@@ -25,7 +26,7 @@ struct Difference<'a> {
     dialect: &'a str,
     name: &'a str,
     ours: Option<&'a str>,
-    theirs: Option<&'a str>,
+    expected: Option<&'a str>,
     pairs: usize,
 }
 
@@ -48,7 +49,7 @@ const DIFFERENCES: &[Deliberate<Is>] = &[
     Deliberate {
         name: "the name `__proto__`",
         reason: "an object of JavaScript cannot have it as next-auth 4 makes one",
-        is: |it| it.dialect == "v4" && it.name == "__proto__" && it.theirs.is_none(),
+        is: |it| it.dialect == "v4" && it.name == "__proto__" && it.expected.is_none(),
     },
     Deliberate {
         name: "more than 400 cookies",
@@ -118,12 +119,14 @@ fn generate(random: &Random) -> Value {
             header += random.one_of(&["; ", "; ", "; ", ";", " ; ", ";;", ";\t"]);
         }
         if pairs > 400 {
-            header += &format!("n{at}={at}");
+            let _ = write!(header, "n{at}={at}");
             continue;
         }
         match random.below(8) {
             0 => header += &random.soup(PIECES, 6),
-            1 => header += &format!("{}=\"{}\"", random.one_of(NAMES), random.soup(PIECES, 3)),
+            1 => {
+                let _ = write!(header, "{}=\"{}\"", random.one_of(NAMES), random.soup(PIECES, 3));
+            }
             _ => {
                 header += random.one_of(&["", "", "", " ", "\t "]);
                 header += random.one_of(NAMES);
@@ -137,20 +140,21 @@ fn generate(random: &Random) -> Value {
 
 fn judge(case: &Value, answer: &Answer) -> Verdict {
     let (dialect, header) = (case["dialect"].as_str().unwrap_or_default(), case["header"].as_str());
-    let (Some(header), Ok(answer)) = (header, answer) else { return Verdict::Refused };
+    let (Some(header), Ok(answer)) = (header, answer) else { return Verdict::BothRefuse };
     let theirs: Vec<(String, String)> = serde_json::from_value(answer.clone()).expect("names and values");
     let theirs: BTreeMap<&str, &str> =
         theirs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let cookies = Cookies::parse(std::iter::once(header));
     let ours: BTreeMap<&str, &str> =
         cookies.names().filter_map(|name| Some((name, cookies.get(name)?))).collect();
-    let mut verdict = if ours.is_empty() { Verdict::Refused } else { Verdict::Accepted };
+    let mut verdict = if ours.is_empty() { Verdict::BothRefuse } else { Verdict::BothAccept };
     for name in ours.keys().chain(theirs.keys()) {
         let (ours, theirs) = (ours.get(name).copied(), theirs.get(name).copied());
         if ours == theirs {
             continue;
         }
-        let difference = Difference { dialect, name, ours, theirs, pairs: header.split(';').count() };
+        let difference =
+            Difference { dialect, name, ours, expected: theirs, pairs: header.split(';').count() };
         match find(DIFFERENCES, |is| is(&difference)) {
             Some(row) => verdict = Verdict::Deliberate(row),
             None => {

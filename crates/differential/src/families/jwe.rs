@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use vestibule_core::jose::jwe::{ContentEncryption, seal_with_header};
-use vestibule_core::jose::kdf::{Keyring, Purpose};
-use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 
 use super::claims;
+use super::sealed::{keyring, sealed};
 use crate::deliberate::{Deliberate, find, rows};
 use crate::random::Random;
 use crate::reading::{Token, encode, is_same};
@@ -41,37 +39,33 @@ pub(super) const OF_AUTHJS: Family = Family {
 };
 
 /// A token that Auth.js opens and Vestibule does not.
-struct Refused<'a> {
+struct Difference<'a> {
     dialect: &'a str,
     token: Token<'a>,
     length: usize,
     /// The claims as Auth.js reads them.
-    theirs: &'a Value,
+    claims: &'a Value,
     /// The text of the claims, as it was sealed.
     text: Vec<u8>,
 }
 
-impl Refused<'_> {
-    /// Whether a time is not a number of seconds between 1970 and 9999.
-    fn has_implausible_time(&self) -> bool {
-        ["exp", "nbf", "iat"].iter().any(|name| {
-            // JavaScript writes an infinite number as `null`.
-            let time = self.theirs.get(name);
-            time.is_some_and(|time| {
-                !time.as_f64().is_some_and(|time| (0.0..=253_402_300_799.0).contains(&time))
-            })
-        })
-    }
+/// Whether a time is not a number of seconds between 1970 and 9999.
+fn has_implausible_time(claims: &Value) -> bool {
+    ["exp", "nbf", "iat"].iter().any(|name| {
+        // JavaScript writes an infinite number as `null`.
+        let time = claims.get(name);
+        time.is_some_and(|time| !time.as_f64().is_some_and(|time| (0.0..=253_402_300_799.0).contains(&time)))
+    })
 }
 
-type Is = fn(&Refused<'_>) -> bool;
+type Is = fn(&Difference<'_>) -> bool;
 
 const fn row(name: &'static str, reason: &'static str, is: Is) -> Deliberate<Is> {
     Deliberate { name, reason, is }
 }
 
 const NO_EXPIRY: Deliberate<Is> =
-    row("no `exp`", "a session must expire; Auth.js always writes it", |it| it.theirs.get("exp").is_none());
+    row("no `exp`", "a session must expire; Auth.js always writes it", |it| it.claims.get("exp").is_none());
 
 const COMPRESSED: Deliberate<Is> =
     row("`zip`", "a small token must not become a large one; Auth.js does not compress", |it| {
@@ -101,7 +95,7 @@ const REFUSED: &[Deliberate<Is>] = &[
     row(
         "a time before 1970 or after 9999",
         "most likely it is in milliseconds: the session would not end",
-        |it| it.has_implausible_time(),
+        |it| has_implausible_time(it.claims),
     ),
     OTHER_ALGORITHM,
     KID,
@@ -133,18 +127,6 @@ fn dialect(name: &str) -> Dialect {
     if name == "v4" { Dialect::NextAuthV4 } else { Dialect::AuthJsV5 }
 }
 
-fn info(dialect: &str, salt: &str) -> String {
-    match (dialect, salt) {
-        ("v5", salt) => format!("Auth.js Generated Encryption Key ({salt})"),
-        (_, "") => "NextAuth.js Generated Encryption Key".to_owned(),
-        (_, salt) => format!("NextAuth.js Generated Encryption Key ({salt})"),
-    }
-}
-
-fn keyring(secrets: &[&str]) -> Option<Keyring> {
-    Keyring::new(secrets.iter().copied().map(Secret::new).collect())
-}
-
 fn generate(random: &Random) -> Value {
     let dialect_name = random.one_of(&["v5", "v4"]);
     let salt = random.one_of(SALTS);
@@ -164,192 +146,6 @@ fn generate(random: &Random) -> Value {
         "token": token,
         "text": encode(text),
     })
-}
-
-fn sealed(random: &Random, dialect_name: &str, secret: &str, salt: &str, text: &[u8]) -> String {
-    let usual =
-        if dialect_name == "v5" { ContentEncryption::A256CbcHs512 } else { ContentEncryption::A256Gcm };
-    let encryption = match random.below(8) {
-        0 => ContentEncryption::A256Gcm,
-        1 => ContentEncryption::A128CbcHs256,
-        2 => ContentEncryption::A256CbcHs512,
-        _ => usual,
-    };
-    let info = info(dialect_name, salt);
-    let keys = keyring(&[secret]).unwrap();
-    let key = keys.newest(&Purpose { encryption, salt, info: &info });
-    let kid = if dialect_name == "v5" { Some(key.kid.as_str()) } else { None };
-    let header = header(random, encryption.name(), kid);
-    let encrypted_key: &[u8] = if random.one_in(60) { b"key" } else { b"" };
-    let mut fill = |bytes: &mut [u8]| random.fill(bytes);
-    let token = seal_with_header(&key.key, &header, encrypted_key, text, &mut fill);
-    if random.one_in(3) { changed(random, &token) } else { token }
-}
-
-/// A header: the usual one in most cases.
-fn header(random: &Random, enc: &str, kid: Option<&str>) -> String {
-    let kid_member = |kid: &str| format!("\"kid\":\"{kid}\"");
-    let mut members = vec![format!("\"alg\":\"dir\""), format!("\"enc\":\"{enc}\"")];
-    members.extend(kid.map(kid_member));
-    if !random.one_in(2) {
-        return format!("{{{}}}", members.join(","));
-    }
-    if random.one_in(16) {
-        members.pop();
-    }
-    for _ in 0..=random.below(2) {
-        match random.below(11) {
-            0 => replace(
-                &mut members,
-                format!(
-                    "\"alg\":{}",
-                    random.one_of(&[
-                        "\"A256KW\"",
-                        "\"none\"",
-                        "\"Dir\"",
-                        "null",
-                        "7",
-                        "\"\"",
-                        "\"A256GCMKW\"",
-                        "\"PBES2-HS256+A128KW\""
-                    ])
-                ),
-            ),
-            1 => replace(
-                &mut members,
-                format!(
-                    "\"enc\":{}",
-                    random.one_of(&[
-                        "\"A256GCM\"",
-                        "\"A128CBC-HS256\"",
-                        "\"A192GCM\"",
-                        "\"A128GCM\"",
-                        "null",
-                        "[]",
-                        "\"a256gcm\""
-                    ])
-                ),
-            ),
-            2 => members.retain(|member| !member.starts_with("\"kid\"")),
-            3 => members.push(kid_member(random.one_of(&[
-                "x",
-                "",
-                "oImbcwAIXNw7cMS9CQhfqJqVGu0qFketMb7uj0Xogo7",
-            ]))),
-            4 => members.push(format!("\"kid\":{}", random.one_of(&["null", "7", "[]", "true"]))),
-            5 => members.push(format!(
-                "\"crit\":{}",
-                random.one_of(&["[]", "null", "[\"exp\"]", "[\"zip\"]", "[\"b64\"]", "[\"alg\"]", "\"exp\""])
-            )),
-            6 => members
-                .push(format!("\"zip\":{}", random.one_of(&["\"DEF\"", "\"GZ\"", "null", "\"\"", "7"]))),
-            7 => members.push(
-                random
-                    .one_of(&[
-                        "\"typ\":\"JWT\"",
-                        "\"typ\":7",
-                        "\"cty\":\"JWT\"",
-                        "\"b64\":false",
-                        "\"p2c\":1",
-                        "\"epk\":{}",
-                        "\"jwk\":{}",
-                        "\"iv\":\"AAAA\"",
-                        "\"x5c\":[\"a\"]",
-                        "\"exp\":1",
-                    ])
-                    .to_owned(),
-            ),
-            8 => members.push(
-                random
-                    .one_of(&[
-                        "\"\\u0061lg\":\"dir\"",
-                        "\"alg\":\"none\"",
-                        "\"enc\":\"A256GCM\"",
-                        "\"__proto__\":{\"alg\":\"dir\"}",
-                    ])
-                    .to_owned(),
-            ),
-            9 => members.push(format!("\"x\":\"{}\"", "a".repeat(random.one_of(&[100, 600, 700, 900])))),
-            _ => members.reverse(),
-        }
-    }
-    let space = random.one_of(&["", "", "", " ", "\n"]);
-    let object = format!("{{{space}{}{space}}}", members.join(","));
-    match random.below(40) {
-        0 => format!("[{object}]"),
-        1 => format!("{object}x"),
-        2 => format!("\u{feff}{object}"),
-        3 => object.replace('}', ",}"),
-        _ => object,
-    }
-}
-
-/// Puts a member into the place of the one of that name, if there is one.
-fn replace(members: &mut Vec<String>, member: String) {
-    let name = member.split(':').next().unwrap_or_default();
-    match members.iter().position(|found| found.split(':').next() == Some(name)) {
-        Some(at) => members[at] = member,
-        None => members.push(member),
-    }
-}
-
-/// The token with one change.
-pub(super) fn changed(random: &Random, token: &str) -> String {
-    if token.is_empty() {
-        return "A".to_owned();
-    }
-    let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
-    let part = random.below(parts.len());
-    let mut chars: Vec<char> = token.chars().collect();
-    let at = random.below(chars.len());
-    match random.below(11) {
-        0 => {
-            // A flipped bit.
-            chars[at] = char::from(u8::try_from(chars[at]).unwrap_or(b'A') ^ (1 << random.below(7)));
-            chars.into_iter().collect()
-        }
-        1 => {
-            chars[at] = random.one_of(&['A', 'B', '-', '_', '+', '/', '=', '.', ' ', '\n', 'é', '\0', '~']);
-            chars.into_iter().collect()
-        }
-        2 => {
-            chars.insert(at, random.one_of(&['A', '.', '=', ' ', '\n', '\t', '+', '~']));
-            chars.into_iter().collect()
-        }
-        3 => {
-            chars.remove(at);
-            chars.into_iter().collect()
-        }
-        4 => {
-            parts[part] += random.one_of(&["=", "==", "A", "AAAA", " "]);
-            parts.join(".")
-        }
-        5 | 6 => {
-            // The same bytes with bits that are left over.
-            let last = parts[part].pop();
-            let next = last.and_then(|last| char::from_u32(u32::from(last) + 1));
-            parts[part].extend(next);
-            parts.join(".")
-        }
-        7 => {
-            parts[part] = parts[part].replace('-', "+").replace('_', "/");
-            parts.join(".")
-        }
-        8 => {
-            parts[part] = String::new();
-            parts.join(".")
-        }
-        9 => {
-            let other = random.below(parts.len());
-            parts.swap(part, other);
-            parts.join(".")
-        }
-        _ => {
-            let end = random.below(parts[part].len() + 1);
-            parts[part] = parts[part].chars().take(end).collect();
-            parts.join(".")
-        }
-    }
 }
 
 fn generate_for_authjs(random: &Random) -> Value {
@@ -390,7 +186,7 @@ fn generate_for_authjs(random: &Random) -> Value {
 }
 
 fn judge_of_authjs(case: &Value, made: &Answer) -> Verdict {
-    let Ok(made) = made else { return Verdict::Refused };
+    let Ok(made) = made else { return Verdict::BothRefuse };
     let opened = answer(made["opened"].clone());
     judge(case, made["token"].as_str().unwrap_or_default(), &opened)
 }
@@ -403,7 +199,7 @@ fn opened(case: &Value, token: &str) -> Option<Result<Map<String, Value>, seal::
 }
 
 fn judge(case: &Value, token: &str, answer: &Answer) -> Verdict {
-    let Some(ours) = opened(case, token) else { return Verdict::Refused };
+    let Some(ours) = opened(case, token) else { return Verdict::BothRefuse };
     // Auth.js takes an empty token for none.
     let theirs = answer.as_ref().ok().and_then(Value::as_str).filter(|text| *text != "null");
     match (ours, theirs) {
@@ -415,21 +211,21 @@ fn judge(case: &Value, token: &str, answer: &Answer) -> Verdict {
                 Verdict::Different(format!("{token}: we open {}, Auth.js {theirs}", Value::Object(ours)))
             }
         }
-        (Err(_), None) => Verdict::Refused,
+        (Err(_), None) => Verdict::BothRefuse,
         (Ok(_), None) => Verdict::Different(format!("{token}: we open it; Auth.js: {answer:?}")),
         (Err(why), Some(theirs)) => {
             // What cannot be read, as half a surrogate pair, has another row.
             let value = serde_json::from_str(theirs).unwrap_or_default();
             let text = crate::reading::decode(case["text"].as_str().unwrap_or_default());
-            let refused = Refused {
+            let difference = Difference {
                 dialect: case["dialect"].as_str().unwrap_or_default(),
                 token: Token::of(token),
                 length: token.len(),
-                theirs: &value,
+                claims: &value,
                 text,
             };
             let table = if case.get("text").is_some() { REFUSED } else { REFUSED_OF_AUTHJS };
-            find(table, |is| is(&refused)).map_or_else(
+            find(table, |is| is(&difference)).map_or_else(
                 || Verdict::Different(format!("{token}: we refuse it ({why}); Auth.js opens {theirs}")),
                 Verdict::Deliberate,
             )
@@ -442,7 +238,7 @@ fn sealed_again(case: &Value, claims: &Map<String, Value>) -> Verdict {
     let secrets: Vec<&str> =
         case["secrets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (Some(keys), Some(salt)) = (keyring(&secrets), case["salt"].as_str()) else {
-        return Verdict::Refused;
+        return Verdict::BothRefuse;
     };
     let dialect = dialect(case["dialect"].as_str().unwrap_or_default());
     let lifetime = Duration::from_mins(1);
@@ -452,7 +248,7 @@ fn sealed_again(case: &Value, claims: &Map<String, Value>) -> Verdict {
         kept.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>()
     };
     match seal::open(&keys, dialect, salt, &token, NOW) {
-        Ok(again) if without_set(&again) == without_set(claims) => Verdict::Accepted,
+        Ok(again) if without_set(&again) == without_set(claims) => Verdict::BothAccept,
         other => Verdict::Different(format!(
             "{} is {other:?} after it was sealed again",
             Value::Object(claims.clone())

@@ -51,7 +51,7 @@ pub(super) const OF_JOSE: Family = Family {
     generate: generate_of_jose,
     shrinks: &["payload"],
     judge: |case, made| {
-        let Ok(made) = made else { return Verdict::Refused };
+        let Ok(made) = made else { return Verdict::BothRefuse };
         judge(case, made["token"].as_str().unwrap_or_default(), &answer(made["opened"].clone()))
     },
     deliberate: Vec::new,
@@ -78,7 +78,7 @@ impl Difference<'_> {
     }
 
     /// A claim that is a time, in seconds after now.
-    fn from_now(&self, claim: &str) -> Option<f64> {
+    fn after_now(&self, claim: &str) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "seconds need 53 bits in 285 million years")]
         Some(self.claims.get(claim)?.as_f64()? - NOW.seconds() as f64)
     }
@@ -154,16 +154,29 @@ const DIFFERENCES: &[Deliberate<Is>] = &[
         !it.we_refuse && it.keys().any(|key| ["d", "k", "oth"].iter().any(|name| key.get(name).is_some()))
     }),
     row(
-        "`null` in a key, or an operation twice",
-        "`null` counts as left out; `jose` leaves the key out",
+        "`null` in a key, an operation twice, or an `ext` that is no truth value",
+        "`null` counts as left out, and `ext` is not read; `jose` leaves the key out",
         |it| {
-            let is_empty = |name: &&str| (it.keys()).any(|key| key.get(name).is_some_and(Value::is_null));
-            let operations = |key: &Value| key["key_ops"].as_array().map_or(0, Vec::len);
-            let is_odd =
-                |key: &Value| operations(key) > 1 || key.get("ext").is_some_and(|ext| !ext.is_boolean());
-            !it.we_refuse
-                && (["use", "alg", "key_ops", "ext", "kid"].iter().any(|name| is_empty(name))
-                    || it.keys().any(is_odd))
+            let is_null = |key: &Value| {
+                let mut names = ["use", "alg", "key_ops", "kid"].iter();
+                names.any(|name| key.get(name).is_some_and(Value::is_null))
+            };
+            let is_repeated = |key: &Value| {
+                let operations = key["key_ops"].as_array().map_or(&[][..], Vec::as_slice);
+                operations.iter().enumerate().any(|(at, one)| operations[..at].contains(one))
+            };
+            let is_odd = |key: &Value| key.get("ext").is_some_and(|ext| !ext.is_boolean());
+            !it.we_refuse && it.keys().any(|key| is_null(key) || is_repeated(key) || is_odd(key))
+        },
+    ),
+    row(
+        "a key for verifying and for something else",
+        "WebCrypto gets keys without their operations, which are checked before; `jose` hands them on",
+        |it| {
+            let has_others = |key: &Value| {
+                key["key_ops"].as_array().is_some_and(|all| all.iter().any(|one| one != "verify"))
+            };
+            !it.we_refuse && it.keys().any(has_others)
         },
     ),
     row(
@@ -213,7 +226,7 @@ const DIFFERENCES_OF_CLAIMS: &[Deliberate<Is>] = &[
         "`jose` rounds the clock down to a second, we compare milliseconds",
         |it| {
             let is_within = |claim: &str, from: f64| {
-                it.from_now(claim).is_some_and(|at| (from..from + 1.0).contains(&at))
+                it.after_now(claim).is_some_and(|at| (from..from + 1.0).contains(&at))
             };
             is_within("exp", -60.0) || is_within("nbf", 60.0) || is_within("iat", 60.0)
         },
@@ -333,12 +346,12 @@ fn judge(case: &Value, token: &str, answer: &Answer) -> Verdict {
         (Ok(ours), Ok(theirs)) => {
             let ours = Value::Object(ours);
             return if is_same(&ours, &theirs) {
-                Verdict::Accepted
+                Verdict::BothAccept
             } else {
                 Verdict::Different(format!("{token}: we read {ours}, jose {theirs}"))
             };
         }
-        (Err(_), Err(_)) => return Verdict::Refused,
+        (Err(_), Err(_)) => return Verdict::BothRefuse,
         (Ok(ours), Err(why)) => (true, Value::Object(ours), format!("we accept it; jose: {why}")),
         (Err(why), Ok(theirs)) => (false, theirs, format!("we refuse it: {why}; jose accepts it")),
     };

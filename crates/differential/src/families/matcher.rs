@@ -155,7 +155,7 @@ fn judge(case: &Value, answer: &Answer) -> Verdict {
     let source = case["source"].as_str().unwrap_or_default();
     if !source.starts_with('/') {
         // Next.js refuses it before it asks path-to-regexp.
-        return Verdict::Refused;
+        return Verdict::BothRefuse;
     }
     match (Pattern::parse(source), answer) {
         (Ok(pattern), Ok(answer)) => {
@@ -173,10 +173,10 @@ fn judge(case: &Value, answer: &Answer) -> Verdict {
                     ));
                 }
             }
-            Verdict::Accepted
+            Verdict::BothAccept
         }
         (Ok(_), Err(why)) => Verdict::Different(format!("{source:?} is accepted; path-to-regexp: {why}")),
-        (Err(_), Err(_)) => Verdict::Refused,
+        (Err(_), Err(_)) => Verdict::BothRefuse,
         (Err(why), Ok(_)) => find(REFUSED, |is| is(&why.problem))
             .map_or_else(|| Verdict::Different(format!("{source:?} is refused: {why}")), Verdict::Deliberate),
     }
@@ -200,10 +200,10 @@ fn judge_value(case: &Value, answer: &Answer) -> Verdict {
                     ));
                 }
             }
-            Verdict::Accepted
+            Verdict::BothAccept
         }
         (Ok(_), Err(why)) => Verdict::Different(format!("{source:?} is accepted; JavaScript: {why}")),
-        (Err(_), Err(_)) => Verdict::Refused,
+        (Err(_), Err(_)) => Verdict::BothRefuse,
         (Err(why), Ok(_)) => find(REFUSED_VALUES, |is| is(&why.problem))
             .map_or_else(|| Verdict::Different(format!("{source:?} is refused: {why}")), Verdict::Deliberate),
     }

@@ -8,6 +8,7 @@ mod jws;
 mod keys;
 mod matcher;
 mod patterns;
+mod sealed;
 mod set_cookie;
 mod signed;
 

@@ -115,8 +115,8 @@ fn written(case: &Value) -> Option<String> {
 
 fn judge(case: &Value, answer: &Answer) -> Verdict {
     match (written(case), answer) {
-        (Some(ours), Ok(theirs)) if theirs == ours.as_str() => Verdict::Accepted,
+        (Some(ours), Ok(theirs)) if theirs == ours.as_str() => Verdict::BothAccept,
         (Some(ours), theirs) => Verdict::Different(format!("we write {ours:?}, `cookie` {theirs:?}")),
-        (None, _) => Verdict::Refused,
+        (None, _) => Verdict::BothRefuse,
     }
 }

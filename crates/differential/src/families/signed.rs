@@ -5,7 +5,7 @@ use vestibule_core::jose::jws::{Algorithm, sign_hs256};
 use vestibule_core::jose::software;
 use vestibule_core::secret::Secret;
 
-use super::jwe::changed;
+use super::sealed::changed;
 use super::{claims, keys};
 use crate::random::Random;
 use crate::reading::{decode, encode};
@@ -25,7 +25,7 @@ pub(super) fn token(random: &Random, text: &[u8]) -> (String, Algorithm, &'stati
     let input = format!("{}.{}", encode(header(random, algorithm.name())), encode(text));
     let private = keys::key(name).private.as_ref().expect("a key that signs");
     let signature = software::sign(private, algorithm, input.as_bytes()).expect("a signature");
-    let signature = if random.one_in(8) { other_signature(random, algorithm, signature) } else { signature };
+    let signature = if random.one_in(8) { other_signature(random, algorithm, &signature) } else { signature };
     let token = format!("{input}.{}", encode(signature));
     let token = if random.one_in(6) { changed(random, &token) } else { token };
     (token, algorithm, name)
@@ -101,7 +101,7 @@ const P384_ORDER: &str = "________________________________x2NNgfQ3Ld9YGg2ySLCneu
 const ED25519_ORDER: &str = "7dP1XBpjEljWnPei3vneFAAAAAAAAAAAAAAAAAAAABA";
 
 /// The signature in another form, or one that is no signature of anybody.
-fn other_signature(random: &Random, algorithm: Algorithm, signature: Vec<u8>) -> Vec<u8> {
+fn other_signature(random: &Random, algorithm: Algorithm, signature: &[u8]) -> Vec<u8> {
     let half = signature.len() / 2;
     let order = match algorithm {
         Algorithm::Es256 => decode(P256_ORDER),
@@ -122,8 +122,8 @@ fn other_signature(random: &Random, algorithm: Algorithm, signature: Vec<u8>) ->
             sum.reverse();
             [r, &sum].concat()
         }
-        (3, _) => [&[0][..], &signature].concat(),
-        (4, _) => [&signature[..], &[0]].concat(),
+        (3, _) => [&[0], signature].concat(),
+        (4, _) => [signature, &[0]].concat(),
         (5, _) => [&order[..], s].concat(),
         (6, _) => [r, &vec![0; half][..]].concat(),
         (7, _) => [s, r].concat(),
@@ -313,7 +313,8 @@ pub(super) fn id_token_claims(random: &Random) -> Vec<u8> {
     match wrong {
         5 => members.push(format!("\"nbf\":{}", claims::time(random))),
         6 => {
-            members.push(format!("\"azp\":{}", random.one_of(&["\"client-1\"", "\"client-2\"", "null", "7"])))
+            members
+                .push(format!("\"azp\":{}", random.one_of(&["\"client-1\"", "\"client-2\"", "null", "7"])));
         }
         7 => {
             members.retain(|member| !member.starts_with("\"aud\""));
