@@ -7,8 +7,9 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, check, conformance, coverage, dev, examples, frameworks, fuzz, hashed_user,
-    interop, layers, memory, migrate, model, mutants, providers, proxies, race, release, server, test, wasi,
+    apps, bench, browser, build, check, conformance, coverage, dev, differential, examples, frameworks, fuzz,
+    hashed_user, interop, layers, memory, migrate, model, mutants, providers, proxies, race, release, server,
+    supply_chain, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -139,6 +140,17 @@ pub(crate) enum Command {
     /// their compilation. The list is also in target/mutants/survivors.txt, and the logs in target/mutants/mutants.out/.
     Mutants(mutants::Options),
 
+    /// Compare Vestibule with jose, Auth.js and path-to-regexp on a million generated cases
+    ///
+    /// Prints what both accept and refuse, the differences that are meant with their reasons, and every other one with
+    /// the command that repeats it.
+    Differential(differential::Options),
+
+    /// Check the licences of what ships, withdrawn versions and advisories, and what each dependency is for
+    ///
+    /// Asks the registries, as far as they answer, and says what they did not.
+    SupplyChain(supply_chain::Options),
+
     Check(check::Check),
 
     Explain(check::Explain),
@@ -182,12 +194,13 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "providers",
             "commands",
             "fuzz",
+            "differential",
             "wasi",
             "server",
         ],
     ),
     ("Measure", &["bench", "memory", "race", "model", "coverage", "mutants"]),
-    ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size"]),
+    ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size", "supply-chain"]),
     ("Renew", &["suffixes", "icons"]),
 ];
 

@@ -10,6 +10,7 @@ mod commands;
 mod conformance;
 mod coverage;
 mod dev;
+mod differential;
 mod examples;
 mod frameworks;
 mod fuzz;
@@ -35,6 +36,7 @@ mod runtime;
 mod server;
 mod stack;
 mod step;
+mod supply_chain;
 mod test;
 mod time;
 mod tools;
@@ -93,6 +95,8 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Coverage(options) => coverage::coverage(&project, options),
         Command::Mutants(options) => mutants::mutants(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
+        Command::Differential(options) => differential::differential(&project, options),
+        Command::SupplyChain(options) => supply_chain::supply_chain(&project, *options),
         Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Server(options) => server::server(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),

@@ -1,48 +1,21 @@
-//! Generates random patterns, and paths that they almost match.
+//! Generates patterns and values, and texts that they almost match.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use serde_json::{Value, json};
 
-use vestibule_testing::FakeRandom;
-
-use crate::javascript::Job;
-
-/// A random generator that yields the same values for the same seed.
-pub struct SeededRandom(FakeRandom);
-
-impl SeededRandom {
-    pub fn new(seed: u64) -> Self {
-        Self(FakeRandom::new(seed))
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.0.below(bound as u64)).unwrap()
-    }
-
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.below(choices.len())]
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.0.one_in(bound as u64)
-    }
-}
-
-/// The seed: a new one in every run, or the one in `VESTIBULE_TEST_SEED`.
-#[allow(clippy::disallowed_methods, reason = "the test runs on the native target, which has a clock")]
-pub fn seed() -> u64 {
-    let given = std::env::var("VESTIBULE_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let seed = given.unwrap_or_else(|| u64::try_from(clock()).unwrap());
-    println!("seed {seed}");
-    seed
-}
+use crate::random::Random;
 
 /// A random pattern with paths to match against it.
-pub fn pattern(random: &mut SeededRandom) -> Job {
+pub(super) fn pattern(random: &Random) -> Value {
     if random.one_in(5) {
-        let source = format!("/{}", soup(random, SOUP));
-        let texts = (0..20).map(|_| any_path(random)).collect();
-        return Job { kind: "pattern", source: without_slash(source), texts };
+        let source = format!("/{}", random.soup(SOUP, 9));
+        let texts: Vec<String> = (0..20).map(|_| any_path(random)).collect();
+        return json!({ "source": without_slash(source), "texts": texts });
+    }
+    if random.one_in(12) {
+        let inner = if random.one_in(40) { TOO_LARGE.to_owned() } else { random.soup(REGEXP_SOUP, 6) };
+        let source = format!("/x({inner})");
+        let texts: Vec<String> = (0..10).map(|_| as_path(&format!("/x{}", any_path(random)))).collect();
+        return json!({ "source": source, "texts": texts });
     }
     let mut source = String::new();
     let mut examples = vec![String::new(); 12];
@@ -69,14 +42,16 @@ pub fn pattern(random: &mut SeededRandom) -> Job {
         texts.push(example);
     }
     texts.extend((0..8).map(|_| any_path(random)));
-    let texts = texts.iter().map(|text| as_path(text)).collect();
-    Job { kind: "pattern", source: without_slash(source), texts }
+    let texts: Vec<String> = texts.iter().map(|text| as_path(text)).collect();
+    json!({ "source": without_slash(source), "texts": texts })
 }
 
 /// A random value for `has` with texts to match against it.
-pub fn value(random: &mut SeededRandom) -> Job {
-    let (source, samples) = if random.one_in(4) {
-        (soup(random, REGEXP_SOUP), vec!["a".to_owned()])
+pub(super) fn value(random: &Random) -> Value {
+    let (source, samples) = if random.one_in(400) {
+        (TOO_LARGE.to_owned(), vec!["a".to_owned()])
+    } else if random.one_in(4) {
+        (random.soup(REGEXP_SOUP, 9), vec!["a".to_owned()])
     } else {
         let (mut source, mut samples) = expression(random, 2);
         if random.one_in(2) {
@@ -91,19 +66,7 @@ pub fn value(random: &mut SeededRandom) -> Job {
         texts.push(sample);
     }
     texts.push(any_path(random));
-    Job { kind: "value", source, texts }
-}
-
-/// A path with percent-encoding, as a client sends it.
-pub fn encoded(path: &str) -> String {
-    path.chars()
-        .map(|c| {
-            if c == '/' || c.is_ascii_alphanumeric() || "-._~".contains(c) {
-                return c.to_string();
-            }
-            c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
-        })
-        .collect()
+    json!({ "source": source, "texts": texts })
 }
 
 struct Piece {
@@ -113,7 +76,7 @@ struct Piece {
 
 const TEXTS: [&str; 12] = ["a", "b", "ab", "api", "docs", "-", "--", ".", ".json", "_next", "é", "x-"];
 
-fn any_piece(random: &mut SeededRandom, is_first: bool) -> Piece {
+fn any_piece(random: &Random, is_first: bool) -> Piece {
     let slash = if is_first || !random.one_in(4) { "/" } else { "" };
     let text = |text: &str| Piece { text: text.to_owned(), samples: vec![text.to_owned()] };
     match random.below(10) {
@@ -129,7 +92,7 @@ fn any_piece(random: &mut SeededRandom, is_first: bool) -> Piece {
 }
 
 /// `/:name(…)*`
-fn parameter(random: &mut SeededRandom, slash: &str, inner: Option<(String, Vec<String>)>) -> Piece {
+fn parameter(random: &Random, slash: &str, inner: Option<(String, Vec<String>)>) -> Piece {
     let name = if inner.is_some() && random.one_in(2) { "" } else { random.one_of(&[":a", ":b1", ":name"]) };
     let modifier = random.one_of(&["", "", "", "?", "*", "+"]);
     let prefix = if slash.is_empty() { random.one_of(&["", "-", "."]) } else { slash };
@@ -146,7 +109,7 @@ fn parameter(random: &mut SeededRandom, slash: &str, inner: Option<(String, Vec<
 }
 
 /// `{-:name(…)x}*`
-fn braces(random: &mut SeededRandom) -> Piece {
+fn braces(random: &Random) -> Piece {
     let prefix = random.one_of(&["/", "-", "/v", "", "x", "."]);
     let suffix = random.one_of(&["", "", "-end", "x", "/y"]);
     let modifier = random.one_of(&["", "?", "*", "+"]);
@@ -162,13 +125,7 @@ fn braces(random: &mut SeededRandom) -> Piece {
     Piece { text: format!("{{{prefix}{inner}{suffix}}}{modifier}"), samples }
 }
 
-fn repeated(
-    random: &mut SeededRandom,
-    prefix: &str,
-    values: &[String],
-    suffix: &str,
-    modifier: &str,
-) -> Vec<String> {
+fn repeated(random: &Random, prefix: &str, values: &[String], suffix: &str, modifier: &str) -> Vec<String> {
     (0..6)
         .map(|_| {
             let count = match modifier {
@@ -177,14 +134,14 @@ fn repeated(
                 "+" => 1 + random.below(2),
                 _ => 1,
             };
-            let mut one = || format!("{prefix}{}{suffix}", values[random.below(values.len())]);
+            let one = || format!("{prefix}{}{suffix}", values[random.below(values.len())]);
             (0..count).map(|_| one()).collect::<Vec<_>>().concat()
         })
         .collect()
 }
 
 /// An expression for parentheses, and texts that it is likely to match.
-fn expression(random: &mut SeededRandom, depth: usize) -> (String, Vec<String>) {
+fn expression(random: &Random, depth: usize) -> (String, Vec<String>) {
     const WHOLE: [(&str, &[&str]); 13] = [
         (
             "(?!api|_next/static|_next/image|favicon.ico).*",
@@ -247,21 +204,21 @@ fn expression(random: &mut SeededRandom, depth: usize) -> (String, Vec<String>) 
     (text, samples)
 }
 
+/// More work than one request may cost.
+const TOO_LARGE: &str = "(?:a{300}){300}";
+
 const SOUP: &[&str] = &[
     "a", "b", "/", "/", ":x", ":y", "(", ")", "{", "}", "?", "*", "+", "\\", ".", "-", "(?:", "(?!", "[",
-    "]", "|", "\\d", "(.*)", "{a}", "^", "$", "1", "_", "é", "!", "=", "<",
+    "]", "|", "\\d", "(.*)", "{a}", "^", "$", "1", "_", "é", "!", "=", "<", "#", "%", "%20", "%2F", "%zz",
 ];
 
 const REGEXP_SOUP: &[&str] = &[
     "a", "b", "(", ")", "(?:", "(?!", "(?=", "(?<n>", "(?<!", "[", "]", "^", "-", "{", "}", "{2}", "{1,2}",
-    "?", "*", "+", "\\", ".", "|", "\\d", "\\w", "\\b", "$", "1", "\\1", "\\x61", "\\u0062", ",", "é",
+    "(?=a)*", "(?:a?)+", "?", "*", "+", "\\", ".", "|", "\\d", "\\w", "\\b", "$", "1", "\\1", "\\x61",
+    "\\u0062", ",", "é",
 ];
 
-fn soup(random: &mut SeededRandom, pieces: &[&str]) -> String {
-    (0..random.below(9)).map(|_| random.one_of(pieces)).collect()
-}
-
-fn any_path(random: &mut SeededRandom) -> String {
+fn any_path(random: &Random) -> String {
     let segments =
         ["a", "b", "ab", "7", "42", "api", "x-y", "a.b", "a-1", "é", "_next", "static", "x.png", "en"];
     let path: Vec<_> = (0..random.below(4)).map(|_| random.one_of(&segments)).collect();
@@ -269,7 +226,7 @@ fn any_path(random: &mut SeededRandom) -> String {
 }
 
 /// The text with one character removed, inserted or changed.
-fn mutated(random: &mut SeededRandom, text: &str) -> String {
+fn mutated(random: &Random, text: &str) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     let at = random.below(chars.len() + 1);
     let new = ['a', 'b', '7', '-', '.', '/', 'é'][random.below(7)];
