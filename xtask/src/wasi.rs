@@ -58,7 +58,7 @@ fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
 }
 
 /// The path of wasmtime's program, which PyPI has.
-fn ensure_wasmtime(project: &Project) -> Result<PathBuf> {
+pub(crate) fn ensure_wasmtime(project: &Project) -> Result<PathBuf> {
     tools::ensure_python_of(project, DIRECTORY, HOST)?;
     let mut command = project.command(host::python_of(&project.path(HOST)));
     command.args(["-c", "import pathlib, wasmtime_cli; print(pathlib.Path(wasmtime_cli.__file__).parent)"]);
