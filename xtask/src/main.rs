@@ -88,7 +88,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Commands => commands::commands(&project),
-        Command::Bench(_) => bench::bench(&project, rest),
+        Command::Bench(arguments) => bench::bench(&project, arguments, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
         Command::Memory(options) => memory::memory(&project, options),

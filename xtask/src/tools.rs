@@ -184,6 +184,17 @@ pub(crate) fn ensure_haproxy(project: &Project) -> Result<()> {
     ensure_server(project, "haproxy", "HAPROXY", "haproxy")
 }
 
+/// Makes sure that there are Apache and mod_auth_openidc, to measure beside. On Debian and Ubuntu installs what is missing:
+/// `apache2-bin`, which has no service that would start.
+pub(crate) fn ensure_apache(project: &Project) -> Result<()> {
+    if std::env::var_os("APACHE").is_some() {
+        return Ok(());
+    }
+    ensure_debian(project, &["apache2-bin", "libapache2-mod-auth-openidc"]).context(
+        "install Apache with mod_auth_openidc; set the environment variable APACHE to its path if it is not on PATH",
+    )
+}
+
 /// Makes sure that there is the program `name`, which the environment variable can name instead, and else a package has.
 fn ensure_server(project: &Project, name: &str, variable: &str, package: &str) -> Result<()> {
     let is_installed = || {

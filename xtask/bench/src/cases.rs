@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use miniflare_test_harness::{Harness, HarnessBuilder, SCHEME_HEADER};
 use serde_json::{Value, json};
 
+use crate::load::Expected;
 use crate::options::Options;
 use crate::sessions::{self, SECRET, TYPICAL_SIZE};
 
@@ -24,8 +25,8 @@ pub(crate) struct Case {
     path_length: usize,
     cookie: Cookie,
     /// The expected status, and a text that the body has to contain: a wrong response could be fast.
-    pub(crate) status: u16,
-    pub(crate) body: &'static str,
+    status: u16,
+    body: &'static str,
     /// The cases that it is compared with, each with the maximum ratio of the CPU times.
     pub(crate) targets: &'static [(&'static str, f64)],
     /// For a case in a growth table: the quantity that grows, and its value.
@@ -311,6 +312,11 @@ impl Case {
                 .context("cannot make the sessions")?,
         };
         Ok(cookies.iter().map(|cookie| self.request(Some(cookie))).collect())
+    }
+
+    /// What every response is.
+    pub(crate) fn expected(&self) -> Expected {
+        Expected { status: self.status, body: self.body }
     }
 
     fn filled_path(&self) -> String {
