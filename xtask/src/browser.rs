@@ -17,12 +17,15 @@ use crate::stack::{Demo, Ports, Runtime, Setup, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
+/// The step that lets a test write the pages.
+pub(crate) const PAGES: &str = "pages";
+
 /// One step, with its name on the command line. The Worker has to be in `build/`.
 type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 
 /// The steps in the order in which they run.
 pub(crate) const STEPS: [Step; 5] =
-    [("browser", walk), ("hosts", hosts), ("logout", logout), ("story", story), ("pages", check_pages)];
+    [("browser", walk), ("hosts", hosts), ("logout", logout), ("story", story), (PAGES, check_pages)];
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
