@@ -64,8 +64,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("store::Store::read", "the store's values as they are: `stored_values`"),
     ("store::journal::Journal::open", "`revocations_file`"),
     ("store::memory::Memory::read", "the store's values as they are: `stored_values`"),
-    ("store::redis::Redis::parse", "the crate `redis` reads the address, which is the operator's"),
-    ("store::redis::Redis::read", "the store's values as they are: `stored_values` and `lock_call`"),
+    ("store::redis::ThreadLink::parse", "the crate `redis` reads the address, which is the operator's"),
     ("upstream::path_prefix::PathPrefix::parse", "a path of the configuration: `configuration`"),
 ];
 
