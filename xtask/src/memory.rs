@@ -1,13 +1,12 @@
 //! `cargo xtask memory`: how much memory the server of your own takes while it answers a million requests. The requests are
 //! those of `crates/server/tests/server/memory.rs`; this module gives them the server as it is shipped.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use clap::Args;
 
 use crate::project::Project;
-use crate::step::{run, step};
+use crate::server;
+use crate::step::run;
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -22,28 +21,13 @@ pub(crate) struct Options {
 
 /// Prints the memory after each tenth of the requests, and fails if it grows.
 pub(crate) fn memory(project: &Project, options: &Options) -> Result<()> {
-    step("build vestibule-server", || {
-        run(project.cargo().args([
-            "build",
-            "--quiet",
-            "--profile",
-            "server",
-            "--package",
-            "vestibule-server",
-        ]))
-    })?;
+    let program = server::build(project, None)?;
     let mut command = project.cargo();
     command
         .args(["test", "--quiet", "--package", "vestibule-server", "--test", "server", "--"])
         .args(["memory_of_a_million_requests", "--ignored", "--nocapture"])
-        .env("VESTIBULE_SERVER", program(project))
+        .env("VESTIBULE_SERVER", program)
         .env("MEMORY_REQUESTS", options.requests.to_string())
         .env("MEMORY_SESSIONS", options.sessions.to_string());
     run(&mut command)
-}
-
-/// Where cargo puts the server.
-fn program(project: &Project) -> PathBuf {
-    let target = project.target();
-    target.join("server/vestibule-server")
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::build::{self, Effort};
 use crate::project::Project;
+use crate::runtime;
 use crate::step::run;
 use crate::tools;
 
@@ -59,8 +60,7 @@ pub(crate) fn run_tests(project: &Project, only: Option<&str>) -> Result<()> {
 /// Builds the server of your own, and runs the same tests with it.
 pub(crate) fn run_native_tests(project: &Project, only: Option<&str>) -> Result<()> {
     install(project)?;
-    run(project.cargo().args(["build", "--package", "vestibule-server"]))?;
-    let server = project.target().join("debug/vestibule-server");
+    let server = runtime::build_server(project)?;
     run(command(project, only).env("PROXIES_RUNTIME", "native").env("PROXIES_SERVER", server))
 }
 

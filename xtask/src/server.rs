@@ -17,7 +17,7 @@ use crate::tools;
 const PACKAGE: &str = "vestibule-server";
 
 /// The profile that it is deployed with.
-const PROFILE: &str = "server";
+pub(crate) const PROFILE: &str = "server";
 
 /// The files that it is deployed with, and the requirements.txt of what checks them.
 const DEPLOYMENT: &str = "crates/server/deployment";

@@ -84,7 +84,7 @@ fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
     for requests_of_instance in REQUESTS_OF_INSTANCE {
         let (host, file, redis) = (host.clone(), file.to_owned(), None);
         let component = Component { host, file, requests_of_instance, redis };
-        let setup = Setup { runtime: Runtime::Wasi(component), ..Setup::of(project, Demo::Bare) };
+        let setup = Setup::at(project, Demo::Bare, &Runtime::Wasi(component));
         step(&format!("the demo in wasmtime, {requests_of_instance} requests an instance"), || {
             browser::walk_through(project, setup, chromium)
         })?;

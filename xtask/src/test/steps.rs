@@ -105,9 +105,8 @@ pub(super) fn walks(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("an example in a browser", || examples::run_everywhere(project)),
     ];
     if !quick {
-        let in_browser = browser::STEPS
+        let in_browser = browser::WALKS
             .into_iter()
-            .filter(|(name, _)| *name != browser::PAGES)
             .map(|(name, run)| Step::new(name, move || run(project, &tools::ensure_chromium(project)?)));
         steps.extend(in_browser);
         let applications = apps::WALKS
@@ -122,10 +121,8 @@ pub(super) fn walks(project: &Project, quick: bool) -> Vec<Step<'_>> {
 pub(super) fn last(project: &Project, quick: bool) -> Vec<Step<'_>> {
     let mut steps = vec![Step::new("interop, oidc-provider and MCP", || interop::run_everywhere(project))];
     if !quick {
-        let pages = browser::STEPS.into_iter().filter(|(name, _)| *name == browser::PAGES);
-        let pages =
-            pages.map(|(name, run)| Step::new(name, move || run(project, &tools::ensure_chromium(project)?)));
-        steps.extend(pages);
+        let (name, check) = browser::PAGES;
+        steps.push(Step::new(name, move || check(project, &tools::ensure_chromium(project)?)));
         steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
         steps.push(Step::new("proxies", || proxies::run_tests(project, None)));
         steps.push(Step::new("proxies, native", || proxies::run_native_tests(project, None)));
