@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::http::{self, Message};
-use crate::site::{self, Site};
+use crate::site::{self, Site, recorded};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -172,17 +172,6 @@ fn decode_status(block: &[u8]) -> u16 {
         status = status * 10 + digit;
     }
     status
-}
-
-/// A site whose app writes down the targets of its requests.
-fn recorded() -> (Site, Arc<Mutex<Vec<String>>>) {
-    let targets = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&targets);
-    let app = http::serve(move |request| {
-        seen.lock().unwrap().push(request.target().to_owned());
-        site::echo(request)
-    });
-    (Site::with_app(3600, app), targets)
 }
 
 fn still_serves(address: SocketAddr) {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::json;
@@ -225,6 +226,17 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// A site whose app writes down the targets of its requests.
+pub(crate) fn recorded() -> (Site, Arc<Mutex<Vec<String>>>) {
+    let targets = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&targets);
+    let app = http::serve(move |request| {
+        seen.lock().unwrap().push(request.target().to_owned());
+        echo(request)
+    });
+    (Site::with_app(3600, app), targets)
 }
 
 /// The app: it answers with what it received.

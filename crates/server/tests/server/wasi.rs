@@ -2,14 +2,13 @@
 //! installs wasmtime and runs these tests; the variables say where both are.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::http::{self, Message};
-use crate::redis::{Redis, site_at};
+use crate::redis::{Redis, refreshed_at, site_at};
 use crate::site::{SECRET, Server, Site, received};
 
 const WASMTIME: &str = "VESTIBULE_WASMTIME";
@@ -45,30 +44,6 @@ fn number(redis: &Redis, section: &str, name: &str) -> u64 {
     let text = String::from_utf8(output.stdout).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse().unwrap()
-}
-
-/// Sixteen requests of one browser at the same time, at these addresses in turn, all with the same expired token.
-fn refreshed_at(site: &Site, addresses: [SocketAddr; 2]) {
-    let host = addresses[0];
-    let browser = Browser::signed_in(host, &site.provider);
-    // While a token is valid, no one waits for the next one.
-    thread::sleep(Duration::from_millis(1100));
-    let before = site.provider.refreshes();
-    let requests: Vec<_> = (0..16)
-        .map(|n| {
-            let mut browser = browser.clone();
-            let at = addresses[n % 2];
-            thread::spawn(move || {
-                let request = browser.request(host, "GET", "/page");
-                let page = browser.send(at, &request);
-                assert_eq!(page.status(), 200, "{page:?} {}", page.text());
-                received(&page, "authorization")
-            })
-        })
-        .collect();
-    let tokens: Vec<_> = requests.into_iter().map(|request| request.join().unwrap()).collect();
-    assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
-    assert_eq!(site.provider.refreshes(), (before.0 + 1, 0));
 }
 
 #[test]
