@@ -33,6 +33,7 @@ use crate::serving::{self, Serving};
 use crate::settings::Settings;
 use crate::store::Sharing;
 use crate::tls;
+use crate::unread::Streams;
 use crate::upstreams::Upstreams;
 
 /// The longest head of a request, in bytes: a session of several cookies, and as much again.
@@ -206,13 +207,14 @@ async fn serve_on(
     let streams = is_http2.then_some(streams);
     let connection = Rc::new(Connection::new(arrival, open, Arc::clone(&is_ambiguous), streams));
     let deadline = serving.options().header_timeout;
+    let executor = Streams { max_pause: serving.options().body_timeout };
     let service = service_fn(move |request| {
         let (serving, connection) = (Rc::clone(&serving), Rc::clone(&connection));
         async move { answer(&serving, request, &connection).await }
     });
     // An error ends the connection, and its client knows why.
     if is_http2 {
-        let mut builder = http2::Builder::new(Local);
+        let mut builder = http2::Builder::new(executor);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -261,14 +263,4 @@ async fn idle(mut in_flight: watch::Receiver<usize>, time: Duration) {
         }
     }
     // Without a connection that could begin one, there is nothing to wait for.
-}
-
-/// Runs what belongs to an HTTP/2 connection on its thread.
-#[derive(Clone)]
-struct Local;
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, future: F) {
-        drop(tokio::task::spawn_local(future));
-    }
 }

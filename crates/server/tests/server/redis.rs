@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -492,17 +493,14 @@ fn redis_at_a_unix_socket() {
     works_with(&format!("redis+unix://{}", socket.display()), &[], &redis);
 }
 
-#[test]
-fn redis_by_tls_is_trusted_by_the_authority_of_the_operator_and_by_no_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let (authority, other) = (Authority::new(), Authority::new());
-    let [certificate, key] = authority.issue("localhost").write(folder.path(), "redis");
-    let ca = authority.write(folder.path(), "ca");
-    let stranger = other.write(folder.path(), "stranger");
-    let at = free_address().unwrap();
+/// A Redis server that speaks TLS at a second port, which is given, too. `clients`: whether they need a certificate.
+fn redis_by_tls(authority: &Authority, folder: &Path, clients: &str) -> (Redis, u16) {
+    let [certificate, key] = authority.issue("localhost").write(folder, "redis");
+    let ca = authority.write(folder, "ca");
+    let port = free_address().unwrap().port();
     let redis = Redis::start_with(&[
         "--tls-port",
-        &at.port().to_string(),
+        &port.to_string(),
         "--tls-cert-file",
         &certificate,
         "--tls-key-file",
@@ -510,15 +508,50 @@ fn redis_by_tls_is_trusted_by_the_authority_of_the_operator_and_by_no_other() {
         "--tls-ca-cert-file",
         &ca,
         "--tls-auth-clients",
-        "no",
+        clients,
     ]);
-    let url = format!("rediss://localhost:{}", at.port());
+    (redis, port)
+}
+
+#[test]
+fn redis_that_asks_for_a_certificate_gets_that_of_the_operator() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (redis, port) = redis_by_tls(&authority, folder.path(), "yes");
+    let ca = authority.write(folder.path(), "ca");
+    let [certificate, key] = authority.issue("vestibule").write(folder.path(), "own");
+    let [unknown, its_key] = other.issue("vestibule").write(folder.path(), "unknown");
+    let url = format!("rediss://localhost:{port}");
+    let own = ["--ca", &ca, "--redis-certificate", &certificate, "--redis-key", &key];
+    works_with(&url, &own, &redis);
+    // Without one, or with one that Redis does not trust, nothing is shared, and the log says so.
+    for arguments in [&own[..2], &["--ca", &ca, "--redis-certificate", &unknown, "--redis-key", &its_key]] {
+        let site = site(3600, &redis).with(arguments);
+        std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), &url).unwrap();
+        site.start().says("Redis does not answer yet");
+    }
+    let wrong = ["--ca", &ca, "--redis-certificate", &certificate, "--redis-key", &its_key];
+    assert!(fails_with(&url, &wrong, &redis).contains("--redis-key"));
+    assert!(fails_with(&url, &own[..4], &redis).contains("--redis-key"));
+    assert!(fails_with(&redis.url(), &own, &redis).contains("write rediss://"));
+    let missing = ["--ca", &ca, "--redis-certificate", &certificate, "--redis-key", "nowhere.key"];
+    assert!(fails_with(&url, &missing, &redis).contains("nowhere.key cannot be read"));
+}
+
+#[test]
+fn redis_by_tls_is_trusted_by_the_authority_of_the_operator_and_by_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (redis, port) = redis_by_tls(&authority, folder.path(), "no");
+    let ca = authority.write(folder.path(), "ca");
+    let stranger = other.write(folder.path(), "stranger");
+    let url = format!("rediss://localhost:{port}");
     works_with(&url, &["--ca", &ca], &redis);
     // It is not asked in plain text, nor trusted for less.
     let site = site(3600, &redis).with(&["--ca", &stranger]);
     std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), url).unwrap();
     site.start().says("Redis does not answer yet");
-    let insecure = format!("rediss://localhost:{}/#insecure", at.port());
+    let insecure = format!("rediss://localhost:{port}/#insecure");
     assert!(fails_with(&insecure, &["--ca", &ca], &redis).contains("--ca FILE"));
 }
 
