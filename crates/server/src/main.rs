@@ -34,6 +34,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Requests allocate what is as long as their cookies, for which the C library's allocator is slow, musl's most of all.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match process::run(options::Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
