@@ -8,6 +8,7 @@ use clap::Parser;
 ///
 /// In workerd it compares the Worker with Auth.js and other Workers; with `--runtime`, vestibule-server and the component with
 /// nginx, Apache and the like.
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask bench")]
 pub struct Arguments {
