@@ -1,17 +1,19 @@
 //! The tests that need a real browser: a walk through the demo (tests/browser/walk.mjs), a walk through several hosts of
 //! one domain (tests/browser/hosts.mjs), sign-outs that reach another browser (tests/browser/logout.mjs), and a check of
-//! every page (tests/browser/pages.mjs).
+//! every page (tests/browser/pages.mjs). Two of them run on every runtime: the walk, and one story of a sign-in, refreshes and
+//! revocations (tests/browser/story.mjs).
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Demo, Ports, Setup, Stack, Storage};
+use crate::runtime::RuntimeName;
+use crate::stack::{Demo, Ports, Runtime, Setup, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
@@ -19,8 +21,8 @@ use crate::tools;
 type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 
 /// The steps in the order in which they run.
-pub(crate) const STEPS: [Step; 4] =
-    [("browser", walk), ("hosts", hosts), ("logout", logout), ("pages", check_pages)];
+pub(crate) const STEPS: [Step; 5] =
+    [("browser", walk), ("hosts", hosts), ("logout", logout), ("story", story), ("pages", check_pages)];
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -28,12 +30,30 @@ pub(crate) struct Options {
     /// Run only this step
     #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|(name, _)| name)))]
     only: Option<String>,
+    /// What runs the site in the steps `browser` and `story`, which are the only ones then
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<RuntimeName>,
 }
 
 /// `cargo xtask browser`: builds the Worker and runs all steps, or the one that the options name.
 pub(crate) fn browser(project: &Project, options: &Options) -> Result<()> {
-    build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
+    if let Some(name) = options.runtime {
+        let only = options.only.as_deref();
+        ensure!(
+            matches!(only, None | Some("browser" | "story")),
+            "only `browser` and `story` run on each runtime"
+        );
+        let runtime = name.build(project)?;
+        if only != Some("story") {
+            step("browser", || walk_through(project, Setup::at(project, Demo::Bare, &runtime), &chromium))?;
+        }
+        if only != Some("browser") {
+            step("story", || story_on(project, &runtime, &chromium))?;
+        }
+        return Ok(());
+    }
+    build::build(project, Effort::Optimized)?;
     let wanted = |(name, _): &&Step| options.only.as_ref().is_none_or(|only| only == name);
     STEPS.iter().filter(wanted).try_for_each(|(name, run)| step(name, || run(project, &chromium)))
 }
@@ -99,6 +119,26 @@ fn logout(project: &Project, chromium: &Path) -> Result<()> {
     command.env("WALK_SCREENSHOTS", project.path(SCREENSHOTS));
     let result = run(&mut command);
     other.stop();
+    stack.stop();
+    result
+}
+
+/// One person's story with the Worker.
+fn story(project: &Project, chromium: &Path) -> Result<()> {
+    story_on(project, &Runtime::Workers, chromium)
+}
+
+/// Starts the site of the story in this runtime, and walks through it.
+pub(crate) fn story_on(project: &Project, runtime: &Runtime, chromium: &Path) -> Result<()> {
+    let ports = Ports::free()?;
+    let setup = Setup::at(project, Demo::Strict, runtime);
+    let stack = Stack::start(project, setup, ports, Storage::fresh(project, ports)?, &|| false)?;
+    let mut command = project.command(tools::node(project)?);
+    command.arg("tests/browser/story.mjs").env("STORY_RUNTIME", runtime.name());
+    command.env("STORY_PROVIDER", ports.provider_url()).env("STORY_REVOKES", runtime.revokes().to_string());
+    command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);
+    command.env("WALK_SCREENSHOTS", project.path(SCREENSHOTS));
+    let result = run(&mut command);
     stack.stop();
     result
 }

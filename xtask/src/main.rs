@@ -28,6 +28,7 @@ mod proxies;
 mod public_suffixes;
 mod race;
 mod release;
+mod runtime;
 mod stack;
 mod step;
 mod test;

@@ -48,7 +48,8 @@ pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
 fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
     let host = ensure_wasmtime(project)?;
     for requests_of_instance in REQUESTS_OF_INSTANCE {
-        let component = Component { host: host.clone(), file: file.to_owned(), requests_of_instance };
+        let (host, file, redis) = (host.clone(), file.to_owned(), None);
+        let component = Component { host, file, requests_of_instance, redis };
         let setup = Setup { runtime: Runtime::Wasi(component), ..Setup::of(project, Demo::Bare) };
         step(&format!("the demo in wasmtime, {requests_of_instance} requests an instance"), || {
             browser::walk_through(project, setup, chromium)

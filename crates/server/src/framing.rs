@@ -139,15 +139,19 @@ impl Framing {
             self.is_chunked = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
             self.has_length = true;
+            // Of a longer line only the beginning was kept.
+            let is_whole = line.ends_with(b"\n");
             let digits = str::from_utf8(value.get(1..).unwrap_or_default().trim_ascii()).ok();
-            self.content_length = digits.and_then(|digits| digits.parse().ok());
+            self.content_length = digits.filter(|_| is_whole).and_then(|digits| digits.parse().ok());
         }
     }
 
     fn end_head(&mut self) {
-        self.is_ambiguous |= self.is_chunked && self.has_length;
+        // A length that is not read here, such as one behind many spaces, could hide where the next request begins.
+        let is_unread = self.has_length && self.content_length.is_none();
+        self.is_ambiguous |= is_unread || (self.is_chunked && self.has_length);
         // The server closes the connection after a chunked request, so no other one follows.
-        self.has_ended = self.is_chunked || (self.has_length && self.content_length.is_none());
+        self.has_ended = self.is_chunked || is_unread;
         self.body = self.content_length.unwrap_or(0);
         (self.is_in_head, self.is_chunked, self.has_length, self.content_length) =
             (false, false, false, None);
@@ -180,6 +184,9 @@ mod tests {
             "transfer-encoding:chunked\r\ncontent-length:4",
             "TRANSFER-ENCODING : x\r\nContent-Length:\t4",
             "Content-Length: 4\nTransfer-Encoding: chunked",
+            // The server reads these lengths, too, and another request follows.
+            "Content-Length:                                                                 4",
+            "Content-Length: 00000000000000000000000000000000000000000000000000000000000000000004",
         ] {
             let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
             assert!(is_ambiguous(&request), "{fields:?}");

@@ -4,6 +4,7 @@ mod child;
 mod demo;
 mod example;
 mod http;
+mod native;
 mod ports;
 mod secrets;
 mod settings;
@@ -128,6 +129,9 @@ impl Stack {
             }
             Runtime::Wasi(component) => {
                 wasi::command(&self.project, &self.node, component, config, self.ports)?
+            }
+            Runtime::Native(program) => {
+                native::command(&self.project, &self.node, program, config, self.ports)?
             }
         };
         let mut ready = format!("{}/", self.url());

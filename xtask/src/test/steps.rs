@@ -1,4 +1,7 @@
 //! The steps of `cargo xtask test`. Steps that are fast and fail often come first.
+//!
+//! The build runs beside the checks, and the walks run beside the tests (`lane`): on two processors that takes two thirds of the
+//! time.
 
 use anyhow::Result;
 
@@ -34,11 +37,14 @@ impl<'a> Step<'a> {
     }
 }
 
-/// All steps in their order. `quick` leaves out those that need a browser, except one example, and the frameworks
-/// and proxies of other projects.
-pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
-    let mut steps = vec![
-        Step::new("tools", || install(project)),
+/// The part before all others.
+pub(super) fn tools(project: &Project) -> Vec<Step<'_>> {
+    vec![Step::new("tools", || install(project))]
+}
+
+/// What looks at the source.
+pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
+    vec![
         Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
@@ -73,9 +79,23 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("documentation", || {
             run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
         }),
-        // Before the tests, because some of them start the built Worker.
-        Step::new("build", || build::build_and_check(project)),
-        Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+    ]
+}
+
+/// What the tests and the walks start.
+pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
+    vec![Step::new("build", || build::build_and_check(project))]
+}
+
+/// The tests of the workspace.
+pub(super) fn tests(project: &Project) -> Vec<Step<'_>> {
+    vec![Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"]))]
+}
+
+/// What runs the built Worker with programs of other projects. `quick` leaves out what needs a browser, except one example, and
+/// the frameworks and proxies.
+pub(super) fn walks(project: &Project, quick: bool) -> Vec<Step<'_>> {
+    let mut steps = vec![
         Step::new("npm helpers", || helpers::run_tests(project)),
         Step::new("the npm package's commands", || commands::commands(project)),
         Step::new("dev, a site of your own", || dev::walk(project)),

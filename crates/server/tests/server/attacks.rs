@@ -31,6 +31,9 @@ fn request_smuggling_ambiguous_requests_are_refused_and_nothing_behind_them_is_a
         "POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
         "POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: +4\r\n\r\nabcd",
         "POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4, 4\r\n\r\nabcd",
+        // A length that is not looked at as far as the server reads it, and what it would hide behind it.
+        "POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 00000000000000000000000000000000000000000000000000000004\r\n\r\n\
+         abcdPOST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST /public/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
         "POST /public/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
         "POST /public/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
