@@ -23,7 +23,11 @@ const SCRIPTS: [&str; 6] =
 
 /// Builds all contestants, and starts the measuring program with `rest`, which is the same arguments.
 pub(crate) fn bench(project: &Project, arguments: &Arguments, rest: &[OsString]) -> Result<()> {
-    if arguments.runtime { runtime::build(project) } else { build_workers(project) }?;
+    if arguments.runtime {
+        runtime::build(project)?;
+    } else {
+        build_workers(project)?;
+    }
     let mut command = project.cargo();
     // The profile for native programs that compute much.
     command.args(["run", "--quiet", "--profile", "race", "--package", "vestibule-bench", "--"]).args(rest);

@@ -20,15 +20,23 @@ use crate::tools;
 /// One step, with its name on the command line. The Worker has to be in `build/`.
 type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 
-/// The steps in the order in which they run.
-pub(crate) const STEPS: [Step; 5] =
-    [("browser", walk), ("hosts", hosts), ("logout", logout), ("story", story), ("pages", check_pages)];
+/// The steps that start a site.
+pub(crate) const WALKS: [Step; 4] =
+    [("browser", walk), ("hosts", hosts), ("logout", logout), ("story", story)];
+
+/// The step that lets a test write the pages.
+pub(crate) const PAGES: Step = ("pages", check_pages);
+
+/// All steps in the order in which they run.
+fn steps() -> impl Iterator<Item = Step> {
+    WALKS.into_iter().chain([PAGES])
+}
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
     /// Run only this step
-    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|(name, _)| name)))]
+    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(steps().map(|(name, _)| name)))]
     only: Option<String>,
     /// What runs the site in the steps `browser` and `story`, which are the only ones then
     #[arg(long, value_name = "NAME")]
@@ -54,8 +62,8 @@ pub(crate) fn browser(project: &Project, options: &Options) -> Result<()> {
         return Ok(());
     }
     build::build(project, Effort::Optimized)?;
-    let wanted = |(name, _): &&Step| options.only.as_ref().is_none_or(|only| only == name);
-    STEPS.iter().filter(wanted).try_for_each(|(name, run)| step(name, || run(project, &chromium)))
+    let wanted = |(name, _): &Step| options.only.as_ref().is_none_or(|only| only == name);
+    steps().filter(wanted).try_for_each(|(name, run)| step(name, || run(project, &chromium)))
 }
 
 const SCREENSHOTS: &str = "target/screenshots";
@@ -186,6 +194,6 @@ mod tests {
     fn an_unknown_step_is_rejected_with_the_list_of_steps() {
         let error = read::<Options>(&["host"]).unwrap_err().to_string();
         assert!(error.contains("'host'"), "{error}");
-        assert!(STEPS.iter().all(|(name, _)| error.contains(name)), "{error}");
+        assert!(steps().all(|(name, _)| error.contains(name)), "{error}");
     }
 }

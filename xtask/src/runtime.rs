@@ -7,8 +7,9 @@ use clap::ValueEnum;
 
 use crate::build::{self, Effort, build_component};
 use crate::project::Project;
-use crate::stack::{Component, Runtime};
+use crate::stack::{Component, Ports, Runtime};
 use crate::step::{run, step};
+use crate::tools;
 use crate::wasi;
 
 /// A runtime on the command line.
@@ -34,12 +35,15 @@ impl RuntimeName {
                 Runtime::Workers
             }
             RuntimeName::Native => Runtime::Native(build_server(project)?),
-            RuntimeName::Wasi => Runtime::Wasi(Component {
-                host: wasi::ensure_wasmtime(project)?,
-                file: build_component(project, None)?,
-                requests_of_instance: REQUESTS_OF_INSTANCE,
-                redis: None,
-            }),
+            RuntimeName::Wasi => {
+                tools::ensure_redis(project)?;
+                Runtime::Wasi(Component {
+                    host: wasi::ensure_wasmtime(project)?,
+                    file: build_component(project, None)?,
+                    requests_of_instance: REQUESTS_OF_INSTANCE,
+                    redis: Some(Ports::free()?.worker),
+                })
+            }
         })
     }
 }
@@ -49,6 +53,6 @@ pub(crate) fn build_server(project: &Project) -> Result<PathBuf> {
     step("build vestibule-server", || {
         run(project.cargo().args(["build", "--quiet", "--package", "vestibule-server"]))
     })?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.path("target"), PathBuf::from);
+    let target = project.target();
     Ok(target.join("debug").join(format!("vestibule-server{}", std::env::consts::EXE_SUFFIX)))
 }

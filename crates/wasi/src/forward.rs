@@ -9,7 +9,6 @@ use vestibule_core::upstream::Target;
 
 use crate::body::Body;
 use crate::client::{self, Received};
-use crate::configuration;
 use crate::platform::Wasi;
 
 impl Forwarder for Wasi {
@@ -29,8 +28,7 @@ impl Forwarder for Wasi {
         if forward.request.headers.contains("sec-websocket-key") {
             return Ok(Received { status: 501, headers: Headers::new(), body: None });
         }
-        let origin = configuration::origin();
-        let forward = Forward { target: server(&forward, origin.as_ref())?, ..forward };
+        let forward = Forward { target: server(&forward, self.instance.origin.as_ref())?, ..forward };
         let request = forward.request;
         let url = forward.url();
         let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
@@ -50,7 +48,7 @@ impl Forwarder for Wasi {
             Ok(response) => Outcome::forwarded(response),
             Err(error) => {
                 self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
-                Outcome::Response(self.vestibule.upstream_failure(request.clone(), &error))
+                Outcome::Response(self.instance.vestibule.upstream_failure(request.clone(), &error))
             }
         }
     }
@@ -92,8 +90,9 @@ impl Forwarder for Wasi {
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let origin = configuration::origin();
-        let Target::Url(server) = server(&forward, origin.as_ref())? else { return Err(no_origin()) };
+        let Target::Url(server) = server(&forward, self.instance.origin.as_ref())? else {
+            return Err(no_origin());
+        };
         let url = format!("{}{}", server.origin(), forward.path());
         let mut headers = forward.changes.applied_to(&forward.request.headers);
         headers.remove("content-length");

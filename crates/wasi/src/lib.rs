@@ -13,7 +13,7 @@ mod entry;
 mod executor;
 mod forward;
 mod platform;
-mod runtime;
+mod redis;
 
 wasip2::http::proxy::export!(Component);
 

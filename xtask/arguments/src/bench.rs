@@ -8,9 +8,9 @@ use clap::Parser;
 ///
 /// In workerd it compares the Worker with Auth.js and other Workers; with `--runtime`, vestibule-server and the component with
 /// nginx, Apache and the like.
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask bench")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Arguments {
     /// Measure vestibule-server and the component for wasi:http, next to nginx, hyper, Apache and wasmtime alone
     #[arg(long)]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::load::Expected;
 use crate::options::Options;
+use crate::page;
 use crate::sessions::{self, SECRET, TYPICAL_SIZE};
 
 /// The application behind every guard.
@@ -324,21 +325,8 @@ impl Case {
     }
 
     fn request(&self, cookie: Option<&str>) -> Vec<u8> {
-        let cookie = cookie.map_or_else(String::new, |cookie| format!("cookie: {cookie}\r\n"));
-        format!(
-            "GET {} HTTP/1.1\r\n\
-             host: app.example.com\r\n\
-             {SCHEME_HEADER}: https\r\n\
-             user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n\
-             accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
-             accept-language: en-US,en;q=0.5\r\n\
-             {cookie}\
-             sec-fetch-dest: document\r\n\
-             sec-fetch-mode: navigate\r\n\
-             sec-fetch-site: same-origin\r\n\r\n",
-            self.filled_path()
-        )
-        .into_bytes()
+        let scheme = format!("{SCHEME_HEADER}: https\r\n");
+        page::request(&self.filled_path(), "app.example.com", &scheme, cookie.unwrap_or_default())
     }
 }
 

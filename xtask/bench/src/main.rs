@@ -10,6 +10,7 @@ mod load;
 mod machine;
 mod measure;
 mod options;
+mod page;
 mod plot;
 mod report;
 mod runtime;

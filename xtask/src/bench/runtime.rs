@@ -1,14 +1,14 @@
 //! What `cargo xtask bench --runtime` needs: the servers of others, and ours, in one folder where the measuring program finds them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::build::{FORWARD, build_component_to};
 use crate::project::Project;
 use crate::step::{run, run_quietly, step};
-use crate::{host, tools, wasi};
+use crate::{host, server, tools, wasi};
 
 /// Where the programs and components are.
 const FOLDER: &str = "target/bench/runtime";
@@ -22,16 +22,11 @@ pub(super) fn build(project: &Project) -> Result<()> {
     tools::ensure_apache(project)?;
     let folder = project.path(FOLDER);
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    step("build vestibule-server and hyper-proxy", || {
-        run(project.cargo().args(["build", "--quiet", "--profile", "server"]).args([
-            "--package",
-            "vestibule-server",
-            "--package",
-            "hyper-proxy",
-        ]))?;
-        let built = target(project).join("server");
-        copy(&built.join("vestibule-server"), &folder.join("vestibule-server"))?;
-        copy(&built.join("hyper-proxy"), &folder.join("hyper-proxy"))
+    copy(&server::build(project, None)?, &folder.join("vestibule-server"))?;
+    step("build hyper-proxy", || {
+        let what = ["build", "--quiet", "--profile", server::PROFILE, "--package", "hyper-proxy"];
+        run(project.cargo().args(what))?;
+        copy(&project.target().join(server::PROFILE).join("hyper-proxy"), &folder.join("hyper-proxy"))
     })?;
     build_static(project, &folder.join("vestibule-server-musl"))?;
     build_components(project, &folder)
@@ -39,20 +34,14 @@ pub(super) fn build(project: &Project) -> Result<()> {
 
 /// Builds the static binary. The report says so where that is not possible, because its target or its C compiler is not there.
 fn build_static(project: &Project, to: &Path) -> Result<()> {
-    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     // Not one of an earlier commit.
     if to.exists() {
         fs::remove_file(to).with_context(|| format!("cannot remove {}", to.display()))?;
     }
-    let built = tools::ensure_musl(project, &target).and_then(|()| {
-        step(&format!("build vestibule-server for {target}"), || {
-            let mut command = project.cargo();
-            command.args(["build", "--quiet", "--profile", "server", "--package", "vestibule-server"]);
-            run(command.args(["--target", &target]))
-        })
-    });
+    let built =
+        tools::ensure_musl(project).and_then(|()| server::build(project, Some(&tools::musl_target())));
     match built {
-        Ok(()) => copy(&self::target(project).join(&target).join("server/vestibule-server"), to),
+        Ok(program) => copy(&program, to),
         Err(error) => {
             println!("   no static binary: {error:#}");
             Ok(())
@@ -75,11 +64,6 @@ fn build_components(project: &Project, folder: &Path) -> Result<()> {
         }
         Ok(())
     })
-}
-
-/// Where cargo builds.
-fn target(project: &Project) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.path("target"), PathBuf::from)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -65,8 +65,8 @@ pub(crate) struct Component {
     pub(crate) file: PathBuf,
     /// How many requests an instance answers, one after the other.
     pub(crate) requests_of_instance: u32,
-    /// The URL of the Redis that its instances share, if there is one.
-    pub(crate) redis: Option<String>,
+    /// The port of the Redis server that its instances share, which the stack starts, if there is one.
+    pub(crate) redis: Option<u16>,
 }
 
 /// What differs on a developer's machine from the deployed site.

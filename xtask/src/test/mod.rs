@@ -63,7 +63,7 @@ pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
     }
 }
 
-/// Runs the checks beside the build, and then the tests beside the walks.
+/// Runs the checks beside the build, then the tests beside the walks, and then what would be in their way.
 fn run_all(project: &Project, quick: bool) -> Result<()> {
     let program = std::env::current_exe().context("this program has no path")?;
     let beside = |part: Part| {
@@ -82,7 +82,8 @@ fn run_all(project: &Project, quick: bool) -> Result<()> {
         let tested = report.run(&steps::tests(project));
         // Both are seen to the end: a failure of one may explain one of the other.
         let walked = report.finish("walks, beside the tests", walks);
-        tested.and(walked)
+        tested.and(walked)?;
+        report.run(&steps::last(project, quick))
     })();
     println!("\n{}", report.table());
     if result.is_ok() {

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::page;
 use crate::runtime::apache::SignIn;
 use crate::sessions::{self, TYPICAL_SIZE};
 
@@ -42,17 +43,5 @@ impl Cookies {
 
 /// A request for a page, with a `Cookie` field unless it is empty.
 pub(crate) fn get(path: &str, cookie: &str) -> Vec<u8> {
-    let cookie = if cookie.is_empty() { String::new() } else { format!("cookie: {cookie}\r\n") };
-    format!(
-        "GET {path} HTTP/1.1\r\n\
-         host: {HOST}\r\n\
-         user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n\
-         accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
-         accept-language: en-US,en;q=0.5\r\n\
-         {cookie}\
-         sec-fetch-dest: document\r\n\
-         sec-fetch-mode: navigate\r\n\
-         sec-fetch-site: same-origin\r\n\r\n"
-    )
-    .into_bytes()
+    page::request(path, HOST, "", cookie)
 }

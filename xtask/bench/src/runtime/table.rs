@@ -30,10 +30,10 @@ pub(crate) fn markdown(measured: &[Measured]) -> Result<String> {
     if !ratios.is_empty() {
         writeln!(text, "\n| ratio | measured | min. to max. | limit | |\n|---|---|---|---|---|")?;
     }
-    for Ratio { name, peer, measured: ratio, limit } in ratios {
-        let range = format!("{:.2} to {:.2}", ratio.min, ratio.max);
-        let verdict = if ratio.median <= limit { "met" } else { "missed" };
-        writeln!(text, "| `{name}` to `{peer}` | {:.2} | {range} | {limit} | {verdict} |", ratio.median)?;
+    for Ratio { name, peer, times, limit } in ratios {
+        let range = format!("{:.2} to {:.2}", times.min, times.max);
+        let verdict = if times.median <= limit { "met" } else { "missed" };
+        writeln!(text, "| `{name}` to `{peer}` | {:.2} | {range} | {limit} | {verdict} |", times.median)?;
     }
     Ok(text)
 }
@@ -43,7 +43,7 @@ pub(crate) fn markdown(measured: &[Measured]) -> Result<String> {
 struct Ratio {
     name: &'static str,
     peer: &'static str,
-    measured: Summary,
+    times: Summary,
     limit: f64,
 }
 
@@ -56,7 +56,7 @@ fn ratios(measured: &[Measured]) -> Vec<Ratio> {
                 continue;
             };
             let rounds = one.samples.iter().zip(&others.samples).map(|(this, other)| this.cpu / other.cpu);
-            ratios.push(Ratio { name: one.contestant.name, peer, measured: Summary::of(rounds), limit });
+            ratios.push(Ratio { name: one.contestant.name, peer, times: Summary::of(rounds), limit });
         }
     }
     ratios
