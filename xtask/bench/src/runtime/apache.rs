@@ -7,9 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use vestibule_ports::free_address;
 
 use crate::load::{Connection, Response};
-use crate::runtime::program::{Folder, Program, free_address, system};
+use crate::runtime::program::{Folder, Program, system};
 use crate::runtime::provider::Provider;
 use crate::runtime::requests::{self, HOST};
 use crate::sessions::TYPICAL_SIZE;
