@@ -13,6 +13,9 @@ use crate::tools::{self, WASI};
 /// The crate. It is not written into `build`, whose modules are all the Worker's.
 const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", output: "component" };
 
+/// The profile of Cargo.toml that it is built by.
+const PROFILE: &str = "component";
+
 /// The name of the component.
 const NAME: &str = "vestibule.wasm";
 
@@ -40,7 +43,7 @@ pub(crate) fn build_component_to(
     let configuration = config.map(read).transpose()?.unwrap_or_default();
     let variables = [(CONFIGURATION, configuration)];
     let built = step(&format!("compile {}", source.package), || {
-        compile::compile_for(project, source, WASI, &variables)
+        compile::compile_for(project, source, (WASI, PROFILE), &variables)
     })?;
     if let Some(directory) = output.parent() {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
