@@ -26,9 +26,14 @@ const CONFIGURATION: &str = "VESTIBULE_WASI_CONFIGURATION";
 pub(crate) const FORWARD: Source =
     Source { package: "wasi-forward", features: "", output: "target/bench/runtime" };
 
+/// The component, after [`build_component`].
+pub(crate) fn component_file(project: &Project) -> PathBuf {
+    project.path(COMPONENT.output).join(NAME)
+}
+
 /// Builds the component, with a configuration laid in if there is one. Gives its path.
 pub(crate) fn build_component(project: &Project, config: Option<&Path>) -> Result<PathBuf> {
-    build_component_to(project, None, config, &project.path(COMPONENT.output).join(NAME))
+    build_component_to(project, None, config, &component_file(project))
 }
 
 /// Builds ours, or another component, and writes it to `output`.
