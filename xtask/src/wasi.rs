@@ -100,7 +100,7 @@ fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Walks through the story with the component in `build/`, a Redis server, and a new instance for each request.
+/// Walks through the story with the component that was built, a Redis server, and a new instance for each request.
 pub(crate) fn story(project: &Project, chromium: &Path) -> Result<()> {
     let component = with_redis(project, component_file(project), ONE)?;
     browser::story_on(project, &Runtime::Wasi(component), chromium)
