@@ -24,6 +24,7 @@ use crate::thread::{Shared, run as serve};
 use crate::tls;
 use crate::upstreams::Upstreams;
 use vestibule_core::log::{LogEvent, Record};
+use vestibule_core::revocation::memory::RevocationMemory;
 
 /// How many connections may wait until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -70,8 +71,17 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     let connections = Arc::new(Semaphore::new(options.connections.get()));
     let options = Arc::new(options);
     let client_tls = Arc::new(client_tls);
-    let shared =
-        Shared { options, settings: changes, ends, sharing, upstreams, client_tls, connections, metrics };
+    let shared = Shared {
+        options,
+        settings: changes,
+        ends,
+        sharing,
+        revocations: RevocationMemory::default(),
+        upstreams,
+        client_tls,
+        connections,
+        metrics,
+    };
     let start = |(n, listener): (usize, TcpListener)| {
         let shared = shared.clone();
         thread::Builder::new().name(format!("serve-{n}")).spawn(move || serve(listener, shared))

@@ -35,6 +35,7 @@ use crate::store::Sharing;
 use crate::tls;
 use crate::unread::Streams;
 use crate::upstreams::Upstreams;
+use vestibule_core::revocation::memory::RevocationMemory;
 
 /// The longest head of a request, in bytes: a session of several cookies, and as much again.
 const MAX_HEAD: usize = 64 * 1024;
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     /// Whether the process is to end.
     pub(crate) ends: watch::Receiver<bool>,
     pub(crate) sharing: Sharing,
+    pub(crate) revocations: RevocationMemory,
     pub(crate) upstreams: Upstreams,
     pub(crate) client_tls: Arc<rustls::ClientConfig>,
     pub(crate) connections: Arc<Semaphore>,
@@ -77,14 +79,24 @@ pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> 
 
 async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, connections, metrics } = shared;
+    let Shared {
+        options,
+        mut settings,
+        ends,
+        sharing,
+        revocations,
+        upstreams,
+        client_tls,
+        connections,
+        metrics,
+    } = shared;
     let jobs = Jobs::default();
     let client = Client::new(client_tls);
     let store = sharing.into_store(metrics.clone());
     let thread = Thread { client, store, upstreams, jobs: jobs.clone(), metrics: metrics.clone() };
     let thread = Rc::new(thread);
     let first = Arc::clone(&settings.borrow_and_update());
-    let serving = Serving::new(options, thread, &first);
+    let serving = Serving::new(options, thread, revocations, &first);
     let serving = Rc::new(serving.map_err(|error| std::io::Error::other(error.to_string()))?);
     drop(tokio::task::spawn_local(serving::reload(Rc::clone(&serving), settings)));
     let spawn = |stream, peer, permit| {

@@ -170,6 +170,33 @@ fn a_sign_out_at_one_process_ends_the_session_at_the_other() {
     assert_eq!(at_second(), 302);
 }
 
+#[test]
+fn a_sign_out_that_a_process_has_read_counts_in_all_its_threads_without_redis_and_after_a_reload() {
+    let mut redis = Redis::start();
+    let mut site = site(3600, &redis);
+    site.threads = 8;
+    let (first, mut second) = (site.start(), site.start());
+    let mut browser = Browser::signed_in(first.address, &site.provider);
+    let copy = browser.clone();
+    let at_second = |server: &Server| {
+        let mut copy = copy.clone();
+        let request = copy.request(first.address, "GET", "/page");
+        copy.send(server.address, &request).status()
+    };
+    browser.sign_out(first.address);
+    until("the other process has read it", || at_second(&second) == 302);
+    redis.stop();
+    // The kernel spreads connections over the threads.
+    for _ in 0..64 {
+        assert_eq!(at_second(&second), 302);
+    }
+    second.signal("HUP");
+    second.wait_for("reloaded: new requests");
+    for _ in 0..64 {
+        assert_eq!(at_second(&second), 302);
+    }
+}
+
 /// A name that leads to a Redis server: to another one after a failover, and slowly where it holds what passes.
 struct Proxy {
     address: SocketAddr,
