@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -21,9 +22,11 @@ const DIRECTORY: &str = "tests/wasi";
 /// Where the host is installed.
 const HOST: &str = "target/wasi/host";
 
-/// The variables in which the tests get the host, and the component.
+/// The variables in which the tests get the hosts, and the component.
 const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
+const JCO: &str = "VESTIBULE_JCO";
+const NODE: &str = "VESTIBULE_NODE";
 
 /// How many requests an instance answers: wasmtime's default, and as many as a browser's visit has.
 const REQUESTS_OF_INSTANCE: [u32; 2] = [ONE, 10_000];
@@ -43,6 +46,9 @@ pub(crate) struct Options {
     /// Only test it in wasmtime beside vestibule-server, both with one Redis server; prints what an instance costs
     #[arg(long, conflicts_with = "build")]
     test: bool,
+    /// Only test it in `jco serve`, a host in Node.js, which is installed for it (340 MB)
+    #[arg(long, conflicts_with_all = ["build", "test"])]
+    jco: bool,
     /// The configuration that is laid into the component, as `vestibule.toml`; without it the component reads it at its start
     #[arg(long, value_name = "FILE", requires = "build")]
     config: Option<PathBuf>,
@@ -62,6 +68,9 @@ pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
     if options.test {
         return test(project, &file);
     }
+    if options.jco {
+        return test_in_jco(project, &file);
+    }
     let chromium = tools::ensure_chromium(project)?;
     walk(project, &file, &chromium)?;
     step(STORY, || story(project, &chromium))
@@ -79,11 +88,26 @@ fn test(project: &Project, file: &Path) -> Result<()> {
     tools::ensure_redis(project)?;
     let host = ensure_wasmtime(project)?;
     step("vestibule-server and the component", || {
-        let mut command = project.cargo();
-        command.args(["test", "--quiet", "--package", "vestibule-server", "--test", "server", "wasi::"]);
-        command.args(["--", "--ignored", "--nocapture", "--test-threads", "2"]);
-        run(command.env(WASMTIME, &host).env(COMPONENT, file))
+        run(tests(project, "wasi::", file).args(["--test-threads", "2"]).env(WASMTIME, &host))
     })
+}
+
+/// Runs the tests of crates/server that need the component and jco.
+fn test_in_jco(project: &Project, file: &Path) -> Result<()> {
+    tools::ensure_npm_of(project, DIRECTORY)?;
+    let jco = project.path(DIRECTORY).join("node_modules/@bytecodealliance/jco/dist/jco.js");
+    step("the component in jco", || {
+        let mut tests = tests(project, "jco::", file);
+        run(tests.args(["--test-threads", "1"]).env(NODE, tools::node(project)?).env(JCO, &jco))
+    })
+}
+
+/// The command that runs the tests of crates/server with this name, and this component.
+fn tests(project: &Project, name: &str, file: &Path) -> Command {
+    let mut command = project.cargo();
+    command.args(["test", "--quiet", "--package", "vestibule-server", "--test", "server", name]);
+    command.args(["--", "--ignored", "--nocapture"]).env(COMPONENT, file);
+    command
 }
 
 /// Walks through the demo with instances of one request, and of many.

@@ -17,12 +17,13 @@ pub(super) const DOCUMENT: &str = "docs/dependencies.md";
 
 /// Manifests of npm whose packages are tools or tests. Those of `examples/` and `tests/migrating/` are applications, and
 /// what they use is their own.
-const NPM: [&str; 5] = [
+const NPM: [&str; 6] = [
     "package.json",
     "bench/package.json",
     "tests/frameworks/package.json",
     "tests/interop/package.json",
     "tests/npm/package.json",
+    "tests/wasi/package.json",
 ];
 
 /// The manifest of cargo-fuzz's workspace, which `cargo metadata` does not list.

@@ -18,6 +18,8 @@ mod container;
 mod documents;
 mod http;
 mod http2;
+#[cfg(unix)]
+mod jco;
 mod lifecycle;
 mod memory;
 mod metrics;

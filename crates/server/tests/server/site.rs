@@ -217,6 +217,12 @@ impl Server {
         }
     }
 
+    /// All lines so far.
+    pub(crate) fn all(&mut self) -> &[String] {
+        self.seen.extend(self.lines.try_iter());
+        &self.seen
+    }
+
     /// Checks that no line has had this text.
     pub(crate) fn never_said(&mut self, text: &str) {
         self.seen.extend(self.lines.try_iter());

@@ -17,7 +17,7 @@ const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
 /// How many requests an instance answers: wasmtime's default, and more than a test has.
 const REQUESTS_OF_INSTANCE: [u32; 2] = [1, 10_000];
 
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name}: start these tests with cargo xtask wasi --test"))
 }
 
