@@ -1,7 +1,6 @@
 //! The component in `jco serve`, a second host, which runs it in Node.js. `cargo xtask wasi --jco` builds the component, installs
 //! jco and runs these tests; the variables say where all of it is.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -34,7 +33,7 @@ impl Drop for Jco {
 
 /// The component with the configuration and the secrets of the site.
 fn start(site: &Site, arguments: &[&str]) -> Jco {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = vestibule_ports::free_address().unwrap();
     let mut command = Command::new(variable(NODE));
     command.arg(variable(JCO)).args(["serve", "--host", "127.0.0.1", "--port", &address.port().to_string()]);
     command.args(arguments).arg(variable(COMPONENT)).process_group(0);
