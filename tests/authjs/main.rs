@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 use miniflare_test_harness::{Client, Harness, Response};
 use serde_json::{Value, json};
 use vestibule_core::session::dialect::Dialect;
+use vestibule_test_runtimes::vestibule;
 
 use crate::aspects::{Aspects, aspects};
 use crate::browser::{Answer, Browser, Sent};
@@ -202,7 +203,7 @@ fn worker(site: Site, has_pages: bool, reference: &Reference) -> Harness {
     if has_pages {
         auth["pages"] = pages;
     }
-    Harness::from_wrangler(root().join("wrangler.toml"))
+    vestibule()
         .var("AUTH", auth)
         .secret("AUTH_SECRET", SECRET)
         .secret("AUTH_ACME_ID", "vestibule")
@@ -211,5 +212,5 @@ fn worker(site: Site, has_pages: bool, reference: &Reference) -> Harness {
         .host_at("api.example.com", reference.provider)
         .origin("app.example.com", |_| Response::text("the site"))
         .start()
-        .unwrap_or_else(|error| panic!("{error}\nrun `cargo xtask build` first if the Worker is not built"))
+        .unwrap_or_else(|error| panic!("{error}"))
 }

@@ -10,6 +10,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
+use vestibule_test_runtimes::vestibule;
 use vestibule_testing::FakeRandom;
 
 use crate::repository::root;
@@ -32,11 +33,9 @@ pub fn auth_of(provider: &Value, lease: &str) -> Value {
     })
 }
 
-/// The Worker that `cargo xtask build` has built, with an application that returns the token it received.
+/// Vestibule with an application that returns the token it received.
 pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
-    let built = root().join("build/index.js");
-    assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
-    let worker = Harness::from_wrangler(root().join("wrangler.toml"))
+    let worker = vestibule()
         .var("AUTH", auth_of(provider, lease))
         .secret("AUTH_SECRET", SECRET)
         .secret("AUTH_DEMO_ID", "vestibule")

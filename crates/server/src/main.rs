@@ -12,6 +12,7 @@ mod body;
 mod client;
 mod clock;
 mod crypto;
+mod egress;
 mod fields;
 mod framing;
 mod jobs;

@@ -28,6 +28,7 @@ use vestibule_core::platform::{
     RateLimit, Sinks, Store as SharedStore, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
+use vestibule_core::upstream::Target;
 
 /// How many requests of one address may come to the operators' route in a minute.
 const MAX_REVOKE: u32 = 60;
@@ -302,6 +303,9 @@ impl Native {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         *outgoing.headers_mut() = headers;
+        if let Target::Url(_) = target {
+            self.thread.client.redirect(&mut outgoing).map_err(|error| unreachable(&error))?;
+        }
         Ok(Sent { request: outgoing, upgrade })
     }
 }

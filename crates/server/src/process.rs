@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
+use crate::egress::Egress;
 use crate::log;
 use crate::options::Options;
 use crate::settings::{Settings, SettingsError};
@@ -33,6 +34,8 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let settings = Settings::read(&options).and_then(checked).map_err(|error| error.to_string())?;
     let upstreams = Upstreams::new(options.origin.as_deref(), &options.services, options.upstream_timeout)?;
+    let egress = options.egress.as_deref().map(Egress::parse).transpose();
+    let egress = egress.map_err(|error| error.to_string())?;
     let client_tls = tls::client(options.ca.as_deref()).map_err(|error| error.to_string())?;
     if options.check {
         log::say("the configuration is valid");
@@ -51,7 +54,8 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     let connections = Arc::new(Semaphore::new(options.connections.get()));
     let options = Arc::new(options);
     let client_tls = Arc::new(client_tls);
-    let shared = Shared { options, settings: changes, ends, sharing, upstreams, client_tls, connections };
+    let shared =
+        Shared { options, settings: changes, ends, sharing, upstreams, client_tls, egress, connections };
     let start = |(n, listener): (usize, TcpListener)| {
         let shared = shared.clone();
         thread::Builder::new().name(format!("serve-{n}")).spawn(move || serve(listener, shared))

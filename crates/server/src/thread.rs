@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::answer::answer;
 use crate::client::Client;
+use crate::egress::Egress;
 use crate::framing::Watched;
 use crate::jobs::Jobs;
 use crate::log;
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) sharing: Sharing,
     pub(crate) upstreams: Upstreams,
     pub(crate) client_tls: Arc<rustls::ClientConfig>,
+    pub(crate) egress: Option<Egress>,
     pub(crate) connections: Arc<Semaphore>,
 }
 
@@ -76,9 +78,9 @@ pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> 
 
 async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, connections } = shared;
+    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, egress, connections } = shared;
     let jobs = Jobs::default();
-    let client = Client::new(client_tls);
+    let client = Client::new(client_tls, egress);
     let thread = Thread { client, store: sharing.into_store(), upstreams, jobs: jobs.clone() };
     let thread = Rc::new(thread);
     let first = Arc::clone(&settings.borrow_and_update());
