@@ -10,14 +10,25 @@ use wasip2::http::types::{
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::Method;
+use vestibule_core::http::url::Url;
 
 use crate::body::{Body, Incoming, pipe};
 use crate::convert;
 use crate::executor::{self, ready};
+use crate::network::{self, EGRESS_ORIGIN};
 use crate::platform::within;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// Where a server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the site's own network: its origin, and its services.
+    OwnNetwork,
+    /// Anywhere else: behind the gateway, if there is one.
+    Elsewhere,
+}
 
 /// The head of a response, with its body not read yet.
 pub(crate) struct Received {
@@ -31,7 +42,8 @@ pub(crate) async fn fetch(request: FetchRequest) -> Result<FetchResponse, FetchE
     let FetchRequest { method, url, headers, body, timeout, limit } = request;
     let exchange = async {
         let failed = |message: String| FetchError::Connection(message);
-        let received = send(&method, &url, &headers, Body::of(&body)).await.map_err(failed)?;
+        let received =
+            send(&method, &url, &headers, Body::of(&body), Place::Elsewhere).await.map_err(failed)?;
         let read = match &received.body {
             None => Ok(Some(Vec::new())),
             Some(body) => body.read_all(limit).await,
@@ -52,10 +64,16 @@ pub(crate) async fn send(
     url: &str,
     headers: &Headers,
     body: Body,
+    place: Place,
 ) -> Result<Received, String> {
-    let (scheme, authority, path) = convert::parts(url).ok_or("the URL is not valid")?;
+    let (mut scheme, mut authority, path) = convert::parts(url).ok_or("the URL is not valid")?;
     let has_length = headers.contains("content-length");
     let mut headers = headers.clone();
+    if let (Place::Elsewhere, Some(gateway)) = (place, network::egress()) {
+        let meant = Url::parse(url).map_err(|error| error.to_string())?;
+        headers.set(EGRESS_ORIGIN, meant.origin());
+        (scheme, authority, _) = convert::parts(gateway.as_str()).ok_or("the gateway's URL is not valid")?;
+    }
     if !body.is_empty() && !has_length && body.rest.is_none() {
         headers.append("content-length", body.first.len().to_string());
     }

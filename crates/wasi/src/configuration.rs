@@ -12,6 +12,7 @@ use vestibule_core::http::url::Url;
 use vestibule_core::log::{LogEvent, Record};
 use vestibule_core::upstream::Target;
 
+use crate::network::{self, EGRESS_ORIGIN};
 use crate::platform;
 use crate::runtime::{CLIENT_ADDRESS, FILE, RUNTIME, VARIABLE};
 
@@ -43,6 +44,7 @@ fn load() -> Result<Config, ConfigErrors> {
     let variable = std::env::var("AUTH").ok();
     let variable = variable.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let sources = Sources::new(Source { name: FILE, auth: file }, Source { name: VARIABLE, auth: variable });
+    network::check()?;
     let config = check(&sources).map_err(|errors| sources.attribute(errors))?;
     // An instance may be of one request, and would say it each time: `cargo xtask check` says it of what is laid in.
     if laid_in.is_none() {
@@ -99,6 +101,7 @@ impl Proxy {
     /// place of what a client says.
     pub(crate) fn scheme(self, headers: &mut Headers) -> Option<&'static str> {
         headers.remove(CLIENT_ADDRESS);
+        headers.remove(EGRESS_ORIGIN);
         if !self.is_trusted {
             return None;
         }

@@ -8,8 +8,9 @@ use vestibule_core::platform::{BodyError, Forward, ForwardError, Forwarder, Log}
 use vestibule_core::upstream::Target;
 
 use crate::body::Body;
-use crate::client::{self, Received};
+use crate::client::{self, Place, Received};
 use crate::configuration;
+use crate::network;
 use crate::platform::Wasi;
 
 impl Forwarder for Wasi {
@@ -29,13 +30,13 @@ impl Forwarder for Wasi {
         if forward.request.headers.contains("sec-websocket-key") {
             return Ok(Received { status: 501, headers: Headers::new(), body: None });
         }
-        let origin = configuration::origin();
-        let forward = Forward { target: server(&forward, origin.as_ref())?, ..forward };
+        let (own, place) = server(forward.target)?;
+        let forward = Forward { target: own.as_ref().unwrap_or(forward.target), ..forward };
         let request = forward.request;
         let url = forward.url();
         let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
         let headers = forward.changes.applied_to(&request.headers);
-        let sent = client::send(&request.method, &url, &headers, body);
+        let sent = client::send(&request.method, &url, &headers, body, place);
         let mut response = sent.await.map_err(ForwardError::Unreachable)?;
         let location = response.headers.get("location").and_then(|location| forward.location(location));
         if let Some(location) = location {
@@ -92,24 +93,32 @@ impl Forwarder for Wasi {
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let origin = configuration::origin();
-        let Target::Url(server) = server(&forward, origin.as_ref())? else { return Err(no_origin()) };
+        let (own, place) = server(forward.target)?;
+        let Target::Url(server) = own.as_ref().unwrap_or(forward.target) else { return Err(no_origin()) };
         let url = format!("{}{}", server.origin(), forward.path());
         let mut headers = forward.changes.applied_to(&forward.request.headers);
         headers.remove("content-length");
-        let received = client::send(&forward.request.method, &url, &headers, Body::of(&[]))
+        let received = client::send(&forward.request.method, &url, &headers, Body::of(&[]), place)
             .await
             .map_err(ForwardError::Unreachable)?;
         Ok(Response { headers: received.headers, ..Response::empty(received.status) })
     }
 }
 
-/// The server that the request goes to; `origin` in place of the network's own.
-fn server<'a>(forward: &Forward<'a>, origin: Option<&'a Target>) -> Result<&'a Target, ForwardError> {
-    match forward.target {
-        Target::Url(_) => Ok(forward.target),
-        Target::Origin => origin.ok_or_else(no_origin),
-        Target::Service(_) => Err(no_origin()),
+/// The server of the site's own network that a target names, if it names one, and where the server is.
+fn server(target: &Target) -> Result<(Option<Target>, Place), ForwardError> {
+    match target {
+        Target::Url(_) => Ok((None, Place::Elsewhere)),
+        Target::Origin => {
+            let origin = configuration::origin().ok_or_else(no_origin)?;
+            Ok((Some(origin), Place::OwnNetwork))
+        }
+        Target::Service(name) => {
+            let service = network::service(name).ok_or_else(|| {
+                ForwardError::NoService(format!("service {name}: set AUTH_SERVICES to {name}=URL"))
+            })?;
+            Ok((Some(service), Place::OwnNetwork))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod convert;
 mod entry;
 mod executor;
 mod forward;
+mod network;
 mod platform;
 mod runtime;
 

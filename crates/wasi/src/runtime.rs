@@ -20,9 +20,9 @@ pub(crate) const RUNTIME: Runtime = Runtime {
     sinks: &[],
     metrics: &[],
     login_limits: "count attempts in the proxy in front, because an instance remembers none (docs/wasi.md)",
-    services: &[],
-    targets: "write \"origin\" or \"https://app.example.com\"",
-    service_name: "write the URL of the server",
+    services: &["service:"],
+    targets: "write \"origin\", \"service:NAME\" or \"https://app.example.com\"",
+    service_name: "write the NAME of AUTH_SERVICES, which has NAME=URL",
     configure: "write vestibule.toml: `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]` (docs/wasi.md)",
     write_table: "write vestibule.toml, or the JSON of it into the variable AUTH",
     edge: EdgeFields {

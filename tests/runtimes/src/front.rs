@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn the_first_head_names_the_scheme_and_a_body_does_not() {
-        let request = b"POST / HTTP/1.1\r\nHost: a\r\nX-Harness-Scheme:  https\r\n\r\nx-harness-scheme: http\r\n";
+        let request =
+            b"POST / HTTP/1.1\r\nHost: a\r\nX-Harness-Scheme:  https\r\n\r\nx-harness-scheme: http\r\n";
         assert_eq!(scheme(request), Some("https"));
         assert_eq!(scheme(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), None);
     }

@@ -6,9 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use miniflare_test_harness::{
-    Command, GuardedProcess, Launch, LogLine, Logs, Running, Runtime, StartError,
-};
+use miniflare_test_harness::{Command, GuardedProcess, Launch, LogLine, Logs, Running, Runtime, StartError};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tokio_rustls::TlsConnector;
@@ -30,17 +28,22 @@ impl Runtime for Native {
 
     fn start(&self, launch: &Launch<'_>) -> Result<Running, StartError> {
         let folder = launch.folder();
-        let write = |name: &str, text: &str| fs::write(folder.join(name), text).map_err(failed("write to", folder));
+        let write =
+            |name: &str, text: &str| fs::write(folder.join(name), text).map_err(failed("write to", folder));
         write("vestibule.toml", "")?;
         let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
-        let certificate = certificate.map_err(|error| failed("make a certificate for", folder)(io::Error::other(error)))?;
+        let certificate =
+            certificate.map_err(|error| failed("make a certificate for", folder)(io::Error::other(error)))?;
         write("certificate.pem", &certificate.cert.pem())?;
         write("key.pem", &certificate.signing_key.serialize_pem())?;
 
         let server = Server::new(launch)?;
-        let (process, secure) = server.run(&["--tls-certificate", "certificate.pem", "--tls-key", "key.pem"])?;
+        let (process, secure) =
+            server.run(&["--tls-certificate", "certificate.pem", "--tls-key", "key.pem"])?;
         let mut roots = RootCertStore::empty();
-        roots.add(certificate.cert.der().clone()).map_err(|error| failed("trust", folder)(io::Error::other(error)))?;
+        roots
+            .add(certificate.cert.der().clone())
+            .map_err(|error| failed("trust", folder)(io::Error::other(error)))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = config.map_err(|error| failed("use TLS in", folder)(io::Error::other(error)))?;

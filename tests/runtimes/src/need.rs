@@ -57,10 +57,14 @@ impl Need {
             Self::Answers500 => text(Some("the server does not start with a wrong configuration"), None),
             Self::Store => text(None, Some("needs a shared store")),
             Self::WebSockets => text(None, Some("needs WebSockets, which wasi:http 0.2 does not have")),
-            Self::OwnHost => text(None, Some("an upstream gets its own host, and the request's in X-Forwarded-Host")),
+            Self::OwnHost => {
+                text(None, Some("an upstream gets its own host, and the request's in X-Forwarded-Host"))
+            }
             Self::RsaKeys => text(None, Some("needs signatures with a private key of RSA")),
             Self::RsaDecryption => both("needs decryption with a private key of RSA"),
-            Self::RawRequests => text(None, Some("wasmtime refuses or changes the request before the component sees it")),
+            Self::RawRequests => {
+                text(None, Some("wasmtime refuses or changes the request before the component sees it"))
+            }
             Self::BothSchemes => text(Some("the server listens for http or for https"), None),
         }
     }
