@@ -1,8 +1,5 @@
 //! Vestibule on each of its runtimes, behind one [`Harness`](miniflare_test_harness::Harness): the tests are the same, and
-//! the variable [`VARIABLE`] says what they run. `cargo xtask test --runtime NAME` builds it and sets the variable.
-//!
-//! A test that needs what a runtime does not have says so in its first line, with [`needs!`]. It is not run there, and the
-//! command lists it with the reason.
+//! the variable [`VARIABLE`] says what they run, which has to be built.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -14,17 +11,13 @@
 
 mod front;
 mod native;
-mod need;
-mod wasi;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use miniflare_test_harness::{Harness, HarnessBuilder, Workerd};
 
-pub use need::{Need, has};
-
-/// The variable that names the runtime: `workers`, `native` or `wasi`. Without it the tests run on Workers.
+/// The variable that names the runtime: `workers` or `native`. Without it the tests run on Workers.
 pub const VARIABLE: &str = "VESTIBULE_RUNTIME";
 
 /// A runtime of Vestibule.
@@ -34,8 +27,6 @@ pub enum Kind {
     Workers,
     /// `vestibule-server`.
     Native,
-    /// The component in wasmtime.
-    Wasi,
 }
 
 impl Kind {
@@ -44,8 +35,7 @@ impl Kind {
         match std::env::var(VARIABLE).as_deref() {
             Err(_) | Ok("workers") => Self::Workers,
             Ok("native") => Self::Native,
-            Ok("wasi") => Self::Wasi,
-            Ok(other) => panic!("{VARIABLE} is {other:?}: write workers, native or wasi"),
+            Ok(other) => panic!("{VARIABLE} is {other:?}: write workers or native"),
         }
     }
 
@@ -54,7 +44,6 @@ impl Kind {
         match self {
             Self::Workers => "workers",
             Self::Native => "native",
-            Self::Wasi => "wasi",
         }
     }
 }
@@ -69,7 +58,6 @@ pub fn vestibule() -> HarnessBuilder {
             builder.runtime(Arc::new(Workerd))
         }
         Kind::Native => builder.runtime(Arc::new(native::Native)),
-        Kind::Wasi => builder.runtime(Arc::new(wasi::Wasi)),
     }
 }
 

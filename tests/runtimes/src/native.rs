@@ -131,8 +131,9 @@ fn program() -> PathBuf {
 
 /// A line of the log is on standard output. What the process says of itself is on standard error.
 fn parse(text: &str, stream: &str) -> LogLine {
-    let (level, from_runtime) =
-        if stream == "stdout" { ("log", false) } else { (stream, text.contains("panicked at")) };
+    let fields: Value = serde_json::from_str(text).unwrap_or_default();
+    let level = fields.get("level").and_then(Value::as_str).unwrap_or(stream);
+    let from_runtime = stream == "stderr" && text.contains("panicked at");
     LogLine { level: level.to_owned(), message: text.to_owned(), from_runtime }
 }
 
