@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| vestibule_fuzz::fuzz("cookie_header", input));
+vestibule_fuzz_targets::target!("cookie_header");

@@ -20,15 +20,37 @@ pub enum Proxy {
     Envoy,
 }
 
+/// Every proxy.
+pub const ALL: [Proxy; 5] = [Proxy::Nginx, Proxy::Traefik, Proxy::Caddy, Proxy::Haproxy, Proxy::Envoy];
+
 /// Where everything listens.
 #[derive(Clone, Copy)]
 pub struct Addresses {
     pub proxy: SocketAddr,
+    /// Where the proxy speaks HTTP/2 without TLS, to a client that knows it.
+    pub http2: SocketAddr,
     pub app: SocketAddr,
-    pub worker: SocketAddr,
+    /// What it asks.
+    pub decider: SocketAddr,
 }
 
 impl Proxy {
+    /// Its name in the names of tests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Traefik => "traefik",
+            Self::Caddy => "caddy",
+            Self::Haproxy => "haproxy",
+            Self::Envoy => "envoy",
+        }
+    }
+
+    /// Whether docs/proxies.md says how it hands the pages of Vestibule on, on the app's own host.
+    pub fn has_own_host(self) -> bool {
+        matches!(self, Self::Nginx | Self::Caddy)
+    }
+
     /// `verify.headers` of the Worker.
     pub fn headers(self) -> &'static str {
         match self {
@@ -39,18 +61,23 @@ impl Proxy {
     }
 
     /// Writes the configuration of docs/proxies.md into a folder, and gives the program with its arguments.
-    pub fn configure(self, folder: &Path, at: Addresses) -> (OsString, Vec<&'static str>) {
-        let Addresses { proxy, app, worker } = at;
+    /// With `own_host` it hands the pages of Vestibule on, too.
+    pub fn configure(self, folder: &Path, at: Addresses, own_host: bool) -> (OsString, Vec<&'static str>) {
+        let Addresses { proxy, http2, app, decider } = at;
         let app_url = format!("http://{app}");
         let write = |name: &str, text: String| fs::write(folder.join(name), text).expect("it is written");
-        let verify = ("https://auth.example.com/auth/verify", format!("http://{worker}/auth/verify"));
+        let verify = ("https://auth.example.com/auth/verify", format!("http://{decider}/auth/verify"));
         let secret = ("THE-SECRET", SECRET.to_owned());
         match self {
             Self::Nginx => {
+                let pages = if own_host { block(OWN_HOST, "nginx") } else { String::new() };
+                let pages = pages.replace("https://auth.example.com", &format!("http://{decider}"));
+                let question = "    location = /_vestibule {\n";
                 let servers = changed(
                     block("## nginx", "nginx"),
                     &[
-                        ("listen 443 ssl;", format!("listen {proxy};")),
+                        (question, format!("{pages}{question}")),
+                        ("listen 443 ssl;", format!("listen {proxy};\n    listen {http2} http2;")),
                         ("http://127.0.0.1:3000", app_url),
                         verify,
                         secret,
@@ -94,10 +121,18 @@ impl Proxy {
                             format!("http://app.example.com:{} {{\n\tbind 127.0.0.1", proxy.port()),
                         ),
                         ("reverse_proxy 127.0.0.1:3000", format!("reverse_proxy {app}")),
-                        ("https://auth.example.com", format!("http://{worker}")),
+                        ("https://auth.example.com", format!("http://{decider}")),
                     ],
                 );
-                write("Caddyfile", format!("{{\n\tadmin off\n\tauto_https off\n}}\n{site}"));
+                let pages = if own_host { block(OWN_HOST, "caddyfile") } else { String::new() };
+                let pages = pages.replace("https://auth.example.com", &format!("http://{decider}"));
+                let site = changed(site, &[("\troute {\n", format!("\troute {{\n{pages}"))]);
+                // It would say https itself if it ended TLS.
+                let verify = "\t\t\turi /auth/verify\n";
+                let scheme = if own_host { "\t\t\theader_up X-Forwarded-Proto https\n" } else { "" };
+                let site = changed(site, &[(verify, format!("{verify}{scheme}"))]);
+                let options = "admin off\nauto_https off\nservers {\nprotocols h1 h2c\n}\n";
+                write("Caddyfile", format!("{{\n{options}}}\n{site}"));
                 (installed("caddy"), vec!["run", "--config", "Caddyfile", "--adapter", "caddyfile"])
             }
             Self::Haproxy => {
@@ -121,7 +156,7 @@ impl Proxy {
                     &[
                         ("address: 0.0.0.0, port_value: 8080", address_of(proxy)),
                         ("address: 127.0.0.1, port_value: 3000", address_of(app)),
-                        ("address: auth.example.com, port_value: 443", address_of(worker)),
+                        ("address: auth.example.com, port_value: 443", address_of(decider)),
                         secret,
                     ],
                 );
@@ -131,6 +166,9 @@ impl Proxy {
         }
     }
 }
+
+/// The section about Vestibule's pages on the host of the app.
+const OWN_HOST: &str = "## On the app's own host";
 
 fn address_of(address: SocketAddr) -> String {
     format!("address: {}, port_value: {}", address.ip(), address.port())

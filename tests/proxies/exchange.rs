@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take. Busy machines take seconds.
-const MAX_WAIT: Duration = Duration::from_mins(1);
+pub const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// An answer.
 #[derive(Debug)]
@@ -37,9 +37,18 @@ pub fn ask(
     if !body.is_empty() {
         add("content-length", &body.len().to_string());
     }
+    exchange(address, method, &format!("{head}\r\n{body}"))
+}
+
+/// Sends a request as it is, and reads the answer. `None` if there is no whole head.
+pub fn raw(address: SocketAddr, request: &str) -> Option<Answer> {
+    exchange(address, request.split(' ').next().unwrap_or_default(), request)
+}
+
+fn exchange(address: SocketAddr, method: &str, request: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(MAX_WAIT)).ok()?;
-    stream.write_all(format!("{head}\r\n{body}").as_bytes()).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
     let mut bytes = Vec::new();
     let mut part = [0; 16 * 1024];
     // A proxy may keep the connection, so the end of the answer is where its length says.

@@ -1,21 +1,26 @@
 //! What has to hold behind every proxy.
 
 use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use miniflare_test_harness::tungstenite::client::IntoClientRequest;
 use miniflare_test_harness::tungstenite::http::HeaderValue;
 use miniflare_test_harness::tungstenite::{self, HandshakeError, Message, WebSocket};
-use serde_json::{Value, json};
 
+use crate::browser::Browser;
 use crate::configuration::{Proxy, SECRET};
-use crate::site::{Site, cookies};
-use crate::test_env::APP;
+use crate::exchange;
+use crate::http2;
+use crate::site::{self, LOGIN, Site};
+
+/// The origin of the app.
+const APP: &str = "https://app.example.com";
 
 const NAVIGATION: (&str, &str) = ("sec-fetch-mode", "navigate");
 const SCRIPT: (&str, &str) = ("accept", "application/json");
 
-pub fn the_rules_decide(proxy: Proxy) {
-    let site = Site::behind(proxy, &json!({}));
+pub fn the_rules_decide(site: &Site) {
     let before = site.app.requests();
     let answer = site.ask("GET", "/dashboard?x=1&y=%20", &[NAVIGATION], "");
     let sign_in = "https://auth.example.com/auth/signin?callbackUrl=https%3A%2F%2Fapp.example.com%2Fdashboard%3Fx%3D1%26y%3D%2520";
@@ -31,7 +36,7 @@ pub fn the_rules_decide(proxy: Proxy) {
         assert!(!public.body.contains(name), "{}", public.body);
     }
 
-    let (alice, bob) = (cookies(&site.signed_in("alice")), cookies(&site.signed_in("bob")));
+    let (alice, bob) = (site.signed_in("alice").cookies(), site.signed_in("bob").cookies());
     let form = ("content-type", "application/x-www-form-urlencoded");
     let answer =
         site.ask("POST", "/dashboard/x%20y?x=%2F", &[("cookie", &alice), ("origin", APP), form], "a=1&b=2");
@@ -60,9 +65,8 @@ pub fn the_rules_decide(proxy: Proxy) {
     }
 }
 
-pub fn header_smuggling(proxy: Proxy) {
-    let site = Site::behind(proxy, &json!({}));
-    let bob = cookies(&site.signed_in("bob"));
+pub fn header_smuggling(site: &Site) {
+    let bob = site.signed_in("bob").cookies();
     for header in [
         ("x-original-url", "https://app.example.com/about"),
         ("x-original-uri", "/about"),
@@ -120,9 +124,8 @@ pub fn header_smuggling(proxy: Proxy) {
     }
 }
 
-pub fn path_confusion(proxy: Proxy) {
-    let site = Site::behind(proxy, &json!({}));
-    let bob = cookies(&site.signed_in("bob"));
+pub fn path_confusion(site: &Site) {
+    let bob = site.signed_in("bob").cookies();
     let before = site.app.requests();
     for path in [
         "/admin",
@@ -179,21 +182,20 @@ pub fn path_confusion(proxy: Proxy) {
     assert_eq!(site.app.requests(), before, "{:?}", site.app.targets());
 }
 
-pub fn other_origins(proxy: Proxy) {
-    let site = Site::behind(proxy, &json!({}));
-    let bob = cookies(&site.signed_in("bob"));
-    let mut socket = websocket(&site, &bob, APP).expect("a WebSocket");
+pub fn other_origins(site: &Site) {
+    let bob = site.signed_in("bob").cookies();
+    let mut socket = websocket(site, &bob, APP).expect("a WebSocket");
     assert_eq!(socket.read().unwrap(), Message::text("bob@example.com"));
     socket.send(Message::text("hello")).unwrap();
     assert_eq!(socket.read().unwrap(), Message::text("hello"));
     socket.close(None).ok();
 
     let before = site.app.requests();
-    assert_eq!(websocket(&site, "", APP).unwrap_err(), 401);
+    assert_eq!(websocket(site, "", APP).unwrap_err(), 401);
     for origin in
         ["https://evil.example", "https://blog.example.com", "http://app.example.com.evil.example", "null"]
     {
-        assert_eq!(websocket(&site, &bob, origin).unwrap_err(), 403, "{origin}");
+        assert_eq!(websocket(site, &bob, origin).unwrap_err(), 403, "{origin}");
         for method in ["POST", "PUT", "DELETE"] {
             let answer = site.ask(method, "/dashboard", &[("cookie", &bob), ("origin", origin)], "a=1");
             assert_eq!(answer.status, 403, "{method} of {origin}: {answer:?}");
@@ -225,17 +227,11 @@ fn websocket(site: &Site, cookie: &str, origin: &str) -> Result<WebSocket<TcpStr
     }
 }
 
-pub fn updated_session(proxy: Proxy) {
+pub fn updated_session(site: &Site) {
     for (padding, at_least) in [(10, 1), (6000, 2)] {
-        let patch = json!({
-            "session": { "update_age": "0s" },
-            "claims": { "padding": "profile.padding", "roles": "profile.roles" },
-        });
-        let site = Site::behind(proxy, &patch);
-        let pad = move |value: &mut Value| value["padding"] = json!("p".repeat(padding));
-        site.env.idp.change("userinfo", pad);
-        let browser = site.signed_in("alice");
-        let answer = site.ask("GET", "/dashboard", &[("cookie", &cookies(&browser))], "");
+        site.decider.pad(padding);
+        let mut browser = site.signed_in("alice");
+        let answer = site.ask("GET", "/dashboard", &[("cookie", &browser.cookies())], "");
         assert_eq!(answer.status, 200, "{answer:?}");
         let mut set = answer.all("set-cookie");
         let of_app = set.len();
@@ -244,29 +240,131 @@ pub fn updated_session(proxy: Proxy) {
         assert!(set.len() >= at_least, "{set:?}");
         assert!(set.iter().all(|cookie| cookie.starts_with("__Secure-authjs.session-token")), "{set:?}");
         // Traefik cannot change another field because of a cookie.
-        if proxy != Proxy::Traefik {
+        if site.proxy != Proxy::Traefik {
             assert_eq!(answer.all("cache-control"), ["private, no-store"], "{answer:?}");
         }
-        let before = cookies(&browser);
+        let before = browser.cookies();
         for cookie in &set {
-            browser.set_cookie(APP, cookie);
+            browser.keep(cookie);
         }
-        assert_ne!(cookies(&browser), before, "the session is a new one");
-        let answer = site.ask("GET", "/dashboard", &[("cookie", &cookies(&browser))], "");
+        assert_ne!(browser.cookies(), before, "the session is a new one");
+        let answer = site.ask("GET", "/dashboard", &[("cookie", &browser.cookies())], "");
         assert!(answer.body.contains("x-user-email: alice@example.com"), "{answer:?}");
     }
 }
 
-pub fn without_the_worker(proxy: Proxy) {
-    let site = Site::behind(proxy, &json!({}));
-    let alice = cookies(&site.signed_in("alice"));
-    let Site { at, app, env, program: _program, folder: _folder } = site;
-    drop(env);
-    let before = app.requests();
+pub fn without_an_answer(site: &Site) {
+    let alice = site.signed_in("alice").cookies();
+    let ask = |path| site.ask("GET", path, &[("cookie", &alice), NAVIGATION], "").status;
+    assert_eq!(ask("/dashboard"), 200);
+    let before = site.app.requests();
+    site.tap.cut();
     for path in ["/about", "/dashboard"] {
-        let answer = crate::exchange::ask(at.proxy, "GET", path, &[("cookie", &alice), NAVIGATION], "");
-        let answer = answer.expect("an answer");
-        assert!([403, 500, 502, 503].contains(&answer.status), "{path}: {answer:?}");
+        let status = ask(path);
+        assert!([403, 500, 502, 503].contains(&status), "{path}: {status}");
     }
-    assert_eq!(app.requests(), before);
+    assert_eq!(site.app.requests(), before);
+    site.tap.restore();
+    wait_until("it asks again", || ask("/dashboard") == 200);
+}
+
+pub fn signed_out(site: &Site) {
+    let mut browser = site.signed_in("alice");
+    let (copy, other) = (browser.cookies(), site.signed_in("alice").cookies());
+    let ask = |cookie: &str| site.ask("GET", "/dashboard", &[("cookie", cookie), SCRIPT], "").status;
+    assert_eq!((ask(&copy), ask(&other)), (200, 200));
+    browser.sign_out(site.decider.address(), LOGIN);
+    assert_eq!(browser.cookies(), "");
+    wait_until("the copy of the session is refused", || ask(&copy) == 401);
+    let before = site.app.requests();
+    assert_eq!((ask(&copy), site.app.requests()), (401, before));
+    assert_eq!(ask(&other), 200, "another session of the same user");
+}
+
+pub fn large_bodies(site: &Site) {
+    let alice = site.signed_in("alice").cookies();
+    let body = "0123456789".repeat(30_000);
+    let signed_in = [("cookie", alice.as_str()), ("origin", APP), ("content-type", "text/plain")];
+    let answer = site.ask("POST", "/dashboard", &signed_in, &body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains(&format!("body={body}\n")), "{} bytes", answer.body.len());
+    let before = site.app.requests();
+    let refused = exchange::ask(site.at.proxy, "POST", "/dashboard", &[("origin", APP), SCRIPT], &body);
+    // A proxy that does not read the body may close the connection before it is sent.
+    assert!(refused.is_none_or(|answer| answer.status == 401));
+    assert_eq!(site.app.requests(), before);
+}
+
+pub fn http2(site: &Site) {
+    let bob = site.signed_in("bob").cookies();
+    let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        http2::ask(site.at.http2, method, path, headers, body)
+    };
+    let before = site.app.requests();
+    assert_eq!(ask("GET", "/dashboard", &[SCRIPT], "").status, 401);
+    let answer = ask("GET", "/dashboard", &[NAVIGATION], "");
+    assert_eq!(answer.status, 302);
+    assert!(answer.location.starts_with("https://auth.example.com/auth/signin?"), "{answer:?}");
+    let signed_in = [("cookie", "a=1"), ("cookie", bob.as_str()), ("origin", APP)];
+    assert_eq!(ask("GET", "/admin/x", &signed_in, "").status, 403);
+    assert_eq!(ask("GET", "/about/../admin", &signed_in, "").status / 100, 4);
+    assert_eq!(site.app.requests(), before, "{:?}", site.app.targets());
+    // A browser sends each cookie in a field of its own (RFC 9113 section 8.2.3).
+    let body = "b".repeat(100_000);
+    let answer = ask("POST", "/dashboard", &[&signed_in[..], &[("x-user-email", "root@x")]].concat(), &body);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("x-user-email: bob@example.com\n"), "{answer:?}");
+    assert!(!answer.body.contains("root@x") && answer.body.contains(&format!("body={body}\n")));
+}
+
+pub fn own_host(site: &Site) {
+    let at = site.at.proxy;
+    let signed_out = site.ask("GET", "/dashboard", &[NAVIGATION], "");
+    assert!(
+        signed_out.all("location")[0].starts_with("https://app.example.com/auth/signin?"),
+        "{signed_out:?}"
+    );
+    let mut browser = Browser::default();
+    browser.sign_in(&site.decider, at, site::APP, "alice");
+    let session = browser.all_cookies();
+    let answer = site.ask("GET", "/dashboard", &[("cookie", &session)], "");
+    assert!(answer.body.contains("x-user-email: alice@example.com\n"), "{answer:?}");
+    let shown = site.ask("GET", "/auth/session", &[("cookie", &session)], "");
+    assert!(shown.body.contains("alice@example.com"), "{shown:?}");
+    for secret in ["", "guessed", SECRET] {
+        let question = [
+            ("x-vestibule-verify", secret),
+            ("x-forwarded-method", "GET"),
+            ("x-forwarded-uri", "/about"),
+            ("x-original-method", "GET"),
+            ("x-original-url", "https://app.example.com/about"),
+        ];
+        assert_eq!(site.ask("GET", "/auth/verify", &question, "").status, 403, "a client asks by itself");
+    }
+    browser.sign_out(at, site::APP);
+    assert_eq!(site.ask("GET", "/dashboard", &[("cookie", &browser.all_cookies()), SCRIPT], "").status, 401);
+    wait_until("the copy of the session is refused", || {
+        site.ask("GET", "/dashboard", &[("cookie", &session), SCRIPT], "").status == 401
+    });
+    let before = site.app.requests();
+    for path in [
+        "/auth/../dashboard",
+        "/auth/..%2fdashboard",
+        "/auth/%2e%2e/dashboard",
+        "/auth;/dashboard",
+        "//auth/x",
+    ] {
+        let answer = site.ask("GET", path, &[SCRIPT], "");
+        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+    }
+    assert_eq!(site.app.requests(), before, "{:?}", site.app.targets());
+}
+
+/// Waits until this holds.
+fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < site::MAX_START, "not so: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -1,5 +1,7 @@
-//! `cargo xtask bench`: measures what a request costs, and compares it with other Workers. This module builds the Workers;
-//! the program in xtask/bench starts and measures them.
+//! `cargo xtask bench`: measures what a request costs, and compares it with other Workers, or with other servers. This module
+//! builds them; the program in xtask/bench starts and measures them.
+
+mod runtime;
 
 use std::ffi::OsString;
 
@@ -19,18 +21,24 @@ const PEERS: &str = "bench";
 const SCRIPTS: [&str; 6] =
     ["js-constant", "js-forward", "js-change", "jose-session", "authjs-session", "authjs-guard"];
 
-/// Builds all Workers, and starts the measuring program with `arguments`.
-pub(crate) fn bench(project: &Project, arguments: &[OsString]) -> Result<()> {
+/// Builds all contestants, and starts the measuring program with `rest`, which is the same arguments.
+pub(crate) fn bench(project: &Project, arguments: &Arguments, rest: &[OsString]) -> Result<()> {
+    if arguments.runtime {
+        runtime::build(project)?;
+    } else {
+        build_workers(project)?;
+    }
+    let mut command = project.cargo();
+    // The profile for native programs that compute much.
+    command.args(["run", "--quiet", "--profile", "race", "--package", "vestibule-bench", "--"]).args(rest);
+    run(&mut command)
+}
+
+fn build_workers(project: &Project) -> Result<()> {
     build::build(project, Effort::Optimized)?;
     build::build_source(project, CONSTANT, Effort::Optimized)?;
     tools::ensure_npm_of(project, PEERS)?;
-    step("bundle the peers", || SCRIPTS.iter().try_for_each(|name| bundle(project, name)))?;
-    let mut command = project.cargo();
-    // The profile for native programs that compute much.
-    command
-        .args(["run", "--quiet", "--profile", "race", "--package", "vestibule-bench", "--"])
-        .args(arguments);
-    run(&mut command)
+    step("bundle the peers", || SCRIPTS.iter().try_for_each(|name| bundle(project, name)))
 }
 
 /// Writes `target/bench/NAME/index.js`, the bundle that wrangler would upload.

@@ -1,41 +1,69 @@
 //! The tests that need a real browser: a walk through the demo (tests/browser/walk.mjs), a walk through several hosts of
 //! one domain (tests/browser/hosts.mjs), sign-outs that reach another browser (tests/browser/logout.mjs), and a check of
-//! every page (tests/browser/pages.mjs).
+//! every page (tests/browser/pages.mjs). Two of them run on every runtime: the walk, and one story of a sign-in, refreshes and
+//! revocations (tests/browser/story.mjs).
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::build::{self, Effort};
 use crate::project::Project;
-use crate::stack::{Demo, Ports, Setup, Stack, Storage};
+use crate::runtime::RuntimeName;
+use crate::stack::{Demo, Ports, Runtime, Setup, Stack, Storage};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
 /// One step, with its name on the command line. The Worker has to be in `build/`.
 type Step = (&'static str, fn(&Project, &Path) -> Result<()>);
 
-/// The steps in the order in which they run.
-pub(crate) const STEPS: [Step; 4] =
-    [("browser", walk), ("hosts", hosts), ("logout", logout), ("pages", check_pages)];
+/// The steps that start a site.
+pub(crate) const WALKS: [Step; 4] =
+    [("browser", walk), ("hosts", hosts), ("logout", logout), ("story", story)];
+
+/// The step that lets a test write the pages.
+pub(crate) const PAGES: Step = ("pages", check_pages);
+
+/// All steps in the order in which they run.
+fn steps() -> impl Iterator<Item = Step> {
+    WALKS.into_iter().chain([PAGES])
+}
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
     /// Run only this step
-    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.map(|(name, _)| name)))]
+    #[arg(value_name = "STEP", value_parser = PossibleValuesParser::new(steps().map(|(name, _)| name)))]
     only: Option<String>,
+    /// What runs the site in the steps `browser` and `story`, which are the only ones then
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<RuntimeName>,
 }
 
 /// `cargo xtask browser`: builds the Worker and runs all steps, or the one that the options name.
 pub(crate) fn browser(project: &Project, options: &Options) -> Result<()> {
-    build::build(project, Effort::Optimized)?;
     let chromium = tools::ensure_chromium(project)?;
-    let wanted = |(name, _): &&Step| options.only.as_ref().is_none_or(|only| only == name);
-    STEPS.iter().filter(wanted).try_for_each(|(name, run)| step(name, || run(project, &chromium)))
+    if let Some(name) = options.runtime {
+        let only = options.only.as_deref();
+        ensure!(
+            matches!(only, None | Some("browser" | "story")),
+            "only `browser` and `story` run on each runtime"
+        );
+        let runtime = name.build(project)?;
+        if only != Some("story") {
+            step("browser", || walk_through(project, Setup::at(project, Demo::Bare, &runtime), &chromium))?;
+        }
+        if only != Some("browser") {
+            step("story", || story_on(project, &runtime, &chromium))?;
+        }
+        return Ok(());
+    }
+    build::build(project, Effort::Optimized)?;
+    let wanted = |(name, _): &Step| options.only.as_ref().is_none_or(|only| only == name);
+    steps().filter(wanted).try_for_each(|(name, run)| step(name, || run(project, &chromium)))
 }
 
 const SCREENSHOTS: &str = "target/screenshots";
@@ -103,6 +131,26 @@ fn logout(project: &Project, chromium: &Path) -> Result<()> {
     result
 }
 
+/// One person's story with the Worker.
+fn story(project: &Project, chromium: &Path) -> Result<()> {
+    story_on(project, &Runtime::Workers, chromium)
+}
+
+/// Starts the site of the story in this runtime, and walks through it.
+pub(crate) fn story_on(project: &Project, runtime: &Runtime, chromium: &Path) -> Result<()> {
+    let ports = Ports::free()?;
+    let setup = Setup::at(project, Demo::Strict, runtime);
+    let stack = Stack::start(project, setup, ports, Storage::fresh(project, ports)?, &|| false)?;
+    let mut command = project.command(tools::node(project)?);
+    command.arg("tests/browser/story.mjs").env("STORY_RUNTIME", runtime.name());
+    command.env("STORY_PROVIDER", ports.provider_url()).env("STORY_REVOKES", runtime.revokes().to_string());
+    command.env("WALK_URL", stack.url()).env("WALK_CHROMIUM", chromium);
+    command.env("WALK_SCREENSHOTS", project.path(SCREENSHOTS));
+    let result = run(&mut command);
+    stack.stop();
+    result
+}
+
 /// Lets the flow tests write every page to a file, and checks the pages: valid HTML, accessibility, layout at several
 /// widths, and what the browser's password manager fills in. The first script writes screenshots to target/screenshots/.
 fn check_pages(project: &Project, chromium: &Path) -> Result<()> {
@@ -146,6 +194,6 @@ mod tests {
     fn an_unknown_step_is_rejected_with_the_list_of_steps() {
         let error = read::<Options>(&["host"]).unwrap_err().to_string();
         assert!(error.contains("'host'"), "{error}");
-        assert!(STEPS.iter().all(|(name, _)| error.contains(name)), "{error}");
+        assert!(steps().all(|(name, _)| error.contains(name)), "{error}");
     }
 }

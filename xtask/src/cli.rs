@@ -7,8 +7,9 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, check, conformance, dev, examples, frameworks, fuzz, hashed_user, interop,
-    layers, migrate, model, providers, proxies, race, release, test, wasi,
+    apps, bench, browser, build, check, conformance, coverage, dev, differential, examples, frameworks, fuzz,
+    hashed_user, interop, layers, memory, migrate, model, mutants, providers, proxies, race, release, server,
+    supply_chain, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -104,7 +105,16 @@ pub(crate) enum Command {
     /// Build the component for wasi:http, and walk through the demo with it in wasmtime, in a browser
     Wasi(wasi::Options),
 
+    /// Build the server of your own, also as one static binary, and run its tests with that one
+    ///
+    /// Among them is one that starts what the Dockerfile makes, in a root directory with nothing else; it needs root, or
+    /// sudo without a password. The Dockerfile, the manifest of Kubernetes and the unit of systemd are checked, too.
+    Server(server::Options),
+
     Bench(bench::Arguments),
+
+    /// Send a million requests of many sessions to the server of your own, and print how much memory it takes
+    Memory(memory::Options),
 
     /// Simulate many requests that use one refresh token at the same time, and print how their sessions end
     Race(race::Options),
@@ -114,9 +124,32 @@ pub(crate) enum Command {
 
     /// Fuzz everything that reads what others write, each with an oracle, and print what was found
     ///
-    /// All targets share the time. With a nightly compiler and cargo-fuzz (`cargo install cargo-fuzz`) they run with
-    /// coverage, elsewhere on the stable compiler. What is found is in fuzz/artifacts/, with the command that repeats it.
+    /// All targets share the time. With a nightly compiler and a C++ compiler they run in libFuzzer, with coverage, elsewhere
+    /// on the stable compiler. What is found is in fuzz/artifacts/, with the command that repeats it.
     Fuzz(fuzz::Options),
+
+    /// Print which lines and branches of the core the tests run, by room, and those that they do not
+    ///
+    /// Fails if it is less than the limits. The tests run on a nightly compiler, with cargo-llvm-cov, which is installed
+    /// into target/tools/.
+    Coverage(coverage::Options),
+
+    /// Change the code in small ways, and print which changes no test notices
+    ///
+    /// The changes are cargo-mutants', which is installed into target/tools/. Each takes as long as the tests that see it and
+    /// their compilation. The list is also in target/mutants/survivors.txt, and the logs in target/mutants/mutants.out/.
+    Mutants(mutants::Options),
+
+    /// Compare Vestibule with jose, Auth.js and path-to-regexp on a million generated cases
+    ///
+    /// Prints what both accept and refuse, the differences that are meant with their reasons, and every other one with
+    /// the command that repeats it.
+    Differential(differential::Options),
+
+    /// Check the licences of what ships, withdrawn versions and advisories, and what each dependency is for
+    ///
+    /// Asks the registries, as far as they answer, and says what they did not.
+    SupplyChain(supply_chain::Options),
 
     Check(check::Check),
 
@@ -161,11 +194,13 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "providers",
             "commands",
             "fuzz",
+            "differential",
             "wasi",
+            "server",
         ],
     ),
-    ("Measure", &["bench", "race", "model"]),
-    ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size"]),
+    ("Measure", &["bench", "memory", "race", "model", "coverage", "mutants"]),
+    ("Inspect", &["check", "explain", "who", "layers", "vocabulary", "size", "supply-chain"]),
     ("Renew", &["suffixes", "icons"]),
 ];
 

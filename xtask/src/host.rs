@@ -36,6 +36,18 @@ pub(crate) fn make_executable(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Makes `link` another path of a directory.
+#[cfg(unix)]
+pub(crate) fn link_directory(directory: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(directory, link)
+}
+
+/// Makes `link` another path of a directory.
+#[cfg(windows)]
+pub(crate) fn link_directory(directory: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_dir(directory, link)
+}
+
 /// Keeps Ctrl-C from the process that the command starts: it gets a process group of its own.
 #[cfg(unix)]
 pub(crate) fn shield_from_ctrl_c(command: &mut Command) {

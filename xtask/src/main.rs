@@ -8,7 +8,9 @@ mod check;
 mod cli;
 mod commands;
 mod conformance;
+mod coverage;
 mod dev;
+mod differential;
 mod examples;
 mod frameworks;
 mod fuzz;
@@ -19,8 +21,10 @@ mod icons;
 mod interop;
 mod layers;
 mod marked;
+mod memory;
 mod migrate;
 mod model;
+mod mutants;
 mod package;
 mod project;
 mod providers;
@@ -28,8 +32,11 @@ mod proxies;
 mod public_suffixes;
 mod race;
 mod release;
+mod runtime;
+mod server;
 mod stack;
 mod step;
+mod supply_chain;
 mod test;
 mod time;
 mod tools;
@@ -81,11 +88,17 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Package => package::package(&project),
         Command::Interop(options) => interop::interop(&project, options),
         Command::Commands => commands::commands(&project),
-        Command::Bench(_) => bench::bench(&project, rest),
+        Command::Bench(arguments) => bench::bench(&project, arguments, rest),
         Command::Race(options) => race::race(&project, *options),
         Command::Model(options) => model::model(&project, options),
+        Command::Memory(options) => memory::memory(&project, options),
+        Command::Coverage(options) => coverage::coverage(&project, options),
+        Command::Mutants(options) => mutants::mutants(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
+        Command::Differential(options) => differential::differential(&project, options),
+        Command::SupplyChain(options) => supply_chain::supply_chain(&project, *options),
         Command::Wasi(options) => wasi::wasi(&project, options),
+        Command::Server(options) => server::server(&project, options),
         Command::Layers(options) => layers::layers(&project, *options),
         Command::Vocabulary => vocabulary::check(&project),
         Command::Suffixes => public_suffixes::renew(&project),

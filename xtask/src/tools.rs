@@ -20,6 +20,25 @@ pub(crate) const WASI: &str = "wasm32-wasip2";
 /// The oldest version of Node.js, major and minor, that wrangler supports.
 const NODE_MINIMUM: (u32, u32) = (22, 12);
 
+/// The target for programs that are linked statically, with musl, for this machine's processor.
+pub(crate) fn musl_target() -> String {
+    format!("{}-unknown-linux-musl", std::env::consts::ARCH)
+}
+
+/// Makes sure that programs can be compiled for [`musl_target`]. On Debian and Ubuntu installs musl's compiler for C.
+pub(crate) fn ensure_musl(project: &Project) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        bail!(
+            "a static binary is built on Linux only: build the image of crates/server/Dockerfile elsewhere"
+        );
+    }
+    ensure_target(project, &musl_target())?;
+    if run_quietly(Command::new("musl-gcc").arg("-dumpversion")).is_ok() {
+        return Ok(());
+    }
+    apt_install(project, "musl-tools").context("install musl, so that musl-gcc is on PATH")
+}
+
 /// Adds a compilation target to the toolchain in use.
 pub(crate) fn ensure_target(project: &Project, target: &str) -> Result<()> {
     let mut command = project.command("rustc");
@@ -84,6 +103,54 @@ pub(crate) fn ensure_python_of(project: &Project, directory: &str, environment: 
     })
 }
 
+/// A program from crates.io: its crate, which has the same name, and its version.
+pub(crate) type Program = (&'static str, &'static str);
+
+/// Builds tests with instrumentation, and exports what ran.
+pub(crate) const LLVM_COV: Program = ("cargo-llvm-cov", "0.9.1");
+
+/// Changes code, and runs the tests on each change.
+pub(crate) const MUTANTS: Program = ("cargo-mutants", "27.1.0");
+
+/// The path of a program from crates.io. Installs it into target/tools/ if it is not there.
+pub(crate) fn ensure_program(project: &Project, (name, version): Program) -> Result<PathBuf> {
+    let root = project.path(&format!("target/tools/{name}-{version}"));
+    let program = root.join("bin").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !program.is_file() {
+        step(&format!("cargo install {name} {version}, once (some minutes)"), || {
+            let mut command = project.cargo();
+            command.args([
+                "install",
+                "--quiet",
+                "--locked",
+                name,
+                "--version",
+                &format!("={version}"),
+                "--root",
+            ]);
+            run_quietly(command.arg(&root)).map(drop)
+        })?;
+    }
+    Ok(program)
+}
+
+/// Makes sure that there is a nightly compiler with LLVM's tools, which read what instrumented programs write.
+pub(crate) fn ensure_nightly(project: &Project) -> Result<()> {
+    let rustup = |words: &[&str]| run_quietly(project.command("rustup").args(words));
+    if rustup(&["run", "nightly", "rustc", "--version"]).is_err() {
+        step("rustup toolchain install nightly", || {
+            rustup(&["toolchain", "install", "nightly", "--profile", "minimal"]).map(drop)
+        })?;
+    }
+    let installed = rustup(&["component", "list", "--installed", "--toolchain", "nightly"])?;
+    if !installed.lines().any(|component| component.starts_with("llvm-tools")) {
+        step("rustup component add llvm-tools", || {
+            rustup(&["component", "add", "llvm-tools", "--toolchain", "nightly"]).map(drop)
+        })?;
+    }
+    Ok(())
+}
+
 /// Adds rustfmt and clippy to the toolchain in use.
 pub(crate) fn ensure_components(project: &Project) -> Result<()> {
     for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
@@ -115,6 +182,17 @@ pub(crate) fn ensure_nginx(project: &Project) -> Result<()> {
 /// Makes sure that there is a HAProxy for the tests with other proxies. On Debian and Ubuntu installs it if there is none.
 pub(crate) fn ensure_haproxy(project: &Project) -> Result<()> {
     ensure_server(project, "haproxy", "HAPROXY", "haproxy")
+}
+
+/// Makes sure that there are Apache and mod_auth_openidc, to measure beside. On Debian and Ubuntu installs what is missing:
+/// `apache2-bin`, which has no service that would start.
+pub(crate) fn ensure_apache(project: &Project) -> Result<()> {
+    if std::env::var_os("APACHE").is_some() {
+        return Ok(());
+    }
+    ensure_debian(project, &["apache2-bin", "libapache2-mod-auth-openidc"]).context(
+        "install Apache with mod_auth_openidc; set the environment variable APACHE to its path if it is not on PATH",
+    )
 }
 
 /// Makes sure that there is the program `name`, which the environment variable can name instead, and else a package has.

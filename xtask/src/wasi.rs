@@ -1,5 +1,6 @@
 //! `cargo xtask wasi`: builds the component for wasi:http, and walks through the demo with it, in a browser.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -7,10 +8,11 @@ use clap::Args;
 
 use crate::browser;
 use crate::build::build_component;
+use crate::check;
 use crate::host;
 use crate::project::Project;
 use crate::stack::{Component, Demo, Runtime, Setup};
-use crate::step::{run_quietly, step};
+use crate::step::{run, run_quietly, step};
 use crate::tools;
 
 /// The directory with the requirements.txt of the host.
@@ -18,6 +20,10 @@ const DIRECTORY: &str = "tests/wasi";
 
 /// Where the host is installed.
 const HOST: &str = "target/wasi/host";
+
+/// The variables in which the tests get the host, and the component.
+const WASMTIME: &str = "VESTIBULE_WASMTIME";
+const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
 
 /// How many requests an instance answers: wasmtime's default, and as many as a browser's visit has.
 const REQUESTS_OF_INSTANCE: [u32; 2] = [1, 10_000];
@@ -28,6 +34,9 @@ pub(crate) struct Options {
     /// Only build build/vestibule.wasm
     #[arg(long)]
     build: bool,
+    /// Only test it in wasmtime beside vestibule-server, both with one Redis server; prints what an instance costs
+    #[arg(long, conflicts_with = "build")]
+    test: bool,
     /// The configuration that is laid into the component, as `vestibule.toml`; without it the component reads it at its start
     #[arg(long, value_name = "FILE", requires = "build")]
     config: Option<PathBuf>,
@@ -36,20 +45,46 @@ pub(crate) struct Options {
 /// `cargo xtask wasi`.
 pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
     let config = options.config.as_deref().map(std::path::absolute).transpose()?;
+    if let Some(config) = &config {
+        check_before_build(project, config)?;
+    }
     let file = build_component(project, config.as_deref())?;
     println!("   {}", file.display());
     if options.build {
         return Ok(());
     }
+    if options.test {
+        return test(project, &file);
+    }
     walk(project, &file, &tools::ensure_chromium(project)?)
+}
+
+/// Checks the configuration that is laid in by the component's own rules. Prints mistakes and advice, which an instance does not
+/// repeat; fails if there is a mistake.
+fn check_before_build(project: &Project, config: &Path) -> Result<()> {
+    let arguments = [config.as_os_str(), OsStr::new("--runtime"), OsStr::new("wasi")].map(OsStr::to_owned);
+    check::run(project, "check", &arguments)
+}
+
+/// Runs the tests of crates/server that need the component and its host.
+fn test(project: &Project, file: &Path) -> Result<()> {
+    tools::ensure_redis(project)?;
+    let host = ensure_wasmtime(project)?;
+    step("vestibule-server and the component", || {
+        let mut command = project.cargo();
+        command.args(["test", "--quiet", "--package", "vestibule-server", "--test", "server", "wasi::"]);
+        command.args(["--", "--ignored", "--nocapture", "--test-threads", "2"]);
+        run(command.env(WASMTIME, &host).env(COMPONENT, file))
+    })
 }
 
 /// Walks through the demo with instances of one request, and of many.
 fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
     let host = ensure_wasmtime(project)?;
     for requests_of_instance in REQUESTS_OF_INSTANCE {
-        let component = Component { host: host.clone(), file: file.to_owned(), requests_of_instance };
-        let setup = Setup { runtime: Runtime::Wasi(component), ..Setup::of(project, Demo::Bare) };
+        let (host, file, redis) = (host.clone(), file.to_owned(), None);
+        let component = Component { host, file, requests_of_instance, redis };
+        let setup = Setup::at(project, Demo::Bare, &Runtime::Wasi(component));
         step(&format!("the demo in wasmtime, {requests_of_instance} requests an instance"), || {
             browser::walk_through(project, setup, chromium)
         })?;
@@ -58,7 +93,7 @@ fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
 }
 
 /// The path of wasmtime's program, which PyPI has.
-fn ensure_wasmtime(project: &Project) -> Result<PathBuf> {
+pub(crate) fn ensure_wasmtime(project: &Project) -> Result<PathBuf> {
     tools::ensure_python_of(project, DIRECTORY, HOST)?;
     let mut command = project.command(host::python_of(&project.path(HOST)));
     command.args(["-c", "import pathlib, wasmtime_cli; print(pathlib.Path(wasmtime_cli.__file__).parent)"]);

@@ -18,7 +18,7 @@ pub(crate) fn advice(deployment: &Deployment<'_>, config: &Config, bindings: &Bi
 }
 
 /// `AUTH.rules[1].require: what is odd` with its place in the file.
-fn located(deployment: &Deployment<'_>, text: &str) -> Finding {
+pub(crate) fn located(deployment: &Deployment<'_>, text: &str) -> Finding {
     let (place, problem) = text.split_once(": ").unwrap_or(("", text));
     let of_provider = place.strip_prefix("provider ");
     let at = match of_provider {

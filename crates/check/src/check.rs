@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 use vestibule_core::config::error::ConfigError;
+use vestibule_workers::RUNTIME;
 
 use crate::advice::advice;
 use crate::bindings::Bindings;
@@ -117,7 +118,7 @@ fn deployment_findings(deployment: &Deployment<'_>) -> Vec<Finding> {
     }
     let bindings = Bindings::of(deployment);
     findings.extend(bindings.findings());
-    let loaded = Loaded::new(deployment);
+    let loaded = Loaded::new(deployment, &RUNTIME);
     let refused = loaded.errors.iter().map(|error| refused(deployment, error));
     let refused: Vec<Finding> = refused.chain(missing_secrets(deployment, &loaded)).collect();
     // A variable of the wrong type counts as missing; once is enough.

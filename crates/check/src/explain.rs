@@ -7,6 +7,7 @@ use vestibule_core::explain::{AccessTable, access_table};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::time::Timestamp;
+use vestibule_workers::RUNTIME;
 
 use crate::check::{Report, refused};
 use crate::deployment::{ConfigFiles, Files};
@@ -68,7 +69,7 @@ pub(crate) fn config(input: &ConfigFiles) -> Result<Config, Report> {
         let problem = format!("there is no environment {:?}", environment.unwrap_or_default());
         return Err(Report::new(vec![Finding::error(At::default(), "env", problem, "")]));
     };
-    let loaded = Loaded::new(&deployment);
+    let loaded = Loaded::new(&deployment, &RUNTIME);
     let errors = loaded.errors.iter().map(|error| refused(&deployment, error)).collect();
     loaded.config.ok_or_else(|| Report::new(errors))
 }

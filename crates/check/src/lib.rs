@@ -11,6 +11,8 @@ mod bindings;
 pub mod check;
 pub mod compile;
 mod compiled;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod component;
 mod deployment;
 pub mod document;
 pub mod explain;
@@ -25,4 +27,6 @@ pub mod wasm;
 
 pub use crate::check::{Report, check};
 pub use crate::compile::compile;
+#[cfg(not(target_arch = "wasm32"))]
+pub use crate::component::check_component;
 pub use crate::deployment::ConfigFiles;

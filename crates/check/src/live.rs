@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use vestibule_core::config::{Config, Provider, ProviderKind};
 use vestibule_core::http::client::FetchRequest;
 use vestibule_core::oauth::provider::OAuthProvider;
+use vestibule_workers::RUNTIME;
 
 pub use self::wire::{Answer, Probe, Received};
 use crate::check::{Report, check};
@@ -67,7 +68,7 @@ pub fn live(input: &ConfigFiles, sites: &[String], answers: &BTreeMap<String, An
     let report = check(input);
     let Ok(files) = Files::read(input) else { return Step::Done(report) };
     let Some(deployment) = files.deployment(input.environment.as_deref()) else { return Step::Done(report) };
-    let loaded = Loaded::new(&deployment);
+    let loaded = Loaded::new(&deployment, &RUNTIME);
     // A configuration with mistakes has no providers yet.
     let Some(config) = &loaded.config else { return Step::Done(report) };
     let mut context = Context {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigError;
-use vestibule_workers::RUNTIME;
+use vestibule_core::config::{Config, Runtime};
 
 use crate::bindings::Bindings;
 use crate::deployment::Deployment;
@@ -28,6 +27,8 @@ pub(crate) struct Loaded {
     pub(crate) missing: Vec<(String, ConfigError)>,
     /// The values that stand in for secrets.
     stand_ins: BTreeMap<String, String>,
+    /// What the configuration can say.
+    runtime: &'static Runtime,
 }
 
 impl Loaded {
@@ -36,13 +37,18 @@ impl Loaded {
         self.stand_ins.contains_key(name)
     }
 
-    /// Loads the configuration of a deployment.
+    /// Loads the configuration of a deployment to this runtime.
     ///
     /// The core names the secrets that are missing; each gets a stand-in, until only other mistakes are left. So the checks
     /// behind a missing secret run as well, and an optional secret that no one set stays unset.
-    pub(crate) fn new(deployment: &Deployment<'_>) -> Self {
-        let mut loaded =
-            Self { config: None, errors: Vec::new(), missing: Vec::new(), stand_ins: BTreeMap::new() };
+    pub(crate) fn new(deployment: &Deployment<'_>, runtime: &'static Runtime) -> Self {
+        let mut loaded = Self {
+            config: None,
+            errors: Vec::new(),
+            missing: Vec::new(),
+            stand_ins: BTreeMap::new(),
+            runtime,
+        };
         loop {
             let errors = match loaded.load(deployment) {
                 Ok(config) => {
@@ -89,7 +95,7 @@ impl Loaded {
             let known = deployment.text(name).filter(|text| !text.is_empty());
             known.or_else(|| self.stand_ins.get(name).cloned()).or_else(elsewhere)
         };
-        Config::load(auth, &variable, &RUNTIME).map_err(|errors| errors.iter().cloned().collect())
+        Config::load(auth, &variable, self.runtime).map_err(|errors| errors.iter().cloned().collect())
     }
 }
 

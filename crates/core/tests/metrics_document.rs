@@ -109,7 +109,7 @@ const HEAD: &str = "\
 # Metrics
 
 How often rules decided what, how refreshes ended, and how long the store and the providers take, in a dataset of Analytics
-Engine. They are off until you ask for them:
+Engine on Cloudflare, and as OpenMetrics [on a server of your own](#on-a-server-of-your-own). They are off until you ask for them:
 
 ```toml
 [vars.AUTH.metrics]
@@ -168,6 +168,33 @@ documents it for Analytics Engine](https://developers.cloudflare.com/analytics/a
 
 The dashboard is generated from the same table as this page, and a test compares the two. It was not opened in a Grafana with a real
 account.
+
+## On a server of your own
+
+`vestibule-server --metrics 127.0.0.1:9464` counts the same and shows it at `http://127.0.0.1:9464/auth/metrics` as [OpenMetrics
+1.0](https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md), which Prometheus reads:
+
+```yaml
+scrape_configs:
+  - job_name: vestibule
+    metrics_path: /auth/metrics
+    static_configs: [{ targets: [\"127.0.0.1:9464\"] }]
+```
+
+Each metric above is a counter with its own columns and `outcome` as labels, such as
+`vestibule_decision_total{outcome=\"admitted\",rule=\"AUTH.rules[0]\"}`; those with times have `vestibule_store_seconds_total`,
+too. There is no `host`, because a client writes it. Besides them there are
+
+| name | what |
+|---|---|
+| `vestibule_build_info` | the version |
+| `vestibule_connections`, `vestibule_connections_accepted_total` | connections of clients, those of WebSockets with them |
+| `vestibule_requests_in_flight` | requests whose answer is not complete |
+| `vestibule_responses_total` | answers, by the class of their `status` (`2xx`) and `protocol` (`h2`, `http/1.1`) |
+| `vestibule_response_seconds` | a histogram: until the head of an answer was there, the upstream's time included |
+| `vestibule_redis_command_seconds` | a histogram by `outcome` (`ok`, `failed`): what Redis took for one command |
+| `vestibule_reloads_total`, `vestibule_configuration_loaded_at_seconds` | reloads by `outcome` (`ok`, `failed`), and when the last one that is in use was |
+| `process_start_time_seconds`, `process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_open_fds` | the process |
 
 ## Server-Timing, in development
 

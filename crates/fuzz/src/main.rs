@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz` on a stable compiler: runs the targets in turn, and repeats a finding.
+//! What `cargo xtask fuzz` starts on a stable compiler: runs a target for a while, repeats an input, and makes one small.
+//! Each result is a line of JSON.
 
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
@@ -7,26 +8,31 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fs, panic};
 
-use vestibule_fuzz::engine::{Engine, Finding, read_seeds, run};
-use vestibule_fuzz::{TARGETS, Target, corpus, target};
+use serde_json::{Value, json};
+use vestibule_fuzz::engine::{Engine, Finding, run, smallest};
+use vestibule_fuzz::{Target, seeds, target, targets};
 
 /// How many inputs are run between two looks at the clock.
 const STEP: usize = 16;
 
-struct Arguments {
-    minutes: f64,
-    seed: u64,
-    targets: Vec<&'static Target>,
-    /// Run this input only.
-    input: Option<PathBuf>,
-    /// Where findings are written.
-    artifacts: PathBuf,
+/// What to do.
+enum Work {
+    /// Print the targets.
+    List,
+    /// Run one for so many seconds, with a random seed.
+    Run(&'static Target, f64, u64),
+    /// Run one once, with the input in a file.
+    Repeat(&'static Target, PathBuf),
+    /// Make the input in a file small.
+    Reduce(&'static Target, PathBuf),
 }
 
 fn main() -> ExitCode {
-    match arguments().and_then(|arguments| work(&arguments)) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    match work().and_then(|work| result(&work)) {
+        Ok(result) => {
+            println!("{result}");
+            ExitCode::SUCCESS
+        }
         Err(message) => {
             eprintln!("{message}");
             ExitCode::FAILURE
@@ -34,69 +40,67 @@ fn main() -> ExitCode {
     }
 }
 
-fn arguments() -> Result<Arguments, String> {
-    let mut arguments = Arguments {
-        minutes: 1.0,
-        seed: 1,
-        targets: TARGETS.iter().collect(),
-        input: None,
-        artifacts: PathBuf::from("fuzz/artifacts"),
-    };
-    let mut words = env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
-        let wrong = || format!("{word} {value}: not understood");
-        match word.as_str() {
-            "--minutes" => arguments.minutes = value.parse().map_err(|_| wrong())?,
-            "--seed" => arguments.seed = value.parse().map_err(|_| wrong())?,
-            "--target" => arguments.targets = vec![target(&value).ok_or_else(|| unknown(&value))?],
-            "--input" => arguments.input = Some(value.into()),
-            "--artifacts" => arguments.artifacts = value.into(),
-            _ => return Err(wrong()),
+fn work() -> Result<Work, String> {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let of_name = |name: &str| target(name).ok_or_else(|| unknown(name));
+    let number = |text: &str| format!("{text}: not understood; write a number");
+    match words.as_slice() {
+        ["list"] => Ok(Work::List),
+        ["run", name, seconds, seed] => {
+            let seconds = seconds.parse().map_err(|_| number(seconds))?;
+            Ok(Work::Run(of_name(name)?, seconds, seed.parse().map_err(|_| number(seed))?))
+        }
+        ["repeat", name, file] => Ok(Work::Repeat(of_name(name)?, file.into())),
+        ["reduce", name, file] => Ok(Work::Reduce(of_name(name)?, file.into())),
+        _ => {
+            Err("write one of: list; run TARGET SECONDS SEED; repeat TARGET FILE; reduce TARGET FILE"
+                .to_owned())
         }
     }
-    Ok(arguments)
 }
 
 fn unknown(name: &str) -> String {
-    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    let names: Vec<&str> = targets().map(|target| target.name).collect();
     format!("there is no target {name}; there are: {}", names.join(", "))
 }
 
-/// Whether nothing was found.
-fn work(arguments: &Arguments) -> Result<bool, String> {
-    if let (Some(input), [target]) = (&arguments.input, arguments.targets.as_slice()) {
-        let bytes = fs::read(input).map_err(|error| format!("{}: {error}", input.display()))?;
-        (target.run)(&bytes);
-        println!("{}: no finding", target.name);
-        return Ok(true);
-    }
-    // A panic is a finding, which is printed with its input.
-    panic::set_hook(Box::new(|_| {}));
-    let time = Duration::try_from_secs_f64(arguments.minutes * 60.0).map_err(|error| error.to_string())?;
-    let share = time / u32::try_from(arguments.targets.len()).map_err(|error| error.to_string())?;
-    let (mut total, mut findings) = (0, 0);
-    println!(
-        "| target | what is read, and what it is compared with | executions | shapes |\n|---|---|---:|---:|"
-    );
-    for target in &arguments.targets {
-        let seeds =
-            read_seeds(&corpus(target)).map_err(|error| format!("the seeds of {}: {error}", target.name))?;
-        let mut engine = Engine::new(target, seeds, arguments.seed);
-        let found = for_a_while(&mut engine, share).err();
-        total += engine.executions;
-        println!("| `{}` | {} | {} | {} |", target.name, target.about, engine.executions, engine.shapes());
-        if let Some(finding) = found {
-            findings += 1;
-            report(target, &finding, &arguments.artifacts)?;
+fn result(work: &Work) -> Result<Value, String> {
+    match work {
+        Work::List => Ok(targets().map(described).collect()),
+        Work::Run(target, seconds, seed) => {
+            let time = Duration::try_from_secs_f64(*seconds).map_err(|error| error.to_string())?;
+            let seeds = seeds(target).map_err(|error| format!("the seeds of {}: {error}", target.name))?;
+            quietly();
+            let mut engine = Engine::new(target, seeds, *seed);
+            let finding = for_a_while(&mut engine, time).err().map(|finding| reported(target, &finding));
+            let finding = finding.transpose()?;
+            Ok(json!({ "executions": engine.executions, "shapes": engine.shapes(), "finding": finding }))
+        }
+        Work::Repeat(target, file) => {
+            (target.run)(&read(file)?);
+            Ok(json!({ "finding": null }))
+        }
+        Work::Reduce(target, file) => {
+            quietly();
+            let input = read(file)?;
+            let finding = run(target, &input).err().map(|_| reported(target, &smallest(target, &input)));
+            Ok(json!({ "finding": finding.transpose()? }))
         }
     }
-    println!(
-        "\n{} targets, {total} executions, {findings} findings, seed {}",
-        arguments.targets.len(),
-        arguments.seed
-    );
-    Ok(findings == 0)
+}
+
+/// A panic is a finding, which is printed with its input.
+fn quietly() {
+    panic::set_hook(Box::new(|_| {}));
+}
+
+fn described(target: &'static Target) -> Value {
+    json!({ "name": target.name, "about": target.about, "reads": target.reads, "slice": target.slice })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[allow(
@@ -112,21 +116,19 @@ fn for_a_while(engine: &mut Engine, time: Duration) -> Result<(), Finding> {
     Ok(())
 }
 
-fn report(target: &Target, finding: &Finding, artifacts: &Path) -> Result<(), String> {
-    let folder = artifacts.join(target.name);
-    let name = format!("finding-{:016x}", number(&finding.input));
-    let file = folder.join(name);
+/// Writes the input of a finding into a file of fuzz/artifacts.
+fn reported(target: &Target, finding: &Finding) -> Result<Value, String> {
+    let folder = Path::new("fuzz/artifacts").join(target.name);
+    let file = folder.join(format!("finding-{:016x}", number(&finding.input)));
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(&file, &finding.input))
-        .map_err(|error| error.to_string())?;
-    let repeats = run(target, &finding.input).is_err();
-    println!("  found: {}", finding.message);
-    println!("  input: {:?}", String::from_utf8_lossy(&finding.input));
-    println!("  repeat: cargo xtask fuzz --target {} --input {}", target.name, file.display());
-    if !repeats {
-        println!("  it does not repeat: the target depends on more than its input");
-    }
-    Ok(())
+        .map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(json!({
+        "message": finding.message,
+        "input": String::from_utf8_lossy(&finding.input),
+        "file": file,
+        "repeats": run(target, &finding.input).is_err(),
+    }))
 }
 
 /// A number that tells inputs apart (FNV-1a).

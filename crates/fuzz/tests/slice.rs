@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use vestibule_fuzz::engine::{Engine, read_seeds, run};
-use vestibule_fuzz::{Shape, TARGETS, Target, corpus, target};
+use vestibule_fuzz::{Shape, Target, corpus, found, seeds, target, targets};
 
 /// A test for each target.
 macro_rules! targets {
@@ -24,9 +24,15 @@ macro_rules! targets {
 
 targets! {
     cookie_header session_chunks session_cookie api_set_cookie
-    jwe jws jwk_set
+    jwe jws jwk_set encrypted_token
+    dates data_path
     id_token token_response userinfo discovery authorization_response api_answer
+    token_exchange pushed_response signed_response refreshed_id_token other_metadata user_lists
     logout_token security_event
+    access_token introspection dpop_proof dpop_nonce revocation_request
+    sealed sealed_claims csrf
+    forward_auth forwarded_fields request_source host_names languages
+    http_framing request_head revocations_file overrides
     return_address request_path server_readings
     path_pattern regular_expression
     configuration form header_wire
@@ -37,7 +43,7 @@ targets! {
 fn slice(name: &str) {
     let target = target(name).expect("a target");
     let seed = std::env::var("VESTIBULE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let mut engine = Engine::new(target, read_seeds(&corpus(target)).expect("seeds"), seed);
+    let mut engine = Engine::new(target, seeds(target).expect("seeds"), seed);
     let result = engine.seeds().and_then(|()| engine.generated(target.slice));
     if let Err(finding) = result {
         panic!(
@@ -52,8 +58,8 @@ fn slice(name: &str) {
 
 #[test]
 fn every_target_has_a_test_a_file_for_cargo_fuzz_and_seeds_of_a_few_kilobytes() {
-    let names: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
-    assert_eq!(names.len(), TARGETS.len(), "two targets have one name");
+    let names: BTreeSet<&str> = targets().map(|target| target.name).collect();
+    assert_eq!(names.len(), targets().count(), "two targets have one name");
     assert_eq!(names, NAMES.iter().copied().collect());
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let in_folder = |folder: &str, end: &str| -> BTreeSet<String> {
@@ -64,7 +70,7 @@ fn every_target_has_a_test_a_file_for_cargo_fuzz_and_seeds_of_a_few_kilobytes() 
     assert_eq!(in_folder("fuzz_targets", ".rs"), expected);
     assert_eq!(in_folder("corpus", ""), expected);
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
-    for target in TARGETS {
+    for target in targets() {
         assert!(manifest.contains(&format!("name = \"{}\"", target.name)), "{}", target.name);
         let seeds = read_seeds(&corpus(target)).unwrap();
         let size: usize = seeds.iter().map(Vec::len).sum();
@@ -73,6 +79,14 @@ fn every_target_has_a_test_a_file_for_cargo_fuzz_and_seeds_of_a_few_kilobytes() 
             "{}: {} seeds, {size} bytes",
             target.name,
             seeds.len()
+        );
+        let found = found(target).unwrap();
+        let size: usize = found.iter().map(String::len).sum();
+        assert!(
+            found.len() <= 60 && size <= 6 * 1024,
+            "{}: {} found inputs, {size} bytes",
+            target.name,
+            found.len()
         );
         assert!(!target.about.is_empty());
     }
@@ -85,7 +99,7 @@ fn the_engine_finds_what_is_wrong_and_makes_it_small() {
         assert!(!(text.contains("secret") && text.contains('%')), "found");
         Shape(u64::try_from(input.len()).unwrap())
     }
-    static WRONG: Target = Target { name: "wrong", about: "", run: wrong, slice: 0 };
+    static WRONG: Target = Target { name: "wrong", about: "", reads: &[], run: wrong, slice: 0 };
     let seeds = vec![b"a path with a secret".to_vec(), b"another one".to_vec()];
     let mut engine = Engine::new(&WRONG, seeds.clone(), 1);
     engine.seeds().expect("the seeds are good");

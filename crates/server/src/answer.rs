@@ -2,34 +2,40 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
+use tokio::time::Instant;
 
-use crate::body::{Body, ClientBody};
+use crate::body::{AnswerBody, Body, ClientBody};
+use crate::connection::Connection;
 use crate::fields;
 use crate::platform::{Incoming, Native};
-use crate::request::{self, Arrival};
+use crate::request;
 use crate::serving::Serving;
 use vestibule_core::http::response::Response as CoreResponse;
 use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
 
-/// Answers a request. `is_ambiguous` says whether the connection had a request whose length can be read in two ways.
+/// Answers a request.
 pub(crate) async fn answer(
     serving: &Serving,
     mut request: Request<hyper::body::Incoming>,
-    arrival: Arrival,
-    is_ambiguous: &AtomicBool,
-) -> Result<Response<Body>, Infallible> {
+    connection: &Connection,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let thread = serving.thread();
+    let stream = connection.stream();
+    let counted = thread.metrics.as_ref().map(|metrics| (metrics.request(), Instant::now()));
     let upgrade = request.extensions_mut().remove();
     let (mut parts, body) = request.into_parts();
     let is_old = parts.version <= Version::HTTP_11;
     let is_chunked = is_old && parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let mut response = match head(serving, &mut parts, arrival, is_ambiguous) {
+    let mut response = match head(serving, &mut parts, connection) {
         Ok(head) => {
             let headers = parts.headers;
-            let native = Native::new(serving.thread(), Incoming { headers, upgrade: RefCell::new(upgrade) });
+            let (upgrade, open) = (RefCell::new(upgrade), Rc::clone(&connection.open));
+            let native = Native::new(Rc::clone(&thread), Incoming { headers, upgrade, open });
             let body = Body::Client(ClientBody::new(body, serving.options().body_timeout));
             let vestibule = serving.vestibule();
             response(vestibule.handle(native, head, body).await)
@@ -46,19 +52,24 @@ pub(crate) async fn answer(
     if is_chunked && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    let in_flight = counted.map(|(in_flight, begun)| {
+        if let Some(metrics) = &thread.metrics {
+            metrics.response(response.status().as_u16(), !is_old, begun.elapsed());
+        }
+        in_flight
+    });
+    Ok(response.map(|body| AnswerBody::new(body, (in_flight, stream))))
 }
 
 fn head(
     serving: &Serving,
     parts: &mut hyper::http::request::Parts,
-    arrival: Arrival,
-    is_ambiguous: &AtomicBool,
+    connection: &Connection,
 ) -> Result<vestibule_core::http::request::Request, request::DenialReason> {
-    if is_ambiguous.load(Ordering::Relaxed) {
+    if connection.is_ambiguous.load(Ordering::Relaxed) {
         return Err((400, "The length of the request is ambiguous."));
     }
-    request::head(parts, arrival, &serving.options().trusted_proxies)
+    request::head(parts, connection.arrival, &serving.options().trusted_proxies)
 }
 
 /// An outcome of the core as a response.

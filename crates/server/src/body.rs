@@ -9,6 +9,9 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
 use tokio::time::Sleep;
 
+use crate::connection::Stream;
+use crate::metrics::Counted;
+
 /// A body.
 pub(crate) enum Body {
     /// These bytes, or none.
@@ -18,6 +21,15 @@ pub(crate) enum Body {
     /// What a client sends.
     Client(ClientBody),
 }
+
+/// The body of an answer. Its request is in flight until all of it is sent.
+pub(crate) struct AnswerBody {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+/// What is held until all of an answer is sent.
+pub(crate) type InFlight = (Option<Counted>, Option<Stream>);
 
 /// What a client sends, which fails if nothing arrives for a time.
 pub(crate) struct ClientBody {
@@ -53,6 +65,13 @@ impl Body {
     /// No bytes.
     pub(crate) const fn empty() -> Self {
         Self::Whole(Bytes::new())
+    }
+}
+
+impl AnswerBody {
+    /// The body of an answer to a request that counts as in flight.
+    pub(crate) const fn new(body: Body, in_flight: InFlight) -> Self {
+        Self { body, _in_flight: in_flight }
     }
 }
 
@@ -97,6 +116,26 @@ impl HttpBody for Body {
             Self::Upstream(incoming) => incoming.size_hint(),
             Self::Client(client) => client.incoming.size_hint(),
         }
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Outgoing requests: to providers, and to upstreams.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ impl Server {
         let has_path = parts.path_and_query.is_some_and(|path| path.as_str() != "/");
         let scheme = parts.scheme.filter(|scheme| matches!(scheme.as_str(), "http" | "https"))?;
         let authority = parts.authority.filter(|authority| !authority.as_str().contains('@'))?;
-        (!has_path).then_some(Self { scheme, authority })
+        (!has_path && is_host(&authority)).then_some(Self { scheme, authority })
     }
 
     /// Whether it is reached by https.
@@ -134,6 +135,18 @@ impl Server {
             .path_and_query(path_and_query)
             .build()
     }
+}
+
+/// Whether it is a host, with a port or without: hyper also takes what no URL has, such as `[app]` and `[::1]x`.
+fn is_host(authority: &Authority) -> bool {
+    let host = authority.host();
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let is_good = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(is_name),
+    };
+    let port = authority.as_str().strip_prefix(host).unwrap_or_default();
+    is_good && (port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()))
 }
 
 fn connection(error: &dyn std::error::Error) -> FetchError {
@@ -161,7 +174,18 @@ mod tests {
         let server = Server::parse("http://app:3000").unwrap();
         assert_eq!(server.at("/a%2F?b").unwrap(), "http://app:3000/a%2F?b");
         assert_eq!(Server::parse("https://app.example.com/"), Server::parse("https://app.example.com"));
-        for text in ["", "app:3000", "/", "ftp://app", "http://u@app", "http://app/path", "http://app?q"] {
+        for text in [
+            "",
+            "app:3000",
+            "/",
+            "ftp://app",
+            "http://u@app",
+            "http://app/path",
+            "http://app?q",
+            "http://[]",
+            "http://[app]",
+            "http://[::1]x",
+        ] {
             assert_eq!(Server::parse(text), None, "{text}");
         }
     }

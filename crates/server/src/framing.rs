@@ -78,7 +78,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 /// Where in the requests of a connection the bytes are.
 #[allow(clippy::struct_excessive_bools, reason = "each is one thing that was seen")]
 #[derive(Default)]
-struct Framing {
+pub(crate) struct Framing {
     is_ambiguous: bool,
     /// Bytes of a body that are still to come.
     body: u64,
@@ -94,7 +94,13 @@ struct Framing {
 }
 
 impl Framing {
-    fn see(&mut self, mut bytes: &[u8]) {
+    /// Whether a request has both lengths.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
+    }
+
+    /// Reads the next bytes of the connection.
+    pub(crate) fn see(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.has_ended {
             if self.body > 0 {
                 let skipped = usize::try_from(self.body).unwrap_or(usize::MAX).min(bytes.len());
@@ -104,12 +110,24 @@ impl Framing {
             }
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
-            let room = KEPT.saturating_sub(self.line.len());
-            self.line.extend(part.iter().take(room));
+            self.keep(part);
             if end.is_some() {
                 self.end_line();
             }
             bytes = rest;
+        }
+    }
+
+    /// Keeps the beginning of a line, without what may stand before a number: there can be any amount of it.
+    fn keep(&mut self, part: &[u8]) {
+        for byte in part {
+            if self.line.len() == KEPT {
+                return;
+            }
+            let is_before_value = matches!(self.line.as_slice(), [name @ .., b':'] if !name.contains(&b':'));
+            if !(is_before_value && matches!(byte, b' ' | b'\t' | b'0')) {
+                self.line.push(*byte);
+            }
         }
     }
 
@@ -136,15 +154,20 @@ impl Framing {
             self.is_chunked = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
             self.has_length = true;
-            let digits = str::from_utf8(value.get(1..).unwrap_or_default().trim_ascii()).ok();
-            self.content_length = digits.and_then(|digits| digits.parse().ok());
+            self.content_length = match value.get(1..).unwrap_or_default().trim_ascii() {
+                // Its zeros were not kept.
+                [] => Some(0),
+                digits => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
+            };
         }
     }
 
     fn end_head(&mut self) {
-        self.is_ambiguous |= self.is_chunked && self.has_length;
+        // A length that is not read here could hide where the next request begins.
+        let is_unread = self.has_length && self.content_length.is_none();
+        self.is_ambiguous |= is_unread || (self.is_chunked && self.has_length);
         // The server closes the connection after a chunked request, so no other one follows.
-        self.has_ended = self.is_chunked || (self.has_length && self.content_length.is_none());
+        self.has_ended = self.is_chunked || is_unread;
         self.body = self.content_length.unwrap_or(0);
         (self.is_in_head, self.is_chunked, self.has_length, self.content_length) =
             (false, false, false, None);
@@ -183,6 +206,24 @@ mod tests {
             assert!(is_ambiguous(&format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{request}")), "{fields:?}");
             let before = "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab\r\n\r";
             assert!(is_ambiguous(&format!("{before}{request}")), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn request_smuggling_a_request_behind_a_length_with_much_before_its_digits_is_found() {
+        let behind = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n";
+        let hidden = "GET / HTTP/1.1\r\nContent-Length: 999\r\n\r\n";
+        for before in [" ", "\t", "0"].map(|before| before.repeat(2 * KEPT)) {
+            for (length, body) in [(3, "abc"), (hidden.len(), hidden)] {
+                let request = format!("POST / HTTP/1.1\r\nContent-Length:{before}{length}\r\n\r\n{body}");
+                assert!(is_ambiguous(&format!("{request}{behind}")), "{before:?} {length}");
+                assert!(!is_ambiguous(&request), "{before:?} {length}");
+            }
+            assert!(!is_ambiguous(
+                "GET / HTTP/1.1\r\n0Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            ));
+            let empty = format!("GET / HTTP/1.1\r\nContent-Length: {before}0\r\n\r\n");
+            assert!(is_ambiguous(&format!("{empty}{behind}")), "{before:?}");
         }
     }
 

@@ -1,46 +1,7 @@
-//! Vestibule as a server of its own. The behaviour is in `vestibule_core`; this is the process around it: its threads, its
-//! connections, its store, and its signals.
-
-// The futures of the core's flows are deep.
-#![recursion_limit = "256"]
-
-#[cfg(not(unix))]
-compile_error!("vestibule-server runs on Unix systems");
-
-mod answer;
-mod body;
-mod client;
-mod clock;
-mod crypto;
-mod egress;
-mod fields;
-mod framing;
-mod jobs;
-mod log;
-mod network;
-mod options;
-mod platform;
-mod process;
-mod request;
-mod secrets;
-mod serving;
-mod settings;
-mod store;
-mod thread;
-mod tls;
-mod upstreams;
-mod values;
+//! The program of `vestibule_server`.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match process::run(options::Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            log::say(message);
-            ExitCode::FAILURE
-        }
-    }
+    vestibule_server::main()
 }

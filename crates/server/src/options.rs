@@ -47,6 +47,10 @@ pub(crate) struct Options {
     #[arg(long, env = "VESTIBULE_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
 
+    /// The address of the metrics, which is not that of the site. Without it nothing is counted.
+    #[arg(long, env = "VESTIBULE_METRICS", value_name = "ADDRESS:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+
     /// Further certification authorities for outgoing requests, in PEM, besides those of the web.
     #[arg(long, env = "VESTIBULE_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -87,6 +91,10 @@ pub(crate) struct Options {
     /// Checks the configuration and ends.
     #[arg(long)]
     pub(crate) check: bool,
+
+    /// Asks the server at `--listen` whether it answers, and ends: for the health check of a container.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) health: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -12,7 +12,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::body::{self, Body};
 use crate::client::Client;
+use crate::connection::Open;
 use crate::jobs::Jobs;
+use crate::metrics::MaybeMetrics;
 use crate::store::Store;
 use crate::upstreams::{self, Sent, Upstreams};
 use crate::{clock, crypto, fields, log};
@@ -30,21 +32,13 @@ use vestibule_core::platform::{
 use vestibule_core::time::Timestamp;
 use vestibule_core::upstream::Target;
 
-/// How many requests of one address may come to the operators' route in a minute.
-const MAX_REVOKE: u32 = 60;
-
-/// How many forms for one account one address may send in a minute.
-const MAX_LOGIN: u32 = 10;
-
-/// How many forms one address may send in a minute, and how many may be sent for one account. An office may have one address.
-const MAX_LOGIN_LOOSE: u32 = 100;
-
 /// What all requests of a thread share.
 pub(crate) struct Thread {
     pub(crate) client: Client,
     pub(crate) store: Store,
     pub(crate) upstreams: Upstreams,
     pub(crate) jobs: Jobs,
+    pub(crate) metrics: MaybeMetrics,
 }
 
 /// The runtime around one request.
@@ -60,6 +54,8 @@ pub(crate) struct Incoming {
     pub(crate) headers: HeaderMap,
     /// The connection itself, if the client wants to go on without HTTP.
     pub(crate) upgrade: RefCell<Option<OnUpgrade>>,
+    /// What is held as long as that connection is open.
+    pub(crate) open: Rc<Open>,
 }
 
 impl Native {
@@ -163,11 +159,7 @@ impl Lock for Native {
 
 impl RateLimit for Native {
     async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
-        let (name, max) = match limit {
-            Limit::Revoke => ("revoke", MAX_REVOKE),
-            Limit::Login => ("login", MAX_LOGIN),
-            Limit::LoginLoose => ("login-loose", MAX_LOGIN_LOOSE),
-        };
+        let (name, max) = vestibule_redis::limit(limit);
         self.thread.store.count(&format!("{name}/{key}"), max).await
     }
 }
@@ -179,6 +171,12 @@ impl Sinks for Native {
 
     fn write_points(&self, _: &[DataPoint]) -> Result<(), StoreError> {
         Err(StoreError::Missing("dataset in this runtime"))
+    }
+
+    fn write_metrics(&self, points: &[DataPoint]) -> Result<(), StoreError> {
+        let metrics = self.thread.metrics.as_ref().ok_or(StoreError::Missing("address of metrics"))?;
+        metrics.measured(points);
+        Ok(())
     }
 }
 
@@ -298,6 +296,7 @@ impl Native {
         upstreams::set_host(&mut headers, target, &request.url.authority)
             .map_err(|error| unreachable(&error))?;
         let upgrade = if is_websocket { self.incoming.upgrade.take() } else { None };
+        let upgrade = upgrade.map(|upgrade| (upgrade, Rc::clone(&self.incoming.open)));
         if upgrade.is_some() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

@@ -1,6 +1,7 @@
 //! The process: starts the threads, and does what signals say.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
@@ -11,10 +12,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::egress::Egress;
+use crate::health;
 use crate::log;
+use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::scrape;
 use crate::settings::{Settings, SettingsError};
 use crate::store::Sharing;
+use crate::store::redis::ThreadLink;
 use crate::thread::{Shared, run as serve};
 use crate::tls;
 use crate::upstreams::Upstreams;
@@ -32,21 +37,34 @@ const RELOAD_LIMIT: Duration = Duration::from_secs(5);
 /// Runs until a signal ends the process. The error is a message for the operator.
 pub(crate) fn run(options: Options) -> Result<(), String> {
     rustls::crypto::ring::default_provider().install_default().ok();
+    if options.health {
+        return health::ask(&options);
+    }
     let settings = Settings::read(&options).and_then(checked).map_err(|error| error.to_string())?;
     let upstreams = Upstreams::new(options.origin.as_deref(), &options.services, options.upstream_timeout)?;
     let egress = options.egress.as_deref().map(Egress::parse).transpose();
     let egress = egress.map_err(|error| error.to_string())?;
     let client_tls = tls::client(options.ca.as_deref()).map_err(|error| error.to_string())?;
+    let redis = redis(&options, &settings)?;
     if options.check {
         log::say("the configuration is valid");
         return Ok(());
     }
-    let sharing = Sharing::new(settings.redis().as_deref(), options.revocations.as_deref())?;
+    if let Some(client) = &redis {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| error.to_string())?.block_on(ThreadLink::check(client))?;
+    }
+    let sharing = Sharing::new(redis, options.revocations.as_deref())?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let count =
         options.threads.map(Into::into).or_else(|| thread::available_parallelism().ok().map(Into::into));
     let listeners = listen(options.listen, count.unwrap_or(1))
         .map_err(|error| format!("{} cannot be listened on: {error}", options.listen))?;
+    let metrics = options.metrics.map(|_| Arc::new(Metrics::new()));
+    if let (Some(at), Some(metrics)) = (options.metrics, &metrics) {
+        let at = scrape::listen(at, Arc::clone(metrics))?;
+        log::say(format_args!("metrics at http://{at}/auth/metrics"));
+    }
     let address = listeners.first().and_then(|listener| listener.local_addr().ok()).unwrap_or(options.listen);
 
     let (end, ends) = watch::channel(false);
@@ -54,15 +72,24 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     let connections = Arc::new(Semaphore::new(options.connections.get()));
     let options = Arc::new(options);
     let client_tls = Arc::new(client_tls);
-    let shared =
-        Shared { options, settings: changes, ends, sharing, upstreams, client_tls, egress, connections };
+    let shared = Shared {
+        options,
+        settings: changes,
+        ends,
+        sharing,
+        upstreams,
+        client_tls,
+        egress,
+        connections,
+        metrics,
+    };
     let start = |(n, listener): (usize, TcpListener)| {
         let shared = shared.clone();
         thread::Builder::new().name(format!("serve-{n}")).spawn(move || serve(listener, shared))
     };
     let threads: Result<Vec<JoinHandle<_>>, _> = listeners.into_iter().enumerate().map(start).collect();
     let threads = threads.map_err(|error| format!("a thread cannot be started: {error}"))?;
-    let options = Arc::clone(&shared.options);
+    let (options, metrics) = (Arc::clone(&shared.options), shared.metrics.clone());
     drop(shared);
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -77,7 +104,12 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hang_up.recv() => reload(&options, &change, threads.len()).await,
+                _ = hang_up.recv() => {
+                    let is_used = reload(&options, &change, threads.len()).await;
+                    if let Some(metrics) = &metrics {
+                        metrics.reloaded(is_used);
+                    }
+                }
                 // A thread that ends by itself has failed.
                 () = ended(&threads) => break,
             }
@@ -95,6 +127,15 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     Ok(())
 }
 
+/// The Redis server, if there is one. It is not asked anything yet.
+fn redis(options: &Options, settings: &Settings) -> Result<Option<::redis::Client>, String> {
+    let Some(url) = settings.redis() else { return Ok(None) };
+    let unreadable = |path: &Path, error| format!("{} cannot be read: {error}", path.display());
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
+    let authorities = options.ca.as_ref().map(read).transpose()?;
+    Ok(Some(ThreadLink::parse(&url, authorities)?))
+}
+
 /// The settings, if they are valid. Writes advice into the log.
 fn checked(settings: Settings) -> Result<Settings, SettingsError> {
     let config = settings.config()?;
@@ -104,11 +145,12 @@ fn checked(settings: Settings) -> Result<Settings, SettingsError> {
     Ok(settings)
 }
 
-/// Reads the configuration, the secrets and the certificate again. What is wrong changes nothing.
-async fn reload(options: &Options, change: &watch::Sender<Arc<Settings>>, threads: usize) {
+/// Reads the configuration, the secrets and the certificate again. What is wrong changes nothing. Says whether they are used.
+async fn reload(options: &Options, change: &watch::Sender<Arc<Settings>>, threads: usize) -> bool {
     match Settings::read(options).and_then(checked) {
         Ok(settings) if settings.redis() != change.borrow().redis() => {
             log::say("AUTH_REDIS_URL has changed, which needs a restart: nothing was reloaded");
+            false
         }
         Ok(settings) => {
             let settings = Arc::new(settings);
@@ -120,14 +162,19 @@ async fn reload(options: &Options, change: &watch::Sender<Arc<Settings>>, thread
             };
             tokio::time::timeout(RELOAD_LIMIT, used).await.ok();
             log::say("reloaded: new requests see the new configuration");
+            true
         }
         Err(SettingsError::Invalid(errors)) => {
             for error in errors.iter() {
                 log::write(&Record::new(LogEvent::ConfigurationInvalid, error).outside_requests());
             }
             log::say("not reloaded: the configuration is wrong, and the old one stays");
+            false
         }
-        Err(error) => log::say(format_args!("not reloaded: {error}")),
+        Err(error) => {
+            log::say(format_args!("not reloaded: {error}"));
+            false
+        }
     }
 }
 

@@ -16,6 +16,9 @@ use vestibule_core::jose::base64url;
 /// Why a request is not answered as it is: the status, and a text for anyone who reads the answer.
 pub(crate) type DenialReason = (u16, &'static str);
 
+/// How many header fields a request may have, its cookies as one.
+pub(crate) const MAX_FIELDS: usize = 128;
+
 /// How the request arrived.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival {
@@ -56,6 +59,10 @@ pub(crate) fn head(
     let url = RequestUrl::parse(&format!("{scheme}://{authority}{target}"));
     let url = url.filter(|_| is_host(&authority)).ok_or((400, "The host of the request is not valid."))?;
     join_cookies(&mut parts.headers);
+    // hyper counts them for HTTP/1.1 only.
+    if parts.headers.len() > MAX_FIELDS {
+        return Err((431, "The request has too many header fields."));
+    }
     let mut headers = fields::read(&parts.headers);
     headers.append(CLIENT, client(&parts.headers, arrival.peer.ip(), proxies).to_string());
     headers.append(REQUEST, identifier());

@@ -9,11 +9,15 @@ use serde_json::Value;
 use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
-use crate::values::{FILE, IN_MEMORY, IN_REDIS, REDIS, VARIABLE};
+use crate::values::{FILE, IN_MEMORY, IN_REDIS, VARIABLE};
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::config::{Config, Runtime, Source, Sources};
 use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
+use vestibule_redis::URL;
+
+/// Where Vestibule's pages are unless the configuration says it.
+const BASE_PATH: &str = "/auth";
 
 /// What was read, not checked yet.
 pub(crate) struct Settings {
@@ -23,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<ServerTls>,
     /// Whether a restart forgets revocations.
     forgets: bool,
+    /// Whether the core measures what requests do.
+    measures: bool,
     /// How many threads have begun to use them after a reload.
     pub(crate) used_by: AtomicUsize,
 }
@@ -39,25 +45,26 @@ impl Settings {
     /// Reads everything.
     pub(crate) fn read(options: &Options) -> Result<Self, SettingsError> {
         let unreadable = |error: &dyn fmt::Display| SettingsError::Unreadable(error.to_string());
-        let path = options.config.display();
-        let text = fs::read_to_string(&options.config)
-            .map_err(|error| unreadable(&format_args!("{path} cannot be read: {error}")))?;
-        let auth: toml::Value = toml::from_str(&text)
-            .map_err(|error| unreadable(&format_args!("{path} is not TOML: {error}")))?;
-        let auth =
-            serde_json::to_value(auth).map_err(|error| unreadable(&format_args!("{path}: {error}")))?;
-        let overrides = std::env::var(VARIABLE).map_or(Value::Null, Value::String);
+        let sources = sources(options).map_err(|error| unreadable(&error))?;
         let secrets = Secrets::read(options.secrets.as_deref()).map_err(|error| unreadable(&error))?;
-        let forgets = options.revocations.is_none() && secrets.get(REDIS).is_none();
+        let forgets = options.revocations.is_none() && secrets.get(URL).is_none();
         let tls = match (&options.tls_certificate, &options.tls_key) {
             (Some(certificate), Some(key)) => {
                 Some(tls::server(certificate, key).map_err(|error| unreadable(&error))?)
             }
             _ => None,
         };
-        let file = Source { name: FILE, auth };
-        let sources = Sources::new(file, Source { name: VARIABLE, auth: overrides });
-        Ok(Self { sources, secrets, tls, forgets, used_by: AtomicUsize::new(0) })
+        let measures = options.metrics.is_some();
+        Ok(Self { sources, secrets, tls, forgets, measures, used_by: AtomicUsize::new(0) })
+    }
+
+    /// Where the pages of Vestibule are, as the files say it now. What is wrong with them is not told: a server that runs may
+    /// use what they were before.
+    pub(crate) fn base_path(options: &Options) -> String {
+        let path = sources(options)
+            .ok()
+            .and_then(|sources| Some(sources.merged().get("base_path")?.as_str()?.to_owned()));
+        path.unwrap_or_else(|| BASE_PATH.to_owned())
     }
 
     /// Checks it.
@@ -68,7 +75,9 @@ impl Settings {
                 .check_tokens(self.runtime(), &|_| true)?
                 .check_revocation(self.runtime(), &|kind| kind != RevocationStore::Store)
         };
-        load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))
+        let mut config = load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))?;
+        config.metrics.has_dataset |= self.measures;
+        Ok(config)
     }
 
     /// Advice about a checked configuration.
@@ -85,7 +94,7 @@ impl Settings {
 
     /// The address of the Redis server, if there is one.
     pub(crate) fn redis(&self) -> Option<String> {
-        self.secrets.get(REDIS)
+        self.secrets.get(URL)
     }
 
     /// The values that the configuration accepts.
@@ -96,6 +105,18 @@ impl Settings {
     fn variable(&self, name: &str) -> Option<String> {
         self.secrets.get(name).or_else(|| std::env::var(name).ok())
     }
+}
+
+/// The configuration as it is written. The error says why it cannot be read.
+fn sources(options: &Options) -> Result<Sources, String> {
+    let path = options.config.display();
+    let text =
+        fs::read_to_string(&options.config).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    let auth: toml::Value = toml::from_str(&text).map_err(|error| format!("{path} is not TOML: {error}"))?;
+    let auth = serde_json::to_value(auth).map_err(|error| format!("{path}: {error}"))?;
+    let overrides = std::env::var(VARIABLE).map_or(Value::Null, Value::String);
+    let file = Source { name: FILE, auth };
+    Ok(Sources::new(file, Source { name: VARIABLE, auth: overrides }))
 }
 
 impl fmt::Display for SettingsError {

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use self::journal::Journal;
 use self::memory::Memory;
-use self::redis::Redis;
+use self::redis::ThreadLink;
+use crate::metrics::MaybeMetrics;
 use vestibule_core::platform::StoreError;
+use vestibule_redis::RedisStore;
 
 /// Where it is shared.
 #[derive(Clone)]
@@ -20,32 +22,31 @@ pub(crate) enum Store {
     /// Among the threads of this process.
     Memory(Arc<Memory>),
     /// Among all processes that use the same Redis server.
-    Redis(Redis),
+    Redis(Box<RedisStore<ThreadLink>>),
 }
 
 /// What the threads share, before each of them has its own connection.
 #[derive(Clone)]
 pub(crate) enum Sharing {
     Memory(Arc<Memory>),
-    Redis(::redis::Client),
+    Redis(Box<::redis::Client>),
 }
 
 impl Sharing {
-    /// In the Redis server at this address, or in memory with this file of revocations. The error is a message for the
-    /// operator.
-    pub(crate) fn new(redis: Option<&str>, revocations: Option<&Path>) -> Result<Self, String> {
-        if let Some(url) = redis {
-            return Ok(Self::Redis(Redis::parse(url)?));
+    /// In this Redis server, or in memory with this file of revocations. The error is a message for the operator.
+    pub(crate) fn new(redis: Option<::redis::Client>, revocations: Option<&Path>) -> Result<Self, String> {
+        if let Some(client) = redis {
+            return Ok(Self::Redis(Box::new(client)));
         }
         let journal = revocations.map(Journal::open).transpose().map_err(|error| error.to_string())?;
         Ok(Self::Memory(Arc::new(Memory::new(journal))))
     }
 
     /// The store of one thread.
-    pub(crate) fn into_store(self) -> Store {
+    pub(crate) fn into_store(self, metrics: MaybeMetrics) -> Store {
         match self {
             Self::Memory(memory) => Store::Memory(memory),
-            Self::Redis(client) => Store::Redis(Redis::new(client)),
+            Self::Redis(client) => Store::Redis(Box::new(RedisStore::new(ThreadLink::new(*client, metrics)))),
         }
     }
 }

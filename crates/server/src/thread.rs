@@ -15,19 +15,21 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::answer;
 use crate::client::Client;
+use crate::connection::{Connection, Open};
 use crate::egress::Egress;
 use crate::framing::Watched;
 use crate::jobs::Jobs;
 use crate::log;
+use crate::metrics::MaybeMetrics;
 use crate::options::Options;
 use crate::platform::Thread;
-use crate::request::Arrival;
+use crate::request::{Arrival, MAX_FIELDS};
 use crate::serving::{self, Serving};
 use crate::settings::Settings;
 use crate::store::Sharing;
@@ -36,9 +38,6 @@ use crate::upstreams::Upstreams;
 
 /// The longest head of a request, in bytes: a session of several cookies, and as much again.
 const MAX_HEAD: usize = 64 * 1024;
-
-/// How many header fields a request may have.
-const MAX_FIELDS: usize = 128;
 
 /// How many requests of one HTTP/2 connection may be open.
 const MAX_STREAMS: u32 = 128;
@@ -68,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) client_tls: Arc<rustls::ClientConfig>,
     pub(crate) egress: Option<Egress>,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) metrics: MaybeMetrics,
 }
 
 /// Serves until the process is to end, and then until its requests are answered, or the time for that is over.
@@ -78,17 +78,21 @@ pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> 
 
 async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, egress, connections } = shared;
+    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, egress, connections, metrics } =
+        shared;
     let jobs = Jobs::default();
     let client = Client::new(client_tls, egress);
-    let thread = Thread { client, store: sharing.into_store(), upstreams, jobs: jobs.clone() };
+    let store = sharing.into_store(metrics.clone());
+    let thread = Thread { client, store, upstreams, jobs: jobs.clone(), metrics: metrics.clone() };
     let thread = Rc::new(thread);
     let first = Arc::clone(&settings.borrow_and_update());
     let serving = Serving::new(options, thread, &first);
     let serving = Rc::new(serving.map_err(|error| std::io::Error::other(error.to_string()))?);
     drop(tokio::task::spawn_local(serving::reload(Rc::clone(&serving), settings)));
     let spawn = |stream, peer, permit| {
-        drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), permit)));
+        let counted = metrics.as_ref().map(|metrics| metrics.connection());
+        let open = Open::new(permit, counted);
+        drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), open)));
     };
     let mut is_ending = pin!(async {
         let mut ends = ends.clone();
@@ -134,8 +138,9 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     ends: watch::Receiver<bool>,
-    permit: Option<OwnedSemaphorePermit>,
+    open: Open,
 ) {
+    let open = Rc::new(open);
     stream.set_nodelay(true).ok();
     let deadline = serving.options().header_timeout;
     let tls = serving.tls();
@@ -146,14 +151,13 @@ async fn connection(
                 return;
             };
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-            serve_on(serving, stream, Arrival { secure: true, peer }, is_http2, ends).await;
+            serve_on(serving, stream, Arrival { secure: true, peer }, open, is_http2, ends).await;
         }
         None => {
             let Some(is_http2) = begun(begins_http2(&stream), deadline, &ends).await else { return };
-            serve_on(serving, stream, Arrival { secure: false, peer }, is_http2, ends).await;
+            serve_on(serving, stream, Arrival { secure: false, peer }, open, is_http2, ends).await;
         }
     }
-    drop(permit);
 }
 
 /// The beginning of a connection, if it comes in time. A process that ends waits a moment for it: the client may not know yet.
@@ -196,15 +200,18 @@ async fn serve_on(
     serving: Rc<Serving>,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     arrival: Arrival,
+    open: Rc<Open>,
     is_http2: bool,
     mut ends: watch::Receiver<bool>,
 ) {
     let is_ambiguous = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&is_ambiguous);
+    let (streams, in_flight) = watch::channel(0);
+    let streams = is_http2.then_some(streams);
+    let connection = Rc::new(Connection::new(arrival, open, Arc::clone(&is_ambiguous), streams));
     let deadline = serving.options().header_timeout;
     let service = service_fn(move |request| {
-        let (serving, flag) = (Rc::clone(&serving), Arc::clone(&flag));
-        async move { answer(&serving, request, arrival, &flag).await }
+        let (serving, connection) = (Rc::clone(&serving), Rc::clone(&connection));
+        async move { answer(&serving, request, &connection).await }
     });
     // An error ends the connection, and its client knows why.
     if is_http2 {
@@ -219,9 +226,16 @@ async fn serve_on(
         tokio::select! {
             biased;
             _ = connection.as_mut() => return,
-            _ = ends.wait_for(|ends| *ends) => connection.as_mut().graceful_shutdown(),
+            _ = ends.wait_for(|ends| *ends) => {}
+            () = idle(in_flight.clone(), deadline) => {}
         }
-        connection.await.ok();
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => {}
+            // It was told that it ends, and does not end: the client is not there, or means no good.
+            () = idle(in_flight, deadline) => {}
+        }
     } else {
         let mut builder = http1::Builder::new();
         builder
@@ -239,6 +253,17 @@ async fn serve_on(
         }
         connection.await.ok();
     }
+}
+
+/// Waits until no request was in flight for so long. The head of a request counts once it is complete.
+async fn idle(mut in_flight: watch::Receiver<usize>, time: Duration) {
+    while in_flight.wait_for(|count| *count == 0).await.is_ok() {
+        let begun = in_flight.wait_for(|count| *count > 0);
+        if tokio::time::timeout(time, begun).await.is_err() {
+            return;
+        }
+    }
+    // Without a connection that could begin one, there is nothing to wait for.
 }
 
 /// Runs what belongs to an HTTP/2 connection on its thread.

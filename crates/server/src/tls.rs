@@ -22,15 +22,22 @@ pub(crate) const H2: &[u8] = b"h2";
 pub(crate) enum TlsError {
     #[error("{} cannot be read as PEM: {}", .0.display(), .1)]
     File(PathBuf, pem::Error),
-    #[error("the certificate and its key cannot be used: {0}")]
-    Unusable(#[from] rustls::Error),
+    #[error("{} has no certificate in PEM", .0.display())]
+    Empty(PathBuf),
+    #[error("the certificate {} and the key {} cannot be used together: {}", .0.display(), .1.display(), .2)]
+    Unusable(PathBuf, PathBuf, rustls::Error),
+    #[error("{} has a certificate that cannot be trusted: {}", .0.display(), .1)]
+    Untrusted(PathBuf, rustls::Error),
 }
 
 /// The certificate of this server.
 pub(crate) fn server(certificate: &Path, key: &Path) -> Result<ServerTls, TlsError> {
     let chain = certificates(certificate)?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File(key.to_owned(), error))?;
-    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File(key.to_owned(), error))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|error| TlsError::Unusable(certificate.to_owned(), key.to_owned(), error))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Arc::new(config))
 }
@@ -38,13 +45,20 @@ pub(crate) fn server(certificate: &Path, key: &Path) -> Result<ServerTls, TlsErr
 /// Outgoing requests trust the certification authorities of the web, and these.
 pub(crate) fn client(further: Option<&Path>) -> Result<ClientConfig, TlsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for certificate in further.map(certificates).transpose()?.unwrap_or_default() {
-        roots.add(certificate)?;
+    if let Some(path) = further {
+        for certificate in certificates(path)? {
+            roots.add(certificate).map_err(|error| TlsError::Untrusted(path.to_owned(), error))?;
+        }
     }
     Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a file, in PEM: at least one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |error| TlsError::File(path.to_owned(), error);
-    CertificateDer::pem_file_iter(path).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+    let read = CertificateDer::pem_file_iter(path)
+        .map_err(failed)?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
+    if read.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(read) }
 }

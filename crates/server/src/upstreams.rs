@@ -1,6 +1,7 @@
 //! The servers that requests are forwarded to.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::header::{self, HeaderValue};
@@ -10,6 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::body::Body;
 use crate::client::{Client, Server};
+use crate::connection::Open;
 use crate::fields::{self, FieldError};
 use crate::jobs::Jobs;
 use vestibule_core::platform::ForwardError;
@@ -28,7 +30,7 @@ pub(crate) struct Upstreams {
 pub(crate) struct Sent {
     pub(crate) request: Request<Body>,
     /// The client's connection, if both ends are to go on without HTTP.
-    pub(crate) upgrade: Option<OnUpgrade>,
+    pub(crate) upgrade: Option<(OnUpgrade, Rc<Open>)>,
 }
 
 impl Upstreams {
@@ -87,8 +89,8 @@ impl Upstreams {
         }
         match (upstream, upgrade) {
             (None, _) => Ok(Response::from_parts(parts, Body::Upstream(body))),
-            (Some(upstream), Some(client)) => {
-                drop(jobs.spawn(connect(client, upstream)));
+            (Some(upstream), Some((client, open))) => {
+                drop(jobs.spawn(connect(client, open, upstream)));
                 parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
                 parts.headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 Ok(Response::from_parts(parts, Body::empty()))
@@ -114,9 +116,10 @@ pub(crate) fn set_host(headers: &mut HeaderMap, target: &Target, authority: &str
 }
 
 /// Passes bytes between two connections that have left HTTP, until one of them ends.
-async fn connect(client: OnUpgrade, upstream: OnUpgrade) {
+async fn connect(client: OnUpgrade, open: Rc<Open>, upstream: OnUpgrade) {
     let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
     let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
     // How a connection ends is for its two ends to say.
     tokio::io::copy_bidirectional(&mut client, &mut upstream).await.ok();
+    drop(open);
 }

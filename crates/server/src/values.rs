@@ -13,9 +13,6 @@ pub(crate) const FILE: &str = "vestibule.toml";
 /// The variable that overrides it, as messages call it.
 pub(crate) const VARIABLE: &str = "AUTH";
 
-/// The secret with the address of Redis.
-pub(crate) const REDIS: &str = "AUTH_REDIS_URL";
-
 /// The field in which the server tells the core the client's address.
 pub(crate) const CLIENT: &str = "vestibule-edge-client";
 

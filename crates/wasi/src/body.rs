@@ -85,7 +85,7 @@ async fn write_to(to: &OutgoingBody, first: &[u8], rest: Option<&Incoming>) -> R
 }
 
 /// Writes and flushes, so that what arrived is passed on at once, as server-sent events need it.
-async fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), Broken> {
+pub(crate) async fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), Broken> {
     if bytes.is_empty() {
         return Ok(());
     }

@@ -11,24 +11,15 @@ use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::Method;
 use vestibule_core::http::url::Url;
+use vestibule_wasi_settings::values::EGRESS_ORIGIN;
 
 use crate::body::{Body, Incoming, pipe};
 use crate::convert;
 use crate::executor::{self, ready};
-use crate::network::{self, EGRESS_ORIGIN};
 use crate::platform::within;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// Where a server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// In the site's own network: its origin, and its services.
-    OwnNetwork,
-    /// Anywhere else: behind the gateway, if there is one.
-    Elsewhere,
-}
 
 /// The head of a response, with its body not read yet.
 pub(crate) struct Received {
@@ -37,13 +28,12 @@ pub(crate) struct Received {
     pub(crate) body: Option<Incoming>,
 }
 
-/// Sends a request of our own and reads the whole response.
-pub(crate) async fn fetch(request: FetchRequest) -> Result<FetchResponse, FetchError> {
+/// Sends a request of our own, through the gateway if there is one, and reads the whole response.
+pub(crate) async fn fetch(request: FetchRequest, egress: Option<&Url>) -> Result<FetchResponse, FetchError> {
     let FetchRequest { method, url, headers, body, timeout, limit } = request;
     let exchange = async {
         let failed = |message: String| FetchError::Connection(message);
-        let received =
-            send(&method, &url, &headers, Body::of(&body), Place::Elsewhere).await.map_err(failed)?;
+        let received = send(&method, &url, &headers, Body::of(&body), egress).await.map_err(failed)?;
         let read = match &received.body {
             None => Ok(Some(Vec::new())),
             Some(body) => body.read_all(limit).await,
@@ -58,18 +48,18 @@ pub(crate) async fn fetch(request: FetchRequest) -> Result<FetchResponse, FetchE
 }
 
 /// Sends a request and returns when the head of the response is there. The body is sent meanwhile, and after it.
-/// The error is the host's, in words.
+/// With a gateway, it goes there and says for which origin it is. The error is the host's, in words.
 pub(crate) async fn send(
     method: &Method,
     url: &str,
     headers: &Headers,
     body: Body,
-    place: Place,
+    egress: Option<&Url>,
 ) -> Result<Received, String> {
     let (mut scheme, mut authority, path) = convert::parts(url).ok_or("the URL is not valid")?;
     let has_length = headers.contains("content-length");
     let mut headers = headers.clone();
-    if let (Place::Elsewhere, Some(gateway)) = (place, network::egress()) {
+    if let Some(gateway) = egress {
         let meant = Url::parse(url).map_err(|error| error.to_string())?;
         headers.set(EGRESS_ORIGIN, meant.origin());
         (scheme, authority, _) = convert::parts(gateway.as_str()).ok_or("the gateway's URL is not valid")?;

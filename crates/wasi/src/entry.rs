@@ -9,22 +9,24 @@ use vestibule_core::http::request::{Method, Request};
 use vestibule_core::http::response::Response;
 use vestibule_core::log::{LogEvent, Record, RequestDetails};
 use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
+use vestibule_wasi_settings::values::RUNTIME;
 
 use crate::body::{Body, pipe};
 use crate::client::Received;
-use crate::configuration::{self, Proxy};
+use crate::configuration::{Instance, Proxy};
 use crate::convert;
 use crate::platform::{self, Wasi};
-use crate::runtime::RUNTIME;
 
 /// Answers a request.
 pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
-    let Some(head) = convert::head(&request, Proxy::of_environment()) else {
+    let instance = Instance::current();
+    let proxy = instance.as_ref().map_or_else(|_| Proxy::default(), |instance| instance.proxy);
+    let Some(head) = convert::head(&request, proxy) else {
         let answer = Response::empty(400).with("content-type", "text/plain; charset=utf-8");
         return send(answer.with_body("Bad request."), &Method::Get, to).await;
     };
-    let vestibule = match configuration::vestibule() {
-        Ok(vestibule) => vestibule,
+    let instance = match instance {
+        Ok(instance) => instance,
         Err(errors) => {
             for error in errors.iter() {
                 let record = Record::new(LogEvent::ConfigurationInvalid, error);
@@ -37,7 +39,8 @@ pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
         // The client has gone before it sent anything.
         return ResponseOutparam::set(to, Err(ErrorCode::ConnectionTerminated));
     };
-    let platform = Wasi { vestibule: vestibule.clone() };
+    let vestibule = instance.vestibule.clone();
+    let platform = Wasi { instance };
     let method = head.method.clone();
     match vestibule.handle(platform, head, body).await {
         Outcome::Response(response) => send(response, &method, to).await,

@@ -12,9 +12,8 @@ mod convert;
 mod entry;
 mod executor;
 mod forward;
-mod network;
 mod platform;
-mod runtime;
+mod redis;
 
 wasip2::http::proxy::export!(Component);
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 use wasip2::clocks::{monotonic_clock, wall_clock};
 
-use vestibule_core::Vestibule;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
@@ -22,14 +21,16 @@ use vestibule_core::platform::{
     Background, Clock, HttpClient, Limit, Lock, Log, Random, RateLimit, Sinks, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
+use vestibule_redis::RedisStore;
 
+use crate::configuration::Instance;
+use crate::redis::InstanceLink;
 use crate::{client, executor};
 
 /// The runtime around one request.
 #[derive(Clone)]
 pub(crate) struct Wasi {
-    /// Whose pages say that an upstream does not answer.
-    pub(crate) vestibule: Vestibule,
+    pub(crate) instance: Rc<Instance>,
 }
 
 impl Clock for Wasi {
@@ -44,7 +45,7 @@ impl Clock for Wasi {
 }
 
 /// Waits for at least `time`.
-async fn sleep(time: Duration) {
+pub(crate) async fn sleep(time: Duration) {
     let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     executor::ready(monotonic_clock::subscribe_duration(nanoseconds)).await;
 }
@@ -123,44 +124,52 @@ impl Crypto for Wasi {
 
 impl HttpClient for Wasi {
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
-        client::fetch(request).await
+        client::fetch(request, self.instance.network.egress.as_ref()).await
     }
 }
 
-/// What this runtime does not have.
-const STORE: StoreError = StoreError::Missing("shared store on wasi:http");
+impl Wasi {
+    /// The store that all instances share.
+    fn store(&self) -> Result<&RedisStore<InstanceLink>, StoreError> {
+        self.instance.store.as_ref().ok_or(StoreError::Missing("shared store: set AUTH_REDIS_URL"))
+    }
+}
 
 impl Store for Wasi {
-    async fn read_store(&self, _: &str) -> Result<Option<String>, StoreError> {
-        Err(STORE)
+    async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.store()?.read(&[key]).await?.pop().flatten())
     }
 
-    async fn read_store_many(&self, _: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
-        Err(STORE)
+    async fn read_store_many(&self, keys: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        self.store()?.read(keys).await
     }
 
-    async fn write_store(&self, _: &str, _: &str, _: Duration) -> Result<(), StoreError> {
-        Err(STORE)
+    async fn write_store(&self, key: &str, value: &str, lifetime: Duration) -> Result<(), StoreError> {
+        self.store()?.write(key, value, lifetime).await
     }
 
-    async fn delete_store(&self, _: &str) -> Result<(), StoreError> {
-        Err(STORE)
+    async fn delete_store(&self, key: &str) -> Result<(), StoreError> {
+        self.store()?.delete(key).await
     }
 
     fn location(&self) -> String {
-        String::new()
+        // All instances see each other's writes at once.
+        "here".to_owned()
     }
 }
 
 impl Lock for Wasi {
-    async fn call_lock(&self, _: &str, _: &str) -> Result<String, StoreError> {
-        Err(StoreError::Missing("lock on wasi:http"))
+    async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
+        self.store()?.call_lock(name, call).await
     }
 }
 
 impl RateLimit for Wasi {
-    async fn is_within_limit(&self, _: Limit, _: &str) -> Result<bool, StoreError> {
-        Err(StoreError::Missing("rate limit on wasi:http"))
+    async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
+        // Without a store the core counts by itself.
+        let store = self.store()?;
+        let (name, max) = vestibule_redis::limit(limit);
+        store.count(&format!("{name}/{key}"), max).await
     }
 }
 

@@ -1,11 +1,23 @@
 //! The command line arguments of `cargo xtask bench`.
 
+use std::num::NonZeroUsize;
+
 use clap::Parser;
 
-/// Measure the CPU time of requests in workerd and requests per second, compared with Auth.js and other Workers
+/// Measure the CPU time of requests and requests per second, compared with Auth.js, or with other servers
+///
+/// In workerd it compares the Worker with Auth.js and other Workers; with `--runtime`, vestibule-server and the component with
+/// nginx, Apache and the like.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask bench")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Arguments {
+    /// Measure vestibule-server and the component for wasi:http, next to nginx, hyper, Apache and wasmtime alone
+    #[arg(long)]
+    pub runtime: bool,
+    /// The number of rounds
+    #[arg(long, value_name = "NUMBER", default_value = "5", conflicts_with = "quick")]
+    pub rounds: NonZeroUsize,
     /// Run one short round; the numbers are rough
     #[arg(long)]
     pub quick: bool,
@@ -15,7 +27,7 @@ pub struct Arguments {
     /// Send a million requests, and print how memory use grows
     #[arg(long)]
     pub soak: bool,
-    /// Write the report into docs/performance.md, and its JSON and SVG next to it
+    /// Write the report into docs/performance.md, and its JSON and SVG next to it; with `--runtime` into docs/runtimes.md
     #[arg(long)]
     pub write: bool,
 }

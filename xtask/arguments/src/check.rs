@@ -1,6 +1,6 @@
 //! The command line arguments of `cargo xtask check`.
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 
 /// Check a configuration before it is deployed: each mistake with file, line and column
 ///
@@ -14,6 +14,9 @@ pub struct Arguments {
     /// wrangler.toml, wrangler.json, wrangler.jsonc or vestibule.toml, or the directory with them
     #[arg(value_name = "FILE", default_value = ".")]
     pub file: String,
+    /// Where it is to run; for a component only vestibule.toml counts
+    #[arg(long, value_name = "NAME", default_value = "workers", conflicts_with_all = ["live", "env", "dev_vars"])]
+    pub runtime: Runtime,
     /// Where the rest is.
     #[command(flatten)]
     pub files: Files,
@@ -29,6 +32,15 @@ pub struct Arguments {
     /// An address of the site, for --live, for example `https://app.example.com`; may be given several times
     #[arg(long, value_name = "URL", requires = "live")]
     pub site: Vec<String>,
+}
+
+/// A runtime whose rules a check applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Runtime {
+    /// Cloudflare Workers
+    Workers,
+    /// A component for wasi:http
+    Wasi,
 }
 
 /// What belongs to a configuration besides its file.

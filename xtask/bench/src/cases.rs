@@ -6,7 +6,9 @@ use anyhow::{Context, Result};
 use miniflare_test_harness::{Harness, HarnessBuilder, SCHEME_HEADER};
 use serde_json::{Value, json};
 
+use crate::load::Expected;
 use crate::options::Options;
+use crate::page;
 use crate::sessions::{self, SECRET, TYPICAL_SIZE};
 
 /// The application behind every guard.
@@ -24,8 +26,8 @@ pub(crate) struct Case {
     path_length: usize,
     cookie: Cookie,
     /// The expected status, and a text that the body has to contain: a wrong response could be fast.
-    pub(crate) status: u16,
-    pub(crate) body: &'static str,
+    status: u16,
+    body: &'static str,
     /// The cases that it is compared with, each with the maximum ratio of the CPU times.
     pub(crate) targets: &'static [(&'static str, f64)],
     /// For a case in a growth table: the quantity that grows, and its value.
@@ -313,26 +315,18 @@ impl Case {
         Ok(cookies.iter().map(|cookie| self.request(Some(cookie))).collect())
     }
 
+    /// What every response is.
+    pub(crate) fn expected(&self) -> Expected {
+        Expected { status: self.status, body: self.body }
+    }
+
     fn filled_path(&self) -> String {
         format!("{}{}", self.path, "a".repeat(self.path_length.saturating_sub(self.path.len())))
     }
 
     fn request(&self, cookie: Option<&str>) -> Vec<u8> {
-        let cookie = cookie.map_or_else(String::new, |cookie| format!("cookie: {cookie}\r\n"));
-        format!(
-            "GET {} HTTP/1.1\r\n\
-             host: app.example.com\r\n\
-             {SCHEME_HEADER}: https\r\n\
-             user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0\r\n\
-             accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
-             accept-language: en-US,en;q=0.5\r\n\
-             {cookie}\
-             sec-fetch-dest: document\r\n\
-             sec-fetch-mode: navigate\r\n\
-             sec-fetch-site: same-origin\r\n\r\n",
-            self.filled_path()
-        )
-        .into_bytes()
+        let scheme = format!("{SCHEME_HEADER}: https\r\n");
+        page::request(&self.filled_path(), "app.example.com", &scheme, cookie.unwrap_or_default())
     }
 }
 

@@ -19,23 +19,48 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    /// The header fields, with names in lower case.
+    pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: String,
+}
+
+impl Response {
+    /// The values of a field.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields.iter().filter(move |(this, _)| this == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What every response has to be: a wrong one could be fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) status: u16,
+    /// A text that the body has to contain.
+    pub(crate) body: &'static str,
+}
+
+impl Expected {
+    /// Fails if the response is another one.
+    pub(crate) fn check(self, response: &Response) -> Result<()> {
+        let is_expected = response.status == self.status && response.body.contains(self.body);
+        ensure!(is_expected, "unexpected response: {response:?}\nexpected: {self:?}");
+        Ok(())
+    }
 }
 
 /// Load on a server. It runs until it is stopped.
 pub(crate) struct Load<'a> {
     address: SocketAddr,
     requests: &'a [Vec<u8>],
-    /// The expected status of every response.
-    status: u16,
+    expected: Expected,
     answered: AtomicUsize,
     stop: AtomicBool,
 }
 
 impl<'a> Load<'a> {
-    pub(crate) fn new(address: SocketAddr, requests: &'a [Vec<u8>], status: u16) -> Self {
+    pub(crate) fn new(address: SocketAddr, requests: &'a [Vec<u8>], expected: Expected) -> Self {
         let (answered, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { address, requests, status, answered, stop }
+        Self { address, requests, expected, answered, stop }
     }
 
     /// Runs the load until `watch` returns. Gives its result.
@@ -81,8 +106,7 @@ impl<'a> Load<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let status = connection.send(request)?.status;
-            ensure!(status == self.status, "a response has status {status}; expected {}", self.status);
+            self.expected.check(&connection.send(request)?)?;
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
@@ -97,7 +121,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).context("cannot connect to workerd")?;
+        let stream = TcpStream::connect(address).context("cannot connect to the server")?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
@@ -110,7 +134,7 @@ impl Connection {
         let mut chunk = [0; 16 * 1024];
         loop {
             let read = self.stream.read(&mut chunk).context("cannot read a response")?;
-            ensure!(read > 0, "workerd closed the connection");
+            ensure!(read > 0, "the server closed the connection");
             self.buffer.extend_from_slice(chunk.get(..read).unwrap_or_default());
             if let Some(response) = complete(&self.buffer)? {
                 return Ok(response);
@@ -122,22 +146,23 @@ impl Connection {
 /// The response in `bytes`, or `None` if it is incomplete.
 fn complete(bytes: &[u8]) -> Result<Option<Response>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-    let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).to_ascii_lowercase();
+    let head = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned();
     let body = bytes.get(end + 4..).unwrap_or_default();
     let status =
         head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("a response has no status")?;
-    let field = |name: &str| {
-        let mut lines = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-        lines.find(|(this, _)| *this == name).map(|(_, value)| value.trim().to_owned())
-    };
-    let is_complete = match field("content-length") {
+    let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let response = Response { status, fields, body: String::from_utf8_lossy(body).into_owned() };
+    let is_chunked = response.all("transfer-encoding").any(|coding| coding.eq_ignore_ascii_case("chunked"));
+    let is_complete = match response.all("content-length").next() {
         Some(length) => {
             body.len() >= length.parse::<usize>().context("a response has an invalid Content-Length")?
         }
-        None if field("transfer-encoding").as_deref() == Some("chunked") => body.ends_with(b"0\r\n\r\n"),
+        None if is_chunked => body.ends_with(b"0\r\n\r\n"),
+        None if status == 204 => true,
         None => bail!("a response has neither Content-Length nor chunked encoding:\n{head}"),
     };
-    Ok(is_complete.then(|| Response { status, body: String::from_utf8_lossy(body).into_owned() }))
+    Ok(is_complete.then_some(response))
 }
 
 #[cfg(test)]
@@ -147,7 +172,8 @@ mod tests {
     #[test]
     fn a_response_is_read_when_it_is_complete() {
         let full = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        let response = Response { status: 200, body: "hello".to_owned() };
+        let fields = vec![("content-length".to_owned(), "5".to_owned())];
+        let response = Response { status: 200, fields, body: "hello".to_owned() };
         assert_eq!(complete(full).unwrap(), Some(response));
         for cut in 0..full.len() {
             assert_eq!(complete(&full[..cut]).unwrap(), None, "{cut}");

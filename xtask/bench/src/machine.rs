@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// The CPU time that all threads of a process have used, and the time of the reading.
+/// The CPU time that all threads of processes have used, and the time of the reading.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     cpu: Duration,
@@ -15,7 +15,16 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn of(process: u32) -> Result<Self> {
-        Ok(Self { cpu: cpu_time(process)?, at: Instant::now() })
+        Self::of_all(&[process])
+    }
+
+    /// Of several processes together.
+    pub(crate) fn of_all(processes: &[u32]) -> Result<Self> {
+        let mut cpu = Duration::ZERO;
+        for process in processes {
+            cpu += cpu_time(*process)?;
+        }
+        Ok(Self { cpu, at: Instant::now() })
     }
 
     /// The CPU time and the elapsed time since `earlier`.
@@ -35,19 +44,28 @@ pub(crate) fn stopwatch() -> impl Fn() -> Duration {
     move || begin.elapsed()
 }
 
-/// The CPU time of all threads, from their `schedstat`, which counts nanoseconds. `utime` and `stime` (proc_pid_stat(5))
-/// would only count ticks of 10 ms.
-fn cpu_time(process: u32) -> Result<Duration> {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).with_context(|| {
-        format!("cannot read the CPU time of process {process} from /proc, which only Linux has")
-    })?;
-    let mut nanoseconds = 0;
-    for thread in threads {
-        // The thread may have ended since the directory was read.
-        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-        nanoseconds += text.split(' ').next().and_then(|first| first.parse::<u64>().ok()).unwrap_or(0);
+/// The process and all its descendants.
+pub(crate) fn family(process: u32) -> Vec<u32> {
+    let mut family = vec![process];
+    let mut next = 0;
+    while let Some(parent) = family.get(next) {
+        let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+        let children: Vec<u32> = threads
+            .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
+            .flat_map(|list| list.split(' ').filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+            .collect();
+        family.extend(children);
+        next += 1;
     }
-    Ok(Duration::from_nanos(nanoseconds))
+    family
+}
+
+/// The CPU time of all threads, also of those that have ended, in nanoseconds. `utime` and `stime` (proc_pid_stat(5)), which
+/// are the same, would only count ticks of 10 ms.
+fn cpu_time(process: u32) -> Result<Duration> {
+    let id = nix::unistd::Pid::from_raw(process.try_into()?);
+    let clock = nix::time::clock_getcpuclockid(id).and_then(nix::time::ClockId::now);
+    Ok(clock.with_context(|| format!("cannot read the CPU time of process {process}"))?.into())
 }
 
 /// The resident memory of a process in KiB.
@@ -57,17 +75,22 @@ pub(crate) fn resident(process: u32) -> Result<u64> {
     line.trim().trim_end_matches(" kB").trim().parse().context("VmRSS in /proc is not a number")
 }
 
-/// A text with the number and model of the processors and the version of workerd.
-pub(crate) fn description() -> String {
+/// The number and model of the processors.
+pub(crate) fn processors() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("an unknown processor", |(_, model)| model.trim());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} × {model}")
+}
+
+/// The processors, and the version of workerd.
+pub(crate) fn description() -> String {
     let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../node_modules/workerd/package.json");
     let package: serde_json::Value = fs::read_to_string(package)
         .ok()
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();
     let version = package.get("version").and_then(serde_json::Value::as_str).unwrap_or("unknown");
-    format!("{cores} × {model}, workerd {version}")
+    format!("{}, workerd {version}", processors())
 }

@@ -1,7 +1,7 @@
 //! Measures what a request costs in the Worker and in its peers. `cargo xtask bench` builds the Workers and starts this
 //! program.
 //!
-//! The main number is the CPU time of the workerd process per request. On a machine with other load it varies much less
+//! The main number is the CPU time of the server's processes per request. On a machine with other load it varies much less
 //! than requests per second. Every round starts each case again and measures the cases in turns, so that other load on
 //! the machine affects all of them. The report contains medians, and ratios within the same round.
 
@@ -10,8 +10,10 @@ mod load;
 mod machine;
 mod measure;
 mod options;
+mod page;
 mod plot;
 mod report;
+mod runtime;
 mod sessions;
 mod soak;
 mod start;
@@ -37,6 +39,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    if options.runtime {
+        return runtime::run(options);
+    }
     if options.soak {
         return soak::soak(options);
     }

@@ -73,18 +73,14 @@ impl<'a> Running<'a> {
         let harness = case.harness().start()?;
         let request = requests.first().context("the case has no requests")?;
         let response = Connection::open(harness.address())?.send(request)?;
-        ensure!(
-            response.status == case.status && response.body.contains(case.body),
-            "unexpected response: {response:?}\n{}",
-            harness.logs().text()
-        );
+        case.expected().check(&response).with_context(|| harness.logs().text())?;
         Ok(Self { case, requests, harness, answered: 0, cpu: Duration::ZERO, time: Duration::ZERO })
     }
 
     /// Sends requests for `time`. Gives the number of responses, the CPU time and the elapsed time.
     fn send_requests(&self, time: Duration) -> Result<(usize, Duration, Duration)> {
         let process = self.harness.process_id();
-        let load = Load::new(self.harness.address(), self.requests, self.case.status);
+        let load = Load::new(self.harness.address(), self.requests, self.case.expected());
         let before = Reading::of(process)?;
         load.during(|_| {
             thread::sleep(time);

@@ -7,6 +7,8 @@ use xtask_arguments::bench::Arguments;
 /// How much is measured, and where the report is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
+    /// Measure other runtimes than workerd.
+    pub(crate) runtime: bool,
     /// The number of rounds. Each starts every case again.
     pub(crate) rounds: usize,
     /// How long each case receives requests before the measurement, until V8 has compiled the hot code.
@@ -23,11 +25,13 @@ pub(crate) struct Options {
 
 impl From<Arguments> for Options {
     fn from(arguments: Arguments) -> Self {
-        let Arguments { quick, only, soak, write } = arguments;
+        let Arguments { runtime, rounds, quick, only, soak, write } = arguments;
         let millis = |quick_value, value| Duration::from_millis(if quick { quick_value } else { value });
         Self {
-            rounds: if quick { 1 } else { 5 },
-            warm_up: millis(800, 1200),
+            runtime,
+            rounds: if quick { 1 } else { rounds.get() },
+            // Only V8 compiles while it runs.
+            warm_up: if runtime { millis(200, 300) } else { millis(800, 1200) },
             measured: millis(800, 2000),
             only,
             soak,
@@ -51,7 +55,11 @@ mod tests {
     fn options_are_read_and_a_misspelt_one_is_rejected() {
         let options = parse(&["--quick", "--only", "guard", "--write"]).unwrap();
         assert_eq!((options.rounds, options.only.as_deref(), options.write), (1, Some("guard"), true));
-        for wrong in [&["--only"][..], &["--soack"], &["guard"]] {
+        let options = parse(&["--runtime", "--rounds", "3"]).unwrap();
+        assert!(options.runtime && options.rounds == 3 && options.measured > options.warm_up);
+        for wrong in
+            [&["--only"][..], &["--rounds", "0"], &["--quick", "--rounds", "2"], &["--soack"], &["guard"]]
+        {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

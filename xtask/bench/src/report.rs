@@ -53,7 +53,7 @@ impl Report {
         self.save_to(&root.join("target/bench/report"))?;
         if to_docs {
             self.save_to(&root.join("docs/performance"))?;
-            update_document(BENCH, &self.markdown())?;
+            update(DOCUMENT, BENCH, &self.markdown())?;
         }
         Ok(())
     }
@@ -188,22 +188,25 @@ impl Measured {
 
 /// Writes the table of memory use into the document.
 pub(crate) fn save_soak(table: &str) -> Result<()> {
-    update_document(SOAK, table)
+    update(DOCUMENT, SOAK, table)
 }
 
-fn root() -> PathBuf {
+/// Writes a table into a document in docs/, between two markers.
+pub(crate) fn update(document: &str, markers: (&str, &str), table: &str) -> Result<()> {
+    let path = root().join("docs").join(document);
+    let old = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let new = with_table(&old, markers, table).with_context(|| path.display().to_string())?;
+    Ok(fs::write(&path, new)?)
+}
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn update_document(markers: (&str, &str), table: &str) -> Result<()> {
-    let path = root().join("docs").join(DOCUMENT);
-    let old = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(fs::write(&path, with_table(&old, markers, table)?)?)
-}
-
 fn with_table(document: &str, (begin, end): (&str, &str), table: &str) -> Result<String> {
-    let (before, rest) = document.split_once(begin).with_context(|| format!("{DOCUMENT} has no {begin}"))?;
-    let (_, after) = rest.split_once(end).with_context(|| format!("{DOCUMENT} has no {end}"))?;
+    let (before, rest) = document.split_once(begin).with_context(|| format!("there is no {begin}"))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("there is no {end}"))?;
     Ok(format!("{before}{begin}\n{}\n{end}{after}", table.trim()))
 }
 

@@ -70,7 +70,7 @@ fn claims(tokens: usize, user: usize) -> Value {
 }
 
 /// A text of this length that looks like a token.
-fn token(length: usize, seed: usize) -> String {
+pub(crate) fn token(length: usize, seed: usize) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut state = seed as u64 + 0x9e37_79b9;
     let mut next = || {
@@ -91,7 +91,7 @@ fn seal(claims: &Value) -> Result<String> {
 }
 
 #[allow(clippy::disallowed_methods, reason = "the ban is for code that runs on wasm32; xtask never does")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_seconds(since.as_secs())
 }

@@ -1,6 +1,6 @@
 //! Measures the time from the start of the runtime to the first response.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::cases::{self, Case};
 use crate::load::Connection;
@@ -52,6 +52,6 @@ fn start(case: &Case, request: &[u8]) -> Result<(f64, f64)> {
     let harness = case.harness().start()?;
     let response = Connection::open(harness.address())?.send(request)?;
     let time = elapsed();
-    ensure!(response.status == case.status, "unexpected response: {response:?}");
+    case.expected().check(&response)?;
     Ok((micros(time) / 1e3, micros(Reading::of(harness.process_id())?.cpu()) / 1e3))
 }

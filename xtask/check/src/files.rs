@@ -54,6 +54,12 @@ pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
     })
 }
 
+/// The file that was named; for a directory, the configuration in it.
+pub(crate) fn own(named: &str) -> Result<File> {
+    let named = Path::new(named);
+    if named.is_dir() { file(&named.join(OWN)) } else { file(named) }
+}
+
 fn existing(directory: &Path, name: &str) -> Option<PathBuf> {
     Some(directory.join(name)).filter(|path| path.is_file())
 }

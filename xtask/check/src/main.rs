@@ -12,8 +12,8 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use vestibule_check::explain::{Question, explain, table};
 use vestibule_check::live::run;
-use vestibule_check::{ConfigFiles, Report, check};
-use xtask_arguments::check::Arguments as Check;
+use vestibule_check::{ConfigFiles, Report, check, check_component};
+use xtask_arguments::check::{Arguments as Check, Runtime};
 use xtask_arguments::explain::Arguments as Explain;
 
 /// The command, which xtask passes on.
@@ -35,9 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run_check(arguments: &Check) -> Result<ExitCode> {
-    let mut input = files::read(&arguments.file, &arguments.files)?;
-    input.may_lack_secrets = arguments.errors_only;
-    let report = if arguments.live { live(&input, &arguments.site)? } else { check(&input) };
+    let report = report(arguments)?;
     if arguments.errors_only {
         eprint!("{}", report.errors_to_text());
     } else if arguments.json {
@@ -46,6 +44,15 @@ fn run_check(arguments: &Check) -> Result<ExitCode> {
         print!("{}", report.to_text());
     }
     Ok(if report.errors() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn report(arguments: &Check) -> Result<Report> {
+    if arguments.runtime == Runtime::Wasi {
+        return Ok(check_component(files::own(&arguments.file)?));
+    }
+    let mut input = files::read(&arguments.file, &arguments.files)?;
+    input.may_lack_secrets = arguments.errors_only;
+    if arguments.live { live(&input, &arguments.site) } else { Ok(check(&input)) }
 }
 
 /// The check with the words of the providers.

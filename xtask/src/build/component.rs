@@ -19,19 +19,34 @@ const NAME: &str = "vestibule.wasm";
 /// The variable from which the crate takes the configuration that is laid in, as JSON; empty for none.
 const CONFIGURATION: &str = "VESTIBULE_WASI_CONFIGURATION";
 
+/// A component that only forwards, for `cargo xtask bench --runtime`.
+pub(crate) const FORWARD: Source =
+    Source { package: "wasi-forward", features: "", output: "target/bench/runtime" };
+
 /// Builds the component, with a configuration laid in if there is one. Gives its path.
 pub(crate) fn build_component(project: &Project, config: Option<&Path>) -> Result<PathBuf> {
+    build_component_to(project, None, config, &project.path(COMPONENT.output).join(NAME))
+}
+
+/// Builds ours, or another component, and writes it to `output`.
+pub(crate) fn build_component_to(
+    project: &Project,
+    source: Option<Source>,
+    config: Option<&Path>,
+    output: &Path,
+) -> Result<PathBuf> {
+    let source = source.unwrap_or(COMPONENT);
     tools::ensure_target(project, WASI)?;
     let configuration = config.map(read).transpose()?.unwrap_or_default();
     let variables = [(CONFIGURATION, configuration)];
-    let built = step(&format!("compile {}", COMPONENT.package), || {
-        compile::compile_for(project, COMPONENT, WASI, &variables)
+    let built = step(&format!("compile {}", source.package), || {
+        compile::compile_for(project, source, WASI, &variables)
     })?;
-    let directory = project.path(COMPONENT.output);
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
-    let output = directory.join(NAME);
-    fs::copy(&built, &output).with_context(|| format!("cannot write {}", output.display()))?;
-    Ok(output)
+    if let Some(directory) = output.parent() {
+        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    }
+    fs::copy(&built, output).with_context(|| format!("cannot write {}", output.display()))?;
+    Ok(output.to_owned())
 }
 
 /// A configuration as JSON.

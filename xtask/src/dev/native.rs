@@ -1,7 +1,7 @@
 //! `cargo xtask dev --runtime native`: the server of your own on this machine. It needs neither Node.js nor wrangler.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
@@ -10,8 +10,9 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Options, interruption};
 use crate::project::Project;
+use crate::runtime;
 use crate::stack::{fetch, secret};
-use crate::step::{run, step};
+use crate::step::run;
 use crate::time::Stopwatch;
 
 /// Where the configuration and the secrets are written as the server reads them.
@@ -25,16 +26,15 @@ const POLL: Duration = Duration::from_millis(200);
 
 /// Builds and starts the server, and runs until Ctrl-C. A change of the configuration or of the secrets is reloaded.
 pub(super) fn serve(project: &Project, options: &Options) -> Result<()> {
-    step("build vestibule-server", || {
-        run(project.cargo().args(["build", "--quiet", "--package", "vestibule-server"]))
-    })?;
+    let program = runtime::build_server(project)?;
     let is_interrupted = interruption()?;
     let files = Files::of(project, options)?;
     let mut read = files.read()?;
     files.write(&read)?;
     let app = options.app.clone().unwrap_or_else(|| options.ports().app_url());
-    let mut server =
-        Server(files.command(project, options.port, &app).spawn().context("cannot start the server")?);
+    let mut server = Server(
+        files.command(project, &program, options.port, &app).spawn().context("cannot start the server")?,
+    );
     let url = format!("http://localhost:{}", options.port);
     server.wait_until_it_answers(&url)?;
     println!(
@@ -105,8 +105,8 @@ impl Files {
         Ok(())
     }
 
-    fn command(&self, project: &Project, port: u16, app: &str) -> Command {
-        let mut command = project.command(program(project));
+    fn command(&self, project: &Project, program: &Path, port: u16, app: &str) -> Command {
+        let mut command = project.command(program);
         command
             .arg("--config")
             .arg(self.folder.join("vestibule.toml"))
@@ -126,12 +126,6 @@ impl Files {
             ]);
         command
     }
-}
-
-/// Where cargo puts the server.
-fn program(project: &Project) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project.path("target"), PathBuf::from);
-    target.join("debug/vestibule-server")
 }
 
 /// The configuration as the server reads it: of `wrangler.toml` only what is below `[vars.AUTH]`.

@@ -4,7 +4,7 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, ExprLit, Ident, Item, Lit, Meta, Token, Visibility};
 
 /// Whether an item with these attributes is only compiled in tests: `#[test]`, `#[cfg(test)]` or `#[cfg(all(test, …))]`.
-pub(super) fn only_in_tests(attributes: &[Attribute]) -> bool {
+pub(crate) fn only_in_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::Path(path) => path.is_ident("test"),
         Meta::List(list) if list.path.is_ident("cfg") => {
@@ -36,7 +36,7 @@ pub(super) fn path(attributes: &[Attribute]) -> Option<String> {
 }
 
 /// The attributes of an item.
-pub(super) fn of_item(item: &Item) -> &[Attribute] {
+pub(crate) fn of_item(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,

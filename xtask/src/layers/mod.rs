@@ -18,6 +18,8 @@ mod tree;
 
 use anyhow::{Result, bail};
 
+pub(crate) use self::attributes::{of_item, only_in_tests};
+
 use crate::project::Project;
 
 /// A crate and the order of its rooms.
@@ -82,6 +84,7 @@ const CRATES: &[Layers] = &[
             "advice",
             "compiled",
             "check",
+            "component",
             "compile",
             "explain",
             "hashed_user",
@@ -92,7 +95,16 @@ const CRATES: &[Layers] = &[
     },
     Layers { source: "src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/server/src", rooms: None, rejects_file_cycles: true },
+    Layers { source: "crates/redis/src", rooms: None, rejects_file_cycles: true },
+    Layers { source: "crates/wasi-settings/src", rooms: None, rejects_file_cycles: true },
 ];
+
+/// The files of the crate in the directory `source`, by their paths from the project's root, except those that are only
+/// compiled in tests.
+pub(crate) fn source_files(project: &Project, source: &str) -> Result<Vec<String>> {
+    let tree = tree::Tree::load(&project.path(""), source)?;
+    Ok(tree.files().map(|(_, file)| file.name.clone()).collect())
+}
 
 /// Fails if a room imports a later room, or if a crate with `rejects_file_cycles` has a cycle. The error lists all places.
 pub(crate) fn check(project: &Project) -> Result<()> {

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::project::Project;
 use crate::step::run_quietly;
+use crate::supply_chain;
 use crate::tools::TARGET;
 
 /// The package that is the Worker.
-const ROOT: &str = "vestibule";
+const ROOT: &str = supply_chain::WORKER.package;
 
 /// The bill of materials of the Worker as it is deployed, as JSON.
 pub(super) fn of_the_worker(project: &Project) -> Result<String> {
@@ -27,28 +28,10 @@ pub(super) fn of_the_worker(project: &Project) -> Result<String> {
     Ok(serde_json::to_string_pretty(&bill)? + "\n")
 }
 
-/// The crates that are linked into the Worker, as package URLs. `cargo metadata` alone would add those that only the tests'
-/// features need.
+/// The crates that are linked into the Worker, as package URLs.
 fn linked(project: &Project) -> Result<BTreeSet<String>> {
-    let mut command = project.cargo();
-    command.args([
-        "tree",
-        "--quiet",
-        "--locked",
-        "--package",
-        ROOT,
-        "--features",
-        "entry",
-        "--target",
-        TARGET,
-    ]);
-    command.args(["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]);
-    let list = run_quietly(&mut command)?;
-    let url = |line: &str| {
-        let (name, version) = line.split_once(" v")?;
-        Some(url(name, version.split_whitespace().next()?))
-    };
-    Ok(list.lines().filter_map(url).collect())
+    let crates = supply_chain::linked(project, &supply_chain::WORKER)?;
+    Ok(crates.iter().map(|one| url(&one.name, &one.version)).collect())
 }
 
 #[derive(Deserialize)]

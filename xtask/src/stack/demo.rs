@@ -29,6 +29,8 @@ pub(crate) enum Demo {
     Logout,
     /// Another Worker of `Logout`, with its provider and its application: what runs in another location.
     LogoutElsewhere,
+    /// The demo with a provider that accepts a refresh token once, and tokens that live for seconds.
+    Strict,
     /// The application of a story.
     Example(Example, Purpose),
 }
@@ -79,6 +81,7 @@ impl Demo {
             Demo::Site => "tests/browser/hosts/site.toml",
             Demo::Docs => "tests/browser/hosts/docs.toml",
             Demo::Logout | Demo::LogoutElsewhere => "tests/browser/logout.toml",
+            Demo::Strict => "tests/browser/story.toml",
             Demo::Example(example, _) => example.config(),
         }
     }
@@ -96,7 +99,7 @@ impl Demo {
     /// The paths of pages, each with a description.
     pub(crate) fn pages(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Demo::Bare | Demo::Logout | Demo::LogoutElsewhere => &[
+            Demo::Bare | Demo::Logout | Demo::LogoutElsewhere | Demo::Strict => &[
                 ("/", "public"),
                 ("/dashboard", "requires sign-in"),
                 ("/admin", "requires the role admin"),
@@ -118,7 +121,7 @@ impl Demo {
     /// The path of a page that requires sign-in.
     pub(crate) fn protected(self) -> &'static str {
         match self {
-            Demo::Bare | Demo::Docs | Demo::Logout | Demo::LogoutElsewhere => "/dashboard",
+            Demo::Bare | Demo::Docs | Demo::Logout | Demo::LogoutElsewhere | Demo::Strict => "/dashboard",
             Demo::NextJs | Demo::NextJsDev | Demo::Migrating(..) => "/account",
             Demo::React(_) => "/required",
             Demo::Site => "/private",
@@ -131,6 +134,7 @@ impl Demo {
         match self {
             Demo::Example(example, purpose) => example.provider(command, purpose),
             Demo::Logout => drop(command.env("DEMO_BACKCHANNEL", "1")),
+            Demo::Strict => drop(command.env("DEMO_BACKCHANNEL", "1").env("DEMO_ACCESS_TOKEN_TTL", "6")),
             _ => {}
         }
     }
@@ -152,7 +156,7 @@ impl Demo {
     pub(super) fn app(self, project: &Project, node: &Path, ports: Ports, base_path: &str) -> Command {
         let port = ports.app.to_string();
         match self {
-            Demo::Bare | Demo::Docs | Demo::Logout | Demo::LogoutElsewhere => {
+            Demo::Bare | Demo::Docs | Demo::Logout | Demo::LogoutElsewhere | Demo::Strict => {
                 let mut command = project.command(node);
                 command.args(["demo/app.mjs", &port]).env("DEMO_BASE_PATH", base_path);
                 command.env("DEMO_API", format!("{}/me", ports.provider_url()));

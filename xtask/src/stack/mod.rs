@@ -4,12 +4,14 @@ mod child;
 mod demo;
 mod example;
 mod http;
+mod native;
 mod ports;
 mod secrets;
 mod settings;
 mod setup;
 mod wasi;
 
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -74,6 +76,7 @@ impl Stack {
             secrets: Contents::default(),
         };
         let config = stack.configure(interrupted)?;
+        stack.start_store(interrupted)?;
         stack.start_worker(&config, interrupted)?;
         Ok(stack)
     }
@@ -100,13 +103,25 @@ impl Stack {
             command.env("DEMO_BASE_URLS", origins.join(",")).env("DEMO_BASE_PATH", settings.base_path());
             demo.provider(&mut command);
             let ready = format!("{}/.well-known/openid-configuration", ports.provider_url());
-            self.launch("provider", command, &ready, interrupted)?;
+            self.launch("provider", command, &|| answers(&ready), interrupted)?;
         }
         if settings.has_app(&ports.app_url()) && !runs("app", &self.children) {
             let command = demo.app(&self.project, &self.node, ports, settings.base_path());
-            self.launch("app", command, &ports.app_url(), interrupted)?;
+            self.launch("app", command, &|| answers(&ports.app_url()), interrupted)?;
         }
         settings.write_for(&self.project, ports, self.storage.rebuilds())
+    }
+
+    /// Starts the Redis server of a component that has one.
+    fn start_store(&mut self, interrupted: &dyn Fn() -> bool) -> Result<()> {
+        let Runtime::Wasi(Component { redis: Some(port), .. }) = self.setup.runtime else { return Ok(()) };
+        let command = wasi::redis(&self.project, &self.node, port);
+        self.launch(
+            "redis",
+            command,
+            &|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok(),
+            interrupted,
+        )
     }
 
     fn start_worker(&mut self, config: &Path, interrupted: &dyn Fn() -> bool) -> Result<()> {
@@ -129,12 +144,15 @@ impl Stack {
             Runtime::Wasi(component) => {
                 wasi::command(&self.project, &self.node, component, config, self.ports)?
             }
+            Runtime::Native(program) => {
+                native::command(&self.project, &self.node, program, config, self.ports)?
+            }
         };
         let mut ready = format!("{}/", self.url());
         if self.setup.demo.is_https() {
             ready = ready.replacen("http:", "https:", 1);
         }
-        self.launch("worker", command, &ready, interrupted)
+        self.launch("worker", command, &|| answers(&ready), interrupted)
     }
 
     /// Takes up a change of the configuration or of the developer's secrets.
@@ -222,14 +240,14 @@ impl Stack {
         &mut self,
         name: &'static str,
         command: Command,
-        ready: &str,
+        is_ready: &dyn Fn() -> bool,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<()> {
         step(&format!("start the {name}"), || {
             self.children.push(Child::start(name, command)?);
             let watch = Stopwatch::start();
             while watch.elapsed() < START_LIMIT {
-                if answers(ready) {
+                if is_ready() {
                     return Ok(());
                 }
                 if interrupted() {
@@ -238,7 +256,7 @@ impl Stack {
                 self.check()?;
                 thread::sleep(POLL);
             }
-            bail!("{ready} did not answer within {} s", START_LIMIT.as_secs())
+            bail!("the {name} did not answer within {} s", START_LIMIT.as_secs())
         })
     }
 

@@ -1,5 +1,17 @@
 //! The secrets of a developer's machine, as the runtimes that wrangler does not start get them.
 
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::project::Project;
+
+/// The names and values of the demo's secrets.
+pub(super) fn secrets_of_demo(project: &Project) -> Result<Vec<(String, String)>> {
+    let text = fs::read_to_string(project.path("demo/dev.vars")).context("cannot read demo/dev.vars")?;
+    Ok(text.lines().filter_map(secret).collect())
+}
+
 /// The name and the value of a line of `.dev.vars`. `None` for an empty line and a comment.
 pub(crate) fn secret(line: &str) -> Option<(String, String)> {
     let (name, value) = line.trim().split_once('=')?;

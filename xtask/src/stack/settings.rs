@@ -33,6 +33,16 @@ impl Settings {
         Ok(Settings { config, notes: Vec::new() })
     }
 
+    /// The same with this store for leases and for revocations, whose tables are there.
+    pub(super) fn with_store(mut self, store: &str) -> Settings {
+        for (table, key) in [("refresh", "lease"), ("revocation", "store")] {
+            if let Some(Value::Object(table)) = self.config.pointer_mut(&format!("/vars/AUTH/{table}")) {
+                table.insert(key.to_owned(), json!(store));
+            }
+        }
+        self
+    }
+
     /// The same site on this machine: at the address that the browser uses, and with an application at `usual_app` or at
     /// the developer's own address where the deployed site has its origin server.
     pub(super) fn on_this_machine(mut self, local: &Local, usual_app: &str) -> Settings {
@@ -166,6 +176,14 @@ impl Settings {
             .into_iter()
             .flatten()
     }
+}
+
+/// What is below `[vars.AUTH]` of a configuration that [`Settings::write_for`] wrote, as JSON: for the runtimes that wrangler does not
+/// start.
+pub(super) fn auth_of(config: &Path) -> Result<Value> {
+    let text = fs::read_to_string(config).with_context(|| format!("cannot read {}", config.display()))?;
+    let mut config: Value = serde_json::from_str(&text)?;
+    config.pointer_mut("/vars/AUTH").map(Value::take).context("the configuration has no [vars.AUTH]")
 }
 
 /// Replaces the origin `usual` by the origin `moved` in every URL of the value.

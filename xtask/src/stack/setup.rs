@@ -28,6 +28,33 @@ pub(crate) enum Runtime {
     Workers,
     /// The component, in wasmtime.
     Wasi(Component),
+    /// `vestibule-server`, at this path, with its stores in memory and a file.
+    Native(PathBuf),
+}
+
+impl Runtime {
+    /// Its name on the command line.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Runtime::Workers => "workers",
+            Runtime::Wasi(_) => "wasi",
+            Runtime::Native(_) => "native",
+        }
+    }
+
+    /// Whether it has a store for revocations.
+    pub(crate) fn revokes(&self) -> bool {
+        self.strict_store().is_some()
+    }
+
+    /// The store whose leases hold with a provider that accepts a refresh token once. `None` if there is none here.
+    fn strict_store(&self) -> Option<&'static str> {
+        match self {
+            Runtime::Workers => Some("durable-object"),
+            Runtime::Native(_) => Some("memory"),
+            Runtime::Wasi(component) => component.redis.as_ref().map(|_| "redis"),
+        }
+    }
 }
 
 /// A component for wasi:http, and its host.
@@ -38,6 +65,8 @@ pub(crate) struct Component {
     pub(crate) file: PathBuf,
     /// How many requests an instance answers, one after the other.
     pub(crate) requests_of_instance: u32,
+    /// The port of the Redis server that its instances share, which the stack starts, if there is one.
+    pub(crate) redis: Option<u16>,
 }
 
 /// What differs on a developer's machine from the deployed site.
@@ -55,9 +84,19 @@ impl Setup {
         Setup { demo, config: project.path(demo.config()), local: None, runtime: Runtime::Workers }
     }
 
+    /// A demo as it is, in this runtime.
+    pub(crate) fn at(project: &Project, demo: Demo, runtime: &Runtime) -> Setup {
+        Setup { runtime: runtime.clone(), ..Setup::of(project, demo) }
+    }
+
     /// The configuration as a developer runs it, or as it is.
     pub(super) fn settings(&self, ports: Ports) -> Result<Settings> {
-        let settings = Settings::read(&self.config)?;
+        let mut settings = Settings::read(&self.config)?;
+        if self.demo == Demo::Strict
+            && let Some(store) = self.runtime.strict_store()
+        {
+            settings = settings.with_store(store);
+        }
         Ok(match &self.local {
             Some(local) => settings.on_this_machine(local, &ports.app_url()),
             None => settings,

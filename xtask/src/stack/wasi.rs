@@ -1,14 +1,21 @@
 //! The component for wasi:http in wasmtime, in the Worker's place.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
-use serde_json::Value;
+use anyhow::Result;
 
-use super::{Component, Ports, secret, supervised};
+use super::secrets::secrets_of_demo;
+use super::settings::auth_of;
+use super::{Component, Ports, supervised};
 use crate::project::Project;
+
+/// The command that starts the Redis server of the component. It keeps nothing on the disk.
+pub(super) fn redis(project: &Project, node: &Path, port: u16) -> Command {
+    let mut command = supervised(project, node, Path::new("redis-server"));
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    command
+}
 
 /// The command that serves the component. It gets the configuration and the demo's secrets in its environment, of which it sees only
 /// the variables that are named: so no value is in the list of processes.
@@ -22,13 +29,13 @@ pub(super) fn command(
     let mut command = supervised(project, node, &component.host);
     command.args(["serve", "-Scli", "--addr", &format!("127.0.0.1:{}", ports.worker)]);
     command.args(["--max-instance-reuse-count", &component.requests_of_instance.to_string()]);
-    let text = fs::read_to_string(config).with_context(|| format!("cannot read {}", config.display()))?;
-    let config: Value = serde_json::from_str(&text)?;
-    let auth = config.pointer("/vars/AUTH").context("the configuration has no [vars.AUTH]")?;
-    command.env("AUTH", auth.to_string()).args(["--env", "AUTH"]);
-    let secrets = fs::read_to_string(project.path("demo/dev.vars")).context("cannot read demo/dev.vars")?;
-    for (name, value) in secrets.lines().filter_map(secret) {
+    command.env("AUTH", auth_of(config)?.to_string()).args(["--env", "AUTH"]);
+    for (name, value) in secrets_of_demo(project)? {
         command.args(["--env", &name]).env(&name, value);
+    }
+    if let Some(port) = component.redis {
+        command.args(["-Sinherit-network", "--env", "AUTH_REDIS_URL"]);
+        command.env("AUTH_REDIS_URL", format!("redis://127.0.0.1:{port}"));
     }
     command.arg(&component.file);
     Ok(command)

@@ -1,14 +1,16 @@
 //! `cargo xtask test`: every check that has to pass before a change is merged, or the tests that match one name.
 
+mod lane;
 mod only;
 mod steps;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::Result;
-use clap::Args;
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
 
+use self::lane::Lane;
 use self::steps::Step;
 use crate::project::Project;
 use crate::step::step;
@@ -28,35 +30,113 @@ pub(crate) struct Options {
     /// target that starts it, and such a target runs only if NAME contains its name.
     #[arg(long, value_name = "NAME", conflicts_with = "quick")]
     only: Option<String>,
+    /// Run only the steps of this part, which the command itself runs beside others
+    #[arg(long, value_name = "PART", conflicts_with = "only", hide = true)]
+    part: Option<Part>,
 }
 
-/// Runs all steps and stops at the first one that fails, or runs the tests that `--only` names.
-pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
-    match &options.only {
-        Some(name) => only::run(project, name),
-        None => run_all(project, options.quick),
+/// Steps that run beside others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What the tests and the walks start
+    Build,
+    /// The built Worker with programs of other projects
+    Walks,
+}
+
+impl Part {
+    /// Its name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Part::Build => "build",
+            Part::Walks => "walks",
+        }
     }
 }
 
+/// Runs all steps, or the tests that `--only` names.
+pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
+    match (&options.only, options.part) {
+        (Some(name), _) => only::run(project, name),
+        (None, Some(part)) => run_part(project, part, options.quick),
+        (None, None) => run_all(project, options.quick),
+    }
+}
+
+/// Runs the checks beside the build, then the tests beside the walks, and then what would be in their way.
 fn run_all(project: &Project, quick: bool) -> Result<()> {
-    let steps = steps::all(project, quick);
-    let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
-    println!("{} steps: {}", steps.len(), names.join("; "));
-    let total = Stopwatch::start();
-    let mut times = Vec::new();
-    let result = steps.iter().try_for_each(|Step { name, work }| {
-        let watch = Stopwatch::start();
-        let result = step(name, work);
-        times.push((*name, watch.elapsed()));
-        result
-    });
-    println!("\n{}", table(&times, total.elapsed()));
+    let program = std::env::current_exe().context("this program has no path")?;
+    let beside = |part: Part| {
+        let quick = quick.then_some("--quick");
+        let arguments: Vec<&str> = ["test", "--part", part.name()].into_iter().chain(quick).collect();
+        Lane::start(project, &program, part.name(), &arguments)
+    };
+    let mut report = Report::start();
+    let result = (|| {
+        report.run(&steps::tools(project))?;
+        let build = beside(Part::Build)?;
+        let checked = report.run(&steps::checks(project));
+        report.finish("build, beside the checks", build)?;
+        checked?;
+        let walks = beside(Part::Walks)?;
+        let tested = report.run(&steps::tests(project));
+        // Both are seen to the end: a failure of one may explain one of the other.
+        let walked = report.finish("walks, beside the tests", walks);
+        tested.and(walked)?;
+        report.run(&steps::last(project, quick))
+    })();
+    println!("\n{}", report.table());
     if result.is_ok() {
         let skipped =
             if quick { "; skipped: the other steps that need a browser, and the frameworks" } else { "" };
-        println!("\npassed in {total}{skipped}");
+        println!("\npassed in {}{skipped}", report.total);
     }
     result
+}
+
+/// Runs the steps of one part, for a lane.
+fn run_part(project: &Project, part: Part, quick: bool) -> Result<()> {
+    let steps = match part {
+        Part::Build => steps::built(project),
+        Part::Walks => steps::walks(project, quick),
+    };
+    let mut report = Report::start();
+    let result = report.run(&steps);
+    println!("\n{}", report.table());
+    result
+}
+
+/// How long the steps took.
+struct Report {
+    times: Vec<(&'static str, Duration)>,
+    total: Stopwatch,
+}
+
+impl Report {
+    fn start() -> Self {
+        Self { times: Vec::new(), total: Stopwatch::start() }
+    }
+
+    /// Runs steps, until one fails.
+    fn run(&mut self, steps: &[Step<'_>]) -> Result<()> {
+        steps.iter().try_for_each(|Step { name, work }| self.time(name, || step(name, work)))
+    }
+
+    /// Waits for the end of a lane. The time is that of the waiting.
+    fn finish(&mut self, name: &'static str, lane: Lane) -> Result<()> {
+        self.time(name, || lane.finish())
+    }
+
+    fn time(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let watch = Stopwatch::start();
+        let result = work();
+        self.times.push((name, watch.elapsed()));
+        result
+    }
+
+    fn table(&self) -> String {
+        table(&self.times, self.total.elapsed())
+    }
 }
 
 /// A table of the duration of each step and of all steps.
@@ -77,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_flag_does_not_run_everything() {
-        assert_eq!(read::<Options>(&["--quick"]).unwrap(), Options { quick: true, only: None });
+        assert_eq!(read::<Options>(&["--quick"]).unwrap(), Options { quick: true, only: None, part: None });
         assert!(read::<Options>(&["--quik"]).unwrap_err().to_string().contains("--quik"));
         assert!(read::<Options>(&["--only"]).is_err());
         assert!(read::<Options>(&["--only", "flows", "--quick"]).is_err());

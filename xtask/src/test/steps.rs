@@ -1,4 +1,7 @@
 //! The steps of `cargo xtask test`. Steps that are fast and fail often come first.
+//!
+//! The build runs beside the checks, and the walks run beside the tests (`lane`). Two cargos that build the same programs would
+//! take each other's files away; so what a walk builds, it builds into directories that no test uses, and the rest comes last.
 
 use anyhow::Result;
 
@@ -15,6 +18,7 @@ use crate::layers;
 use crate::package;
 use crate::project::Project;
 use crate::proxies;
+use crate::server;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
 use crate::vocabulary;
@@ -34,14 +38,18 @@ impl<'a> Step<'a> {
     }
 }
 
-/// All steps in their order. `quick` leaves out those that need a browser, except one example, and the frameworks
-/// and proxies of other projects.
-pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
-    let mut steps = vec![
-        Step::new("tools", || install(project)),
+/// The part before all others.
+pub(super) fn tools(project: &Project) -> Vec<Step<'_>> {
+    vec![Step::new("tools", || install(project))]
+}
+
+/// What looks at the source.
+pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
+    vec![
         Step::new("format", || cargo(project, &["fmt", "--all", "--check"])),
         Step::new("layers", || layers::check(project)),
         Step::new("vocabulary", || vocabulary::check(project)),
+        Step::new("Dockerfile, manifest and unit", || server::check_deployment(project)),
         Step::new("clippy, native", || {
             cargo(project, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
             // `--all-targets` leaves out those that commands of their own run.
@@ -73,18 +81,31 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
         Step::new("documentation", || {
             run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
         }),
-        // Before the tests, because some of them start the built Worker.
-        Step::new("build", || build::build_and_check(project)),
-        Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+    ]
+}
+
+/// What the tests and the walks start.
+pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
+    vec![Step::new("build", || build::build_and_check(project))]
+}
+
+/// The tests of the workspace.
+pub(super) fn tests(project: &Project) -> Vec<Step<'_>> {
+    vec![Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"]))]
+}
+
+/// What runs the built Worker with programs of other projects, and builds no test. `quick` leaves out what needs a browser,
+/// except one example.
+pub(super) fn walks(project: &Project, quick: bool) -> Vec<Step<'_>> {
+    let mut steps = vec![
         Step::new("npm helpers", || helpers::run_tests(project)),
         Step::new("the npm package's commands", || commands::commands(project)),
         Step::new("dev, a site of your own", || dev::walk(project)),
         Step::new("the npm package", || package::package(project)),
-        Step::new("interop, oidc-provider and MCP", || interop::run_everywhere(project)),
         Step::new("an example in a browser", || examples::run_everywhere(project)),
     ];
     if !quick {
-        let in_browser = browser::STEPS
+        let in_browser = browser::WALKS
             .into_iter()
             .map(|(name, run)| Step::new(name, move || run(project, &tools::ensure_chromium(project)?)));
         steps.extend(in_browser);
@@ -92,8 +113,19 @@ pub(super) fn all(project: &Project, quick: bool) -> Vec<Step<'_>> {
             .iter()
             .map(|walk| Step::new(walk.name, || walk.run(project, &tools::ensure_chromium(project)?)));
         steps.extend(applications);
+    }
+    steps
+}
+
+/// Tests of their own programs, which cargo builds. `quick` leaves out the pages, the frameworks and the proxies.
+pub(super) fn last(project: &Project, quick: bool) -> Vec<Step<'_>> {
+    let mut steps = vec![Step::new("interop, oidc-provider and MCP", || interop::run_everywhere(project))];
+    if !quick {
+        let (name, check) = browser::PAGES;
+        steps.push(Step::new(name, move || check(project, &tools::ensure_chromium(project)?)));
         steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
         steps.push(Step::new("proxies", || proxies::run_tests(project, None)));
+        steps.push(Step::new("proxies, native", || proxies::run_native_tests(project, None)));
     }
     steps
 }

@@ -24,6 +24,13 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
+impl FromIterator<ConfigError> for ConfigErrors {
+    /// These mistakes, of which the caller has at least one.
+    fn from_iter<T: IntoIterator<Item = ConfigError>>(errors: T) -> Self {
+        Self(errors.into_iter().collect())
+    }
+}
+
 impl From<ConfigError> for ConfigErrors {
     fn from(error: ConfigError) -> Self {
         Self(vec![error])
@@ -59,6 +66,12 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// A mistake in a place of which nothing more is known.
+    pub fn new(place: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        let (place, problem, fix) = (place.into(), problem.into(), fix.into());
+        Self { place, problem, fix, written_in: None, variable: None }
+    }
+
     /// Where it is written, as it follows the place; empty if that is not known.
     pub(crate) fn in_parentheses(&self) -> String {
         self.written_in.map(|source| format!(" ({source})")).unwrap_or_default()

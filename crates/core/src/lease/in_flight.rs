@@ -297,4 +297,20 @@ mod tests {
         }
         assert_eq!((state.refreshes.len(), state.holds(&refresh(0), 1)), (MAX_ENTRIES, false));
     }
+
+    #[test]
+    fn of_too_many_sign_outs_those_that_expire_first_are_forgotten() {
+        let at = |second: usize| Timestamp::from_seconds(u64::try_from(1000 + second).unwrap());
+        let refreshes = InFlightRefreshes::default();
+        for number in 0..=MAX_ENTRIES {
+            refreshes.sign_out(&number.to_string(), at(number));
+        }
+        let remembered = |number: usize| refreshes.is_signed_out(&number.to_string());
+        assert_eq!([0, 1, MAX_ENTRIES].map(remembered), [false, true, true]);
+        // Those that have expired go first.
+        let session_500_expires = at(500).plus(crate::lease::SIGN_OUT_RETENTION);
+        refreshes.confirm("another", session_500_expires);
+        assert_eq!([1, 500, 501, MAX_ENTRIES].map(remembered), [false, false, true, true]);
+        assert_eq!(refreshes.confirmed_at("another"), Some(session_500_expires));
+    }
 }

@@ -414,6 +414,24 @@ mod tests {
     }
 
     #[test]
+    fn drifting_numbers_a_number_stays_the_same_however_often_a_session_is_sealed() {
+        for number in
+            ["1.9265e-30", "1518.381430172421", "2.2250738585072011e-308", "0.1", "1.9786020500342997e+19"]
+        {
+            let text = format!(r#"{{"exp":1800000060,"n":{number}}}"#);
+            let expected: f64 = number.parse().unwrap();
+            for dialect in DIALECTS {
+                let mut claims = opened(dialect, &text).unwrap();
+                for _ in 0..3 {
+                    assert_eq!(claims["n"].as_f64(), Some(expected), "{number}");
+                    let token = sealed(SECRET, dialect, "s", &Value::Object(claims));
+                    claims = open(&keyring(&[SECRET]), dialect, "s", &token, NOW).unwrap();
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_jti_is_a_uuid_of_version_4() {
         assert_eq!(uuid_v4(&mut |bytes| bytes.fill(0)), "00000000-0000-4000-8000-000000000000");
         assert_eq!(uuid_v4(&mut |bytes| bytes.fill(0xff)), "ffffffff-ffff-4fff-bfff-ffffffffffff");

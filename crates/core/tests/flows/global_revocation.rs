@@ -152,6 +152,44 @@ fn a_transmitter_without_the_key_may_not_revoke() {
 }
 
 #[test]
+fn a_caller_that_cannot_be_verified_gets_503_and_ends_nothing() {
+    let world = TestEnv::with(listening("kv"));
+    let browser = signed_in(&world, "bob");
+    let token = signed(&world, &caller(&world));
+    // A process that does not know the provider's keys yet.
+    let fresh = world.isolate(listening("kv"), "here");
+    world.provider.answers_raw("jwks", 500, "text/plain", b"down");
+    let answer = revoke(&fresh, &token, &bob());
+    assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("5")));
+    assert!(answer.body.contains("temporarily_unavailable"), "{}", answer.body);
+    assert!(is_in(&world, &browser));
+}
+
+#[test]
+fn a_flood_of_forged_callers_costs_bounded_work_and_keeps_the_provider_in() {
+    let world = TestEnv::with(listening("kv"));
+    let browser = signed_in(&world, "bob");
+    let verified = world.crypto.verifications();
+    let header = json!({ "alg": "ES256", "kid": "key-1", "typ": "global-token-revocation+jwt" });
+    let forged = FakeProvider::forged(&header, &caller(&world));
+    let answers: Vec<Answer> = (0..100).map(|_| revoke(&world, &forged, &bob())).collect();
+    let last = answers.last().unwrap();
+    assert_eq!((answers[0].status, last.status), (401, 429));
+    assert!(last.headers.get("retry-after").is_some() && last.body.contains("too_many_requests"), "{last:?}");
+    assert!(world.crypto.verifications() - verified < 100);
+    assert!(is_in(&world, &browser));
+    // The provider has another address.
+    let bearer = format!("Bearer {}", signed(&world, &caller(&world)));
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+        ("cf-connecting-ip", "198.51.100.1"),
+    ];
+    assert_eq!(world.send("POST", URL, &headers, bob().to_string().as_bytes()).status, 204);
+    assert!(!is_in(&world, &browser));
+}
+
+#[test]
 fn a_revocation_that_cannot_be_stored_gets_503() {
     for store in STORES {
         let world = TestEnv::with(listening(store));

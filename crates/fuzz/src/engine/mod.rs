@@ -19,6 +19,24 @@ const MAX_LENGTH: usize = 4096;
 /// At most so many inputs are kept.
 const MAX_KEPT: usize = 4096;
 
+/// Inputs, and the words in them.
+pub struct Inputs {
+    inputs: Vec<Vec<u8>>,
+    dictionary: Vec<Vec<u8>>,
+}
+
+impl Inputs {
+    /// These inputs.
+    pub fn new(inputs: Vec<Vec<u8>>) -> Self {
+        Self { dictionary: mutate::dictionary(&inputs), inputs }
+    }
+
+    /// Another input, changed once with what is in these. The same seed changes it alike.
+    pub fn changed(&self, input: &[u8], seed: u64) -> Vec<u8> {
+        mutate::changed(input, &self.inputs, &self.dictionary, &mut Random::new(seed))
+    }
+}
+
 /// A run of one target.
 pub struct Engine {
     target: &'static Target,
@@ -106,7 +124,7 @@ pub fn run(target: &Target, input: &[u8]) -> Result<Shape, String> {
 }
 
 /// Removes of a finding what it does not need: halves, then smaller and smaller pieces.
-fn smallest(target: &Target, input: &[u8]) -> Finding {
+pub fn smallest(target: &Target, input: &[u8]) -> Finding {
     let mut input = input.to_vec();
     let mut size = input.len().div_ceil(2);
     while size > 0 {

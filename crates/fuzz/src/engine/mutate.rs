@@ -81,6 +81,18 @@ pub(super) fn mutated(inputs: &[Vec<u8>], dictionary: &[Vec<u8>], random: &mut R
     input
 }
 
+/// An input, changed once.
+pub(super) fn changed(
+    input: &[u8],
+    inputs: &[Vec<u8>],
+    dictionary: &[Vec<u8>],
+    random: &mut Random,
+) -> Vec<u8> {
+    let mut input = input.to_vec();
+    change(&mut input, inputs, dictionary, random);
+    input
+}
+
 fn change(input: &mut Vec<u8>, inputs: &[Vec<u8>], dictionary: &[Vec<u8>], random: &mut Random) {
     let at = random.below(input.len() + 1);
     let end = (at + 1 + random.below(8)).min(input.len());

@@ -17,6 +17,18 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
+/// The bytes that a text with `%XX` stands for. What is no `%XX` stays.
+pub(crate) fn unescaped(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let (mut unescaped, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let escaped = if bytes[at] == b'%' { hexadecimal(bytes, at + 1) } else { None };
+        unescaped.push(escaped.unwrap_or(bytes[at]));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    unescaped
+}
+
 fn hexadecimal(bytes: &[u8], at: usize) -> Option<u8> {
     let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
     u8::try_from(digit(at)? * 16 + digit(at + 1)?).ok()

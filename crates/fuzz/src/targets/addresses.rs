@@ -10,12 +10,36 @@ use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::http::return_to::{MAX_LENGTH, ReturnPolicy};
 use vestibule_testing::{RUNTIME, environment};
 
-use crate::Shape;
 use crate::input::{error_shape, first_line, shape, text};
 use crate::obvious::paths;
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "return_address",
+        about: "return addresses: a browser that follows one stays on a trusted origin",
+        reads: &["http::return_to::ReturnPolicy::resolve"],
+        run: return_address,
+        slice: 3000,
+    },
+    Target {
+        name: "request_path",
+        about: "the path of a request: what servers make of it is among its readings",
+        reads: &["guard::path::CanonicalPath::new"],
+        run: request_path,
+        slice: 3000,
+    },
+    Target {
+        name: "server_readings",
+        about: "a guarded page under every name that servers have for it: never public",
+        reads: &["guard::rules::RuleSet::decide"],
+        run: server_readings,
+        slice: 1500,
+    },
+];
 
 /// A return address.
-pub(super) fn return_address(input: &[u8]) -> Shape {
+fn return_address(input: &[u8]) -> Shape {
     let candidate = text(input);
     let trusted =
         ["*.trusted.example", "partner.example:8443"].map(|host| HostPattern::parse(host).expect("a host"));
@@ -73,7 +97,7 @@ pub(super) fn return_address(input: &[u8]) -> Shape {
 }
 
 /// The path of a request.
-pub(super) fn request_path(input: &[u8]) -> Shape {
+fn request_path(input: &[u8]) -> Shape {
     let raw = text(input);
     let path = match CanonicalPath::new(&raw) {
         Ok(path) => path,
@@ -122,7 +146,7 @@ thread_local! {
 }
 
 /// The first line is a number that selects habits, the second one a path.
-pub(super) fn server_readings(input: &[u8]) -> Shape {
+fn server_readings(input: &[u8]) -> Shape {
     let text = text(input);
     let (number, rest) = first_line(&text);
     let (raw, _) = first_line(rest);

@@ -6,8 +6,16 @@ use vestibule_check::document::File;
 use vestibule_core::config::Config;
 use vestibule_testing::RUNTIME;
 
-use crate::Shape;
 use crate::input::{check_line, error_shape, shape, text};
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[Target {
+    name: "configuration",
+    about: "the configuration: each mistake has its place, one line, and no secret",
+    reads: &["config::Config::load", "check::check"],
+    run: configuration,
+    slice: 300,
+}];
 
 /// What every secret is here.
 const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-";
@@ -19,7 +27,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 /// A configuration in TOML or JSON: that of `[vars.AUTH]`.
-pub(super) fn configuration(input: &[u8]) -> Shape {
+fn configuration(input: &[u8]) -> Shape {
     let text = text(input);
     let of_file = check_file(&text);
     let value = if text.trim_start().starts_with('{') {

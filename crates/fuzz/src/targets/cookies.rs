@@ -17,12 +17,43 @@ use vestibule_core::session::policy::{Persistence, Sealing, SessionConfig};
 use vestibule_core::session::tokens::TokenStorage;
 use vestibule_core::session::{chunk, read, seal};
 
-use crate::Shape;
 use crate::input::{NOW, first_line, same_bytes, shape, text};
 use crate::obvious;
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "cookie_header",
+        about: "the Cookie fields of a request, against an obvious parser",
+        reads: &["http::cookie::Cookies::parse"],
+        run: header,
+        slice: 1500,
+    },
+    Target {
+        name: "session_chunks",
+        about: "a session in several cookies: what was split is joined again, and nothing else",
+        reads: &["session::chunk::candidates"],
+        run: chunks,
+        slice: 1500,
+    },
+    Target {
+        name: "session_cookie",
+        about: "the session's cookies: only what was sealed for them opens, and never another user's",
+        reads: &["session::read::read", "session::cache::SessionCache::open", "session::seal::open_session"],
+        run: session,
+        slice: 300,
+    },
+    Target {
+        name: "api_set_cookie",
+        about: "an API's Set-Cookie fields, against a browser's rules",
+        reads: &["credentials::jar::Jar::store_fields", "http::url::Url::parse"],
+        run: of_api,
+        slice: 1500,
+    },
+];
 
 /// Each line is a `Cookie` field.
-pub(super) fn header(input: &[u8]) -> Shape {
+fn header(input: &[u8]) -> Shape {
     let text = text(input);
     let fields: Vec<&str> = text.split('\n').collect();
     let cookies = Cookies::parse(fields.iter().copied());
@@ -61,7 +92,7 @@ pub(super) fn header(input: &[u8]) -> Shape {
 const NAME: &str = "__Secure-authjs.session-token";
 
 /// The first line gives the length of a session, the others are `Cookie` fields in which `S` is the session's name.
-pub(super) fn chunks(input: &[u8]) -> Shape {
+fn chunks(input: &[u8]) -> Shape {
     let text = text(input);
     let (length, fields) = first_line(&text);
     let dialect = if length.len() % 2 == 0 { Dialect::AuthJsV5 } else { Dialect::NextAuthV4 };
@@ -106,7 +137,7 @@ pub(super) fn chunks(input: &[u8]) -> Shape {
 
 /// The first line says what is in the request: `a`, `b` and `old` are sealed sessions of two users, `x` is one for another
 /// cookie. The rest are `Cookie` fields in which `{a}` and so on are those, and `S` is the session's name.
-pub(super) fn session(input: &[u8]) -> Shape {
+fn session(input: &[u8]) -> Shape {
     let keys = Keyring::new(vec![Secret::new("a secret of 32 characters or more")]).expect("a secret");
     let config = SessionConfig {
         max_age: Duration::from_hours(720),
@@ -175,7 +206,7 @@ pub(super) fn session(input: &[u8]) -> Shape {
 }
 
 /// The first line is the URL of a request, the others are `Set-Cookie` fields.
-pub(super) fn of_api(input: &[u8]) -> Shape {
+fn of_api(input: &[u8]) -> Shape {
     let text = text(input);
     let (first, fields) = first_line(&text);
     let from = Url::parse("https://api.example.com/v1/login").expect("a URL");

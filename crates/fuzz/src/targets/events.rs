@@ -8,13 +8,34 @@ use vestibule_core::oauth::subject_id::{self, SimpleId, SubjectId};
 use vestibule_core::secret::Secret;
 use vestibule_core::time::Timestamp;
 
-use crate::Shape;
 use crate::input::{NOW, NOW_SECONDS, check_line, error_shape, first_line, shape, text};
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "logout_token",
+        about: "the claims of a logout token, against the steps of Back-Channel Logout 2.6",
+        reads: &["oauth::logout_token::verify", "oauth::logout_token::precheck"],
+        run: logout_token,
+        slice: 1500,
+    },
+    Target {
+        name: "security_event",
+        about: "the claims of a security event and its subject",
+        reads: &[
+            "oauth::security_event::verify",
+            "oauth::security_event::precheck",
+            "oauth::subject_id::parse",
+        ],
+        run: security_event,
+        slice: 1500,
+    },
+];
 
 const ISSUER: &str = "https://idp.example";
 
 /// The claims of a logout token.
-pub(super) fn logout_token(input: &[u8]) -> Shape {
+fn logout_token(input: &[u8]) -> Shape {
     let secret = Secret::new("a client's secret of 32 characters");
     let Ok(Value::Object(claims)) = serde_json::from_slice::<Value>(input) else { return Shape::default() };
     let token = sign_hs256(&Value::Object(claims.clone()), &secret);
@@ -67,7 +88,7 @@ fn check_claims(claims: &Map<String, Value>, audiences: &[&str]) {
 }
 
 /// The first line is the `typ` of a security event token, the rest are its claims.
-pub(super) fn security_event(input: &[u8]) -> Shape {
+fn security_event(input: &[u8]) -> Shape {
     let text = text(input);
     let (_, claims) = first_line(&text);
     let Ok(Value::Object(claims)) = serde_json::from_str::<Value>(claims) else { return Shape::default() };
@@ -106,7 +127,7 @@ pub(super) fn security_event(input: &[u8]) -> Shape {
     }
 }
 
-fn check_subject(subject: &SubjectId, written: &Value) {
+pub(super) fn check_subject(subject: &SubjectId, written: &Value) {
     let text = written.to_string();
     let check = |id: &SimpleId| match id {
         SimpleId::IssuerSubject { issuer, subject } => {

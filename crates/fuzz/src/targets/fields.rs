@@ -7,12 +7,29 @@ use vestibule_core::http::header_wire;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::json;
 
-use crate::Shape;
 use crate::input::{shape, text};
 use crate::obvious;
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "form",
+        about: "forms and JSON bodies, against obvious decoders",
+        reads: &["http::form::Params::from_urlencoded", "http::form::Params::from_json"],
+        run: form,
+        slice: 1500,
+    },
+    Target {
+        name: "header_wire",
+        about: "header fields between WebAssembly and JavaScript: the same on the other side, or refused",
+        reads: &["http::header_wire::read"],
+        run: wire,
+        slice: 1500,
+    },
+];
 
 /// A form, or a JSON body.
-pub(super) fn form(input: &[u8]) -> Shape {
+fn form(input: &[u8]) -> Shape {
     let params = Params::from_urlencoded(input);
     let read: Vec<(&str, &str)> = params.iter().collect();
     let mut expected = obvious::form(input);
@@ -51,7 +68,7 @@ pub(super) fn form(input: &[u8]) -> Shape {
 }
 
 /// Each line is a field, `NAME: VALUE`; `\n` and `\r` in it are line breaks.
-pub(super) fn wire(input: &[u8]) -> Shape {
+fn wire(input: &[u8]) -> Shape {
     let text = text(input);
     // Whatever comes from the other side is read as fields, or left out.
     let read = header_wire::read(text.split('\n'));

@@ -6,13 +6,30 @@ use vestibule_core::guard::matcher::Pattern;
 use vestibule_core::guard::path::CanonicalPath;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 
-use crate::Shape;
 use crate::input::{error_shape, first_line, shape, text};
 use crate::obvious::patterns;
 use crate::obvious::regexp::Regexp;
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "path_pattern",
+        about: "path patterns, against path-to-regexp's algorithm and a backtracking matcher",
+        reads: &["guard::matcher::Pattern::parse"],
+        run: path_pattern,
+        slice: 2000,
+    },
+    Target {
+        name: "regular_expression",
+        about: "regular expressions, against a backtracking matcher",
+        reads: &["guard::conditions::ValuePattern::parse"],
+        run: regular_expression,
+        slice: 2000,
+    },
+];
 
 /// The first line is a pattern, the others are paths.
-pub(super) fn path_pattern(input: &[u8]) -> Shape {
+fn path_pattern(input: &[u8]) -> Shape {
     let text = text(input);
     let (source, paths) = first_line(&text);
     let pattern = match Pattern::parse(source) {
@@ -44,7 +61,7 @@ pub(super) fn path_pattern(input: &[u8]) -> Shape {
 }
 
 /// The first line is an expression, the others are values.
-pub(super) fn regular_expression(input: &[u8]) -> Shape {
+fn regular_expression(input: &[u8]) -> Shape {
     let text = text(input);
     let (source, values) = first_line(&text);
     let pattern = match ValuePattern::parse(source) {

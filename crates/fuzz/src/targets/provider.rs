@@ -20,15 +20,64 @@ use vestibule_core::oauth::{authorize, id_token, revocation, token, userinfo};
 use vestibule_core::outbound::ApiRequest;
 use vestibule_core::secret::Secret;
 
-use crate::Shape;
 use crate::input::{
     CODE, NOW, NOW_SECONDS, check_line, check_message, error_shape, first_line, response, shape, text,
 };
+use crate::{Shape, Target};
 
-const ISSUER: &str = "https://idp.example";
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "id_token",
+        about: "the claims of an ID token, against the sentences of OpenID Connect Core 3.1.3.7",
+        reads: &["oauth::id_token::verify"],
+        run: id_token,
+        slice: 1500,
+    },
+    Target {
+        name: "token_response",
+        about: "a token endpoint's answer: tokens fit into header fields, messages into a log",
+        reads: &["oauth::token::parse", "oauth::revocation::parse"],
+        run: token_response,
+        slice: 1500,
+    },
+    Target {
+        name: "userinfo",
+        about: "userinfo and profiles: no other user's, and messages fit into a log",
+        reads: &[
+            "oauth::userinfo::parse",
+            "oauth::userinfo::parse_decrypted",
+            "oauth::userinfo::parse_profile",
+        ],
+        run: userinfo,
+        slice: 1500,
+    },
+    Target {
+        name: "discovery",
+        about: "a provider's metadata: no endpoint that another URL parser reads as another server",
+        reads: &["oauth::discovery::parse"],
+        run: discovery,
+        slice: 1500,
+    },
+    Target {
+        name: "authorization_response",
+        about: "the parameters that come back from a provider: this state, this issuer, no parameter twice",
+        reads: &["oauth::authorize::parse_response"],
+        run: authorization_response,
+        slice: 1500,
+    },
+    Target {
+        name: "api_answer",
+        about: "an API's answer to a login and a refresh: what refuses, and messages without tokens",
+        reads: &["credentials::login::parse", "credentials::refresh::parse"],
+        run: api_answer,
+        slice: 800,
+    },
+];
+
+pub(super) const ISSUER: &str = "https://idp.example";
 
 /// The claims of an ID token.
-pub(super) fn id_token(input: &[u8]) -> Shape {
+fn id_token(input: &[u8]) -> Shape {
     let secret = Secret::new("a client's secret of 32 characters");
     let Ok(Value::Object(claims)) = serde_json::from_slice::<Value>(input) else { return Shape::default() };
     let Ok(payload) = verify_hs256(&sign_hs256(&Value::Object(claims.clone()), &secret), &secret) else {
@@ -89,7 +138,7 @@ fn is_good_id_token(claims: &Map<String, Value>) -> bool {
 }
 
 /// The answer of a token endpoint, and of one for revocations.
-pub(super) fn token_response(input: &[u8]) -> Shape {
+fn token_response(input: &[u8]) -> Shape {
     let response = response(input);
     let mut shapes = Vec::new();
     for (is_strict, is_bound) in [(true, false), (true, true), (false, false)] {
@@ -136,7 +185,7 @@ pub(super) fn token_response(input: &[u8]) -> Shape {
 }
 
 /// An answer about a user.
-pub(super) fn userinfo(input: &[u8]) -> Shape {
+fn userinfo(input: &[u8]) -> Shape {
     let response = response(input);
     let root = DataPath::parse("data.user").expect("a path");
     let mut shapes = Vec::new();
@@ -172,7 +221,7 @@ pub(super) fn userinfo(input: &[u8]) -> Shape {
 }
 
 /// The answer with a provider's metadata.
-pub(super) fn discovery(input: &[u8]) -> Shape {
+fn discovery(input: &[u8]) -> Shape {
     match discovery::parse(&Issuer::plain(ISSUER), &response(input)) {
         Ok(metadata) => {
             assert_eq!(metadata.issuer(), Some(ISSUER));
@@ -202,7 +251,7 @@ pub(super) fn discovery(input: &[u8]) -> Shape {
 }
 
 /// An endpoint is a server on the internet, however a browser reads the URL.
-fn check_endpoint(url: &str) {
+pub(super) fn check_endpoint(url: &str) {
     let browser = BrowserUrl::parse(url).expect("a browser reads it");
     assert_eq!(browser.as_str(), url, "a browser would repair it");
     assert_eq!(browser.scheme(), "https");
@@ -217,7 +266,7 @@ fn check_endpoint(url: &str) {
 }
 
 /// The first line says how the parameters came (`query` or `json`), the rest are the parameters.
-pub(super) fn authorization_response(input: &[u8]) -> Shape {
+fn authorization_response(input: &[u8]) -> Shape {
     let text = text(input);
     let (kind, rest) = first_line(&text);
     let params = match kind {
@@ -255,7 +304,7 @@ pub(super) fn authorization_response(input: &[u8]) -> Shape {
     }
 }
 
-fn metadata() -> ProviderMetadata {
+pub(super) fn metadata() -> ProviderMetadata {
     let document = format!(
         "200 application/json\n{{\"issuer\":\"{ISSUER}\",\"authorization_endpoint\":\"{ISSUER}/a\",\"token_endpoint\":\"{ISSUER}/t\",\"jwks_uri\":\"{ISSUER}/j\"}}"
     );
@@ -263,7 +312,7 @@ fn metadata() -> ProviderMetadata {
 }
 
 /// The answer of an API to a login and to a refresh.
-pub(super) fn api_answer(input: &[u8]) -> Shape {
+fn api_answer(input: &[u8]) -> Shape {
     let response = response(input);
     let path = |text: &str| DataPath::parse(text).expect("a path");
     let request = ApiRequest {

@@ -5,9 +5,17 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::RequestUrl;
 use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv};
 
-use crate::Shape;
 use crate::input::{check_line, first_line, shape, text};
 use crate::obvious::{self, paths};
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[Target {
+    name: "request",
+    about: "a whole request: no guarded page without a session, no header field of ours from a client",
+    reads: &["handle::Vestibule::handle"],
+    run: request,
+    slice: 60,
+}];
 
 thread_local! {
     /// The cookies of a user without roles. Every environment has the same secret and begins at the same time.
@@ -19,7 +27,7 @@ thread_local! {
 }
 
 /// A request as HTTP writes it: `METHOD TARGET`, header fields, an empty line, the body. `{session}` is a session.
-pub(super) fn request(input: &[u8]) -> Shape {
+fn request(input: &[u8]) -> Shape {
     let text = text(input);
     let has_session = text.contains("{session}");
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));

@@ -6,11 +6,28 @@ use serde_json::{Value, json};
 use vestibule_core::lease::lock::{CallOutcome, remembered_until, serve};
 use vestibule_testing::{APP, Browser, TestEnv, settings};
 
-use crate::Shape;
 use crate::input::{NOW, first_line, shape, text};
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "lock_call",
+        about: "what a lock is asked and remembers: every call is answered, and a sign-out is never forgotten",
+        reads: &["lease::lock::record::serve"],
+        run: lock_call,
+        slice: 1500,
+    },
+    Target {
+        name: "stored_values",
+        about: "whatever a store holds: no panic, and a revoked session stays revoked",
+        reads: &["revocation::facts::Facts::read", "session::tokens::entry::TokenEntry::open"],
+        run: values,
+        slice: 15,
+    },
+];
 
 /// The first line is what the lock remembers, the others are calls, one second after another.
-pub(super) fn lock_call(input: &[u8]) -> Shape {
+fn lock_call(input: &[u8]) -> Shape {
     let text = text(input);
     let (remembered, calls) = first_line(&text);
     let mut record = (!remembered.is_empty()).then(|| remembered.to_owned());
@@ -67,7 +84,7 @@ pub(super) fn lock_call(input: &[u8]) -> Shape {
 }
 
 /// The first line says which keys are overwritten (the beginning of their names), the rest is what they hold then.
-pub(super) fn values(input: &[u8]) -> Shape {
+fn values(input: &[u8]) -> Shape {
     let text = text(input);
     let (prefix, value) = first_line(&text);
     let mut settings = settings();

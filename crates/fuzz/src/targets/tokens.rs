@@ -10,11 +10,28 @@ use vestibule_core::jose::sign;
 use vestibule_core::jose::software::{self, SoftwareCrypto};
 use vestibule_core::secret::Secret;
 
-use crate::Shape;
 use crate::input::{at_once, error_shape, first_line, same_bytes, shape, text};
+use crate::{Shape, Target};
+
+pub(super) const TARGETS: &[Target] = &[
+    Target {
+        name: "jwe",
+        about: "sealed tokens: none opens that was changed, or sealed for something else",
+        reads: &["jose::jwe::SealedJwe::parse", "jose::jwe::SealedJwe::open"],
+        run: jwe,
+        slice: 400,
+    },
+    Target {
+        name: "jws",
+        about: "signed tokens: none verifies that was changed, is not signed, or has another algorithm",
+        reads: &["jose::jws::UnverifiedJws::parse", "jose::jws::verify", "jose::jws::verify_hs256"],
+        run: jws,
+        slice: 100,
+    },
+];
 
 /// The first line is an edit (`POSITION CHARACTER`), the second one a token as it is, and the rest what is sealed.
-pub(super) fn jwe(input: &[u8]) -> Shape {
+fn jwe(input: &[u8]) -> Shape {
     let text = text(input);
     let (edit, rest) = first_line(&text);
     let (raw, plaintext) = first_line(rest);
@@ -50,7 +67,7 @@ pub(super) fn jwe(input: &[u8]) -> Shape {
 
 /// The first line is an edit (`POSITION CHARACTER`), the second one a token as it is, the third one a header, and the rest
 /// are claims.
-pub(super) fn jws(input: &[u8]) -> Shape {
+fn jws(input: &[u8]) -> Shape {
     let text = text(input);
     let (edit, rest) = first_line(&text);
     let (raw, rest) = first_line(rest);

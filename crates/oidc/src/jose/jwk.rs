@@ -243,6 +243,20 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_the_type_of_a_key_does_not_have_is_ignored_whatever_it_is() {
+        for name in ["crv", "x", "y", "d", "k", "oth", "ext", "x5c", "new"] {
+            for value in [Value::Null, json!(7), json!(["a"]), json!({})] {
+                assert!(Jwk::parse(&with(rsa(), name, value.clone())).is_ok(), "{name}: {value}");
+            }
+        }
+        for name in ["n", "e", "k", "d"] {
+            assert!(
+                Jwk::parse(&with(p256(), name, 7)).is_ok() && Jwk::parse(&with(ed25519(), name, 7)).is_ok()
+            );
+        }
+    }
+
+    #[test]
     fn a_key_keeps_only_public_members_in_their_shortest_form() {
         let padded = base64url::encode(&[&[0, 0][..], &base64url::decode(RSA_N).unwrap()].concat());
         let key = with(with(with(rsa(), "n", padded), "d", "AAAA"), "alg", "RS256");

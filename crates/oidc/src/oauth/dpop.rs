@@ -164,8 +164,8 @@ pub fn resource_demands_nonce(status: u16, challenges: &str) -> bool {
 /// parameters have any case.
 fn dpop_errors(challenges: &str) -> impl Iterator<Item = String> {
     let mut is_dpop = false;
-    split_unquoted(challenges).filter_map(move |item| {
-        let item = item.trim();
+    // Empty elements of the list are ignored (RFC 9110 section 5.6.1.2).
+    split_unquoted(challenges).map(str::trim).filter(|item| !item.is_empty()).filter_map(move |item| {
         // A scheme is a word in front of the first parameter, or stands alone.
         let (word, rest) = item.split_once([' ', '\t']).unwrap_or((item, ""));
         let parameter = if word.contains('=') || rest.trim_start().starts_with('=') {
@@ -176,9 +176,19 @@ fn dpop_errors(challenges: &str) -> impl Iterator<Item = String> {
         };
         let (name, value) = parameter.split_once('=').filter(|_| is_dpop)?;
         let value = value.trim();
-        let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-        name.trim().eq_ignore_ascii_case("error").then(|| unquoted.replace('\\', ""))
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        name.trim().eq_ignore_ascii_case("error").then(|| quoted.map_or_else(|| value.to_owned(), unescaped))
     })
+}
+
+/// The text of a quoted string, in which a backslash stands before a character (RFC 9110 section 5.6.4).
+fn unescaped(quoted: &str) -> String {
+    let mut chars = quoted.chars();
+    let mut text = String::new();
+    while let Some(c) = chars.next() {
+        text.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    text
 }
 
 /// The parts between the commas that are in no quoted string (RFC 9110 section 5.6.4).
@@ -320,6 +330,8 @@ mod tests {
             r#"Bearer realm="say \"DPoP\", no", DPoP realm="x", error="use_dpop_nonce""#,
             r#"Negotiate, DPoP error="use_dpop_nonce""#,
             r#"DPoP algs="ES256", error="use_dpop_nonce", Basic realm="x""#,
+            r#", DPoP algs="ES256", , ,error="use_dpop_nonce",,"#,
+            r#"DPoP error="use\_dpop_nonce""#,
         ] {
             assert!(resource_demands_nonce(401, challenge), "{challenge}");
             assert!(!resource_demands_nonce(403, challenge) && !resource_demands_nonce(200, challenge));
@@ -334,6 +346,7 @@ mod tests {
             r#"DPoP algs="ES256", Bearer error="use_dpop_nonce""#,
             r#"X-DPoP error="use_dpop_nonce""#,
             r#"DPoP error_description="use_dpop_nonce""#,
+            r#"DPoP error="use\\_dpop_nonce""#,
         ] {
             assert!(!resource_demands_nonce(401, challenge), "{challenge}");
         }

@@ -1,12 +1,9 @@
 //! How often each key was used in a minute, in the memory of the process.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use vestibule_core::time::Timestamp;
-
-/// How long uses are counted.
-pub(crate) const WINDOW: Duration = Duration::from_mins(1);
+use vestibule_redis::WINDOW;
 
 /// How many keys are counted. Each takes about a hundred bytes.
 const MAX_KEYS: usize = 100_000;
@@ -51,6 +48,8 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

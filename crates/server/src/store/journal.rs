@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 
@@ -52,17 +53,14 @@ impl Journal {
         let failed = |error| JournalError::File(path.to_owned(), error);
         let mut file = open(path).map_err(failed)?;
         file.try_lock().map_err(|_| JournalError::InUse(path.to_owned()))?;
+        // Another process may have replaced it between the two calls.
+        if !is_at(&file, path).map_err(failed)? {
+            return Err(JournalError::InUse(path.to_owned()));
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let mut lines = BTreeMap::new();
-        // A line without its end was being written when the process ended: no one was told that it counts.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let text = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
-        for (n, line) in text.enumerate().filter(|(_, line)| !line.is_empty()) {
-            let entry = read(line).ok_or_else(|| JournalError::Line(path.to_owned(), n + 1))?;
-            lines.insert(entry.name.clone(), entry);
-        }
-        let mut written = Written { path: path.to_owned(), file, size: 0, lines };
+        let lines = entries(&bytes).map_err(|line| JournalError::Line(path.to_owned(), line))?;
+        let mut written = Written { path: path.to_owned(), file, size: 0, is_cut_off: false, lines };
         written.compact().map_err(failed)?;
         let entries = written.lines.values().cloned().collect();
         let (sender, receiver) = mpsc::channel();
@@ -95,11 +93,20 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Whether the file is still the one at this path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let [own, named] = [file.metadata()?, fs::metadata(path)?];
+    Ok((own.dev(), own.ino()) == (named.dev(), named.ino()))
+}
+
 /// The file, and what counts of it.
 struct Written {
     path: PathBuf,
     file: File,
+    /// How long it is, as far as it is whole.
     size: u64,
+    /// Whether there may be more in it, of a write that failed.
+    is_cut_off: bool,
     lines: BTreeMap<String, Entry>,
 }
 
@@ -118,8 +125,14 @@ fn write_all(receiver: &Receiver<Append>, written: &mut Written) {
 impl Written {
     fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
         let text: String = entries.iter().map(line).collect();
+        // What a failed write has left behind, as on a full disk, must not become a part of the next line.
+        if self.is_cut_off {
+            self.file.set_len(self.size)?;
+        }
+        self.is_cut_off = true;
         self.file.write_all(text.as_bytes())?;
         self.file.sync_data()?;
+        self.is_cut_off = false;
         self.size += text.len() as u64;
         self.lines.extend(entries.iter().map(|entry| (entry.name.clone(), entry.clone())));
         let live: usize = self.lines.values().map(|entry| entry.name.len() + entry.record.len()).sum();
@@ -149,12 +162,26 @@ impl Written {
         fs::rename(&beside, &self.path)?;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-        (self.file, self.size) = (file, text.len() as u64);
+        (self.file, self.size, self.is_cut_off) = (file, text.len() as u64, false);
         Ok(())
     }
 }
 
-fn line(entry: &Entry) -> String {
+/// What the bytes of a file say, by name. The error is the number of the first line that is none of this server's.
+pub(crate) fn entries(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, usize> {
+    let mut entries = BTreeMap::new();
+    // A line without its end was being written when the process ended: no one was told that it counts.
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let text = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
+    for (n, line) in text.enumerate().filter(|(_, line)| !line.is_empty()) {
+        let entry = read(line).ok_or(n + 1)?;
+        entries.insert(entry.name.clone(), entry);
+    }
+    Ok(entries)
+}
+
+/// The line of an entry.
+pub(crate) fn line(entry: &Entry) -> String {
     let Entry { name, record, until } = entry;
     format!("{}\n", json!({ "name": name, "record": record, "until": until.millis() }))
 }
@@ -223,6 +250,17 @@ mod tests {
         let path = folder.path().join("changed");
         fs::write(&path, format!("garbage\n{kept}")).unwrap();
         assert!(matches!(Journal::open(&path), Err(JournalError::Line(_, 1))));
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_is_not_the_one_at_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations");
+        let file = super::open(&path).unwrap();
+        assert!(is_at(&file, &path).unwrap());
+        fs::rename(&path, folder.path().join("old")).unwrap();
+        fs::write(&path, "").unwrap();
+        assert!(!is_at(&file, &path).unwrap());
     }
 
     #[test]

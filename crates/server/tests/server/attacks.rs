@@ -2,23 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::http::{self, Message};
-use crate::site::{self, Site};
-
-/// A site whose app writes down the targets of its requests.
-fn recorded() -> (Site, Arc<Mutex<Vec<String>>>) {
-    let targets = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&targets);
-    let app = http::serve(move |request| {
-        seen.lock().unwrap().push(request.target().to_owned());
-        site::echo(request)
-    });
-    (Site::with_app(3600, app), targets)
-}
+use crate::site::{Site, recorded};
 
 #[test]
 fn request_smuggling_ambiguous_requests_are_refused_and_nothing_behind_them_is_answered() {

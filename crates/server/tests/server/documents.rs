@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::browser::Browser;
-use crate::site::{Site, received};
+use crate::site::{Site, program, received};
 
 const DOCUMENT: &str = include_str!("../../../../docs/server.md");
 
@@ -38,7 +38,7 @@ fn the_quick_start_guards_the_app() {
 
 #[test]
 fn the_table_has_every_option_and_its_variable() {
-    let help = Command::new(env!("CARGO_BIN_EXE_vestibule-server")).arg("--help").output().unwrap();
+    let help = Command::new(program()).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let words = || help.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
     let options: Vec<&str> =
@@ -48,4 +48,28 @@ fn the_table_has_every_option_and_its_variable() {
         let is_in_table = DOCUMENT.lines().any(|line| line.starts_with('|') && line.contains(option));
         assert!(is_in_table, "{option}");
     }
+}
+
+#[test]
+fn the_manifest_and_the_unit_set_options_that_exist_and_their_configuration_is_valid() {
+    let (manifest, unit) = (
+        include_str!("../../deployment/kubernetes.yaml"),
+        include_str!("../../deployment/vestibule-server.service"),
+    );
+    let help = Command::new(program()).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let words = |text: &'static str| text.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    let set: Vec<&str> =
+        words(manifest).chain(words(unit)).filter(|word| word.starts_with("VESTIBULE_")).collect();
+    assert!(set.len() >= 8, "{set:?}");
+    for variable in set {
+        assert!(help.contains(&format!("[env: {variable}=")), "{variable}");
+    }
+    let (_, rest) = manifest.split_once("  vestibule.toml: |\n").unwrap();
+    let (configuration, _) = rest.split_once("---").unwrap();
+    let lines: Vec<&str> = configuration.lines().map(str::trim).collect();
+    let site = Site::new(3600).with(&["--check"]);
+    fs::write(site.file("vestibule.toml"), lines.join("\n")).unwrap();
+    let (status, said) = site.fails();
+    assert!(status.success(), "{said}");
 }

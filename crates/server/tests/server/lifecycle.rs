@@ -1,6 +1,7 @@
 //! Signals, and what a restart keeps.
 
 use std::io::{BufReader, Read, Write};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -108,6 +109,60 @@ fn a_session_that_was_signed_out_stays_so_after_a_restart_with_a_file_of_revocat
     assert_eq!(other.get(server.address, "/page").status(), 200);
     let (status, said) = site.fails();
     assert!(!status.success() && said.contains("used by another process"), "{said}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_loses_no_sign_out_that_was_confirmed_and_spoils_no_line() {
+    let mut site = Site::new(3600);
+    let file = site.file("revocations").to_str().unwrap().to_owned();
+    site = site.with(&["--revocations", &file]);
+    // 1024 or 2048 bytes, as the shell counts; the rest of a write that is too large fails.
+    site.before = "trap '' XFSZ; ulimit -S -f 2".to_owned();
+    let mut server = site.start();
+    let (mut confirmed, mut full) = (Vec::new(), Vec::new());
+    while full.len() < 2 {
+        let browser = Browser::signed_in(server.address, &site.provider);
+        match browser.clone().try_sign_out(server.address).status() {
+            302 => confirmed.push(browser),
+            status => {
+                assert_eq!(status, 200, "the page that says that copies of the session could not be ended");
+                full.push(browser);
+            }
+        }
+        assert!(confirmed.len() < 100);
+    }
+    assert!(!confirmed.is_empty());
+    server.says("revocation_not_stored");
+    // The process itself remembers them all.
+    for browser in confirmed.iter().chain(&full) {
+        assert_eq!(browser.clone().get(server.address, "/page").status(), 302);
+    }
+    // There is room again, in the middle of the line that failed.
+    let room = ["--pid", &server.id().to_string(), "--fsize=unlimited"];
+    assert!(Command::new("prlimit").args(room).status().unwrap().success());
+    let browser = Browser::signed_in(server.address, &site.provider);
+    browser.clone().sign_out(server.address);
+    confirmed.push(browser);
+    server.signal("KILL");
+    server.ended();
+    site.before = String::new();
+    let server = site.start();
+    for browser in confirmed {
+        assert_eq!(browser.clone().get(server.address, "/page").status(), 302);
+    }
+}
+
+#[test]
+fn a_file_of_revocations_that_cannot_be_written_does_not_start() {
+    let site = Site::new(3600);
+    let nowhere = site.file("nowhere").join("revocations").to_str().unwrap().to_owned();
+    let (status, said) = site.with(&["--revocations", &nowhere]).fails();
+    assert!(!status.success() && said.contains(&nowhere), "{said}");
+    let site = Site::new(3600);
+    let folder = site.folder.path().to_str().unwrap().to_owned();
+    let (status, said) = site.with(&["--revocations", &folder]).fails();
+    assert!(!status.success() && said.contains(&folder), "{said}");
 }
 
 #[test]

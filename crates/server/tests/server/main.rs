@@ -12,11 +12,19 @@
 
 mod attacks;
 mod browser;
+mod certificates;
+#[cfg(target_os = "linux")]
+mod container;
 mod documents;
 mod http;
+mod http2;
 mod lifecycle;
+mod memory;
+mod metrics;
 mod provider;
 mod redis;
 mod site;
+mod tls;
 mod walk;
+mod wasi;
 mod websockets;

@@ -36,6 +36,8 @@ struct State {
     refreshes: usize,
     /// How many used refresh tokens came again.
     reuses: usize,
+    /// How often a document was asked for: the metadata, or the keys.
+    documents: usize,
     issued: usize,
     lifetime: u64,
 }
@@ -56,6 +58,11 @@ impl Provider {
         Self { state, address }
     }
 
+    /// The access tokens of sign-ins from now on are valid for so many seconds.
+    pub(crate) fn set_lifetime(&self, lifetime: u64) {
+        self.state.lock().unwrap().lifetime = lifetime;
+    }
+
     pub(crate) fn issuer(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -72,6 +79,11 @@ impl Provider {
         format!("{}?code={code}&state={}", param("redirect_uri"), param("state"))
     }
 
+    /// How often a document was asked for: the metadata, or the keys.
+    pub(crate) fn documents(&self) -> usize {
+        self.state.lock().unwrap().documents
+    }
+
     /// How many refreshes were accepted, and how many used refresh tokens came again.
     pub(crate) fn refreshes(&self) -> (usize, usize) {
         let state = self.state.lock().unwrap();
@@ -81,6 +93,9 @@ impl Provider {
 
 impl State {
     fn answer(&mut self, request: &Message) -> Message {
+        if request.path() == "/jwks" || request.path().starts_with("/.well-known/") {
+            self.documents += 1;
+        }
         let issuer = &self.issuer;
         match request.path() {
             "/.well-known/openid-configuration" => Message::json(&json!({

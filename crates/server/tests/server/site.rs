@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::json;
@@ -15,7 +16,13 @@ use crate::http::{self, MAX_WAIT, Message};
 use crate::provider::{CLIENT, Provider};
 
 /// The secret that seals sessions.
-const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+pub(crate) const SECRET: &str = "my-32-char-or-longer-shared-secret!!";
+
+/// The program under test: the one that cargo has built for these tests, or another build of it.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("VESTIBULE_SERVER")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vestibule-server")), PathBuf::from)
+}
 
 /// What a server is started with.
 pub(crate) struct Site {
@@ -24,6 +31,9 @@ pub(crate) struct Site {
     pub(crate) app: SocketAddr,
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
+    pub(crate) threads: usize,
+    /// What a shell does before it becomes the server.
+    pub(crate) before: String,
 }
 
 impl Site {
@@ -39,6 +49,8 @@ impl Site {
             app,
             arguments: Vec::new(),
             variables: Vec::new(),
+            threads: 2,
+            before: String::new(),
         };
         site.configure("", "");
         fs::create_dir(site.folder.path().join("secrets")).unwrap();
@@ -96,39 +108,25 @@ headers = {{ "X-User-Email" = "email" }}
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule-server"));
+        let mut command = Command::new("sh");
         command
+            .args(["-c", &format!("{}\nexec \"$0\" \"$@\"", self.before)])
+            .arg(program())
             .args(["--config", self.file("vestibule.toml").to_str().unwrap()])
             .args(["--secrets", self.file("secrets").to_str().unwrap()])
             .args(["--listen", "127.0.0.1:0", "--origin", &format!("http://{}", self.app)])
-            .args(["--threads", "2"])
+            .args(["--threads", &self.threads.to_string()])
             .args(&self.arguments)
             .env("AUTH_SECRET", SECRET)
-            .envs(self.variables.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .envs(self.variables.iter().cloned());
         command
     }
 
     /// Starts a server and waits until it listens.
     pub(crate) fn start(&self) -> Server {
-        let mut child = self.command().spawn().unwrap();
-        let (sender, lines) = mpsc::channel();
-        let streams: [Box<dyn std::io::Read + Send>; 2] =
-            [Box::new(child.stderr.take().unwrap()), Box::new(child.stdout.take().unwrap())];
-        for stream in streams {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    sender.send(line).ok();
-                }
-            });
-        }
-        let mut server = Server { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() };
-        let line = server.wait_for("listening on ");
-        server.address = line.rsplit('/').next().unwrap().parse().unwrap();
-        server
+        let mut command = self.command();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Server::of(command.spawn().unwrap())
     }
 
     /// Starts a server that is to end by itself, and gives its exit status and what it said.
@@ -147,6 +145,40 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The server that this process is. Waits until it listens.
+    pub(crate) fn of(child: Child) -> Self {
+        let mut server = Self::begun(child);
+        let line = server.wait_for("listening on ");
+        server.address = line.rsplit('/').next().unwrap().parse().unwrap();
+        server
+    }
+
+    /// Starts a server, whose address is not known yet.
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::begun(command.spawn().unwrap())
+    }
+
+    fn begun(mut child: Child) -> Self {
+        let (sender, lines) = mpsc::channel();
+        let streams: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stderr.take().unwrap()), Box::new(child.stdout.take().unwrap())];
+        for stream in streams {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    sender.send(line).ok();
+                }
+            });
+        }
+        Self { address: ([127, 0, 0, 1], 0).into(), lines, child, seen: Vec::new() }
+    }
+
+    /// The identifier of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for a line with this text.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
@@ -159,11 +191,23 @@ impl Server {
         }
     }
 
+    /// The line with this text among those that were waited for.
+    pub(crate) fn said(&self, text: &str) -> String {
+        let line = self.seen.iter().find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("it did not say {text:?}: {:#?}", self.seen)).clone()
+    }
+
     /// Waits for a line with this text, unless it was there before.
     pub(crate) fn says(&mut self, text: &str) {
         if !self.seen.iter().any(|line| line.contains(text)) {
             self.wait_for(text);
         }
+    }
+
+    /// Checks that no line has had this text.
+    pub(crate) fn never_said(&mut self, text: &str) {
+        self.seen.extend(self.lines.try_iter());
+        assert!(self.seen.iter().all(|line| !line.contains(text)), "{:#?}", self.seen);
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -182,6 +226,17 @@ impl Drop for Server {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// A site whose app writes down the targets of its requests.
+pub(crate) fn recorded() -> (Site, Arc<Mutex<Vec<String>>>) {
+    let targets = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&targets);
+    let app = http::serve(move |request| {
+        seen.lock().unwrap().push(request.target().to_owned());
+        echo(request)
+    });
+    (Site::with_app(3600, app), targets)
 }
 
 /// The app: it answers with what it received.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use url::Url;
+use vestibule_core::log::LogEvent;
 use vestibule_core::time::Timestamp;
 use vestibule_testing::credentials_api::{EMAIL, PASSWORD};
 use vestibule_testing::{Answer, AuthorizationRequest, TestEnv};
@@ -523,6 +524,23 @@ fn in_development_a_preview_host_below_localhost_works_over_http() {
     let arrived = visitor.follow_on(&site, auth, answer);
     assert_eq!((arrived.url, arrived.answer.status), (format!("{preview}/page"), 200));
     assert_eq!(visitor.session(&site, preview)["user"]["name"], "bob");
+}
+
+#[test]
+fn on_this_machine_a_preview_host_of_a_site_on_https_leads_to_https_and_gives_no_nonce() {
+    let mut settings = of_the_login_host();
+    settings["preview_hosts"] = json!(["*.preview.localhost"]);
+    let login = TestEnv::with(settings);
+    let site = Site { docs: login.isolate(of_the_docs(), "there"), login };
+    let mut visitor = Visitor::new();
+    let answer = visitor.open(&site, "http://pr.preview.localhost/auth/signin?callbackUrl=%2Fpage");
+    assert!(answer.location().starts_with("https://pr.preview.localhost/auth/signin"), "{answer:?}");
+    assert!(!answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("preview")), "{answer:?}");
+    // Nobody knows which port has https.
+    let answer = visitor.open(&site, "http://pr.preview.localhost:8080/auth/signin?callbackUrl=%2Fpage");
+    assert_eq!(answer.headers.get("location"), None);
+    assert!(!answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("preview")), "{answer:?}");
+    assert_eq!(site.login.logged(LogEvent::PreviewHostRejected).len(), 1);
 }
 
 #[test]

@@ -20,8 +20,10 @@ pub(super) struct Material {
 
 impl Material {
     pub(super) fn new(members: &Members<'_>) -> Result<Self, JwkError> {
-        let (algorithms, names): (&[Algorithm], &[&str]) = match (members.text("kty")?, members.text("crv")?)
-        {
+        let kty = members.text("kty")?;
+        // An RSA key has no curve: what it has of that name is ignored (RFC 7517 section 4).
+        let crv = if kty == Some("RSA") { None } else { members.text("crv")? };
+        let (algorithms, names): (&[Algorithm], &[&str]) = match (kty, crv) {
             (Some("RSA"), _) => (&[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512], &["kty", "n", "e"]),
             (Some("EC"), Some("P-256")) => (&[Es256], &["kty", "crv", "x", "y"]),
             (Some("EC"), Some("P-384")) => (&[Es384], &["kty", "crv", "x", "y"]),

@@ -1,0 +1,61 @@
+//! What the requests of a connection have in common.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::metrics::Counted;
+use crate::request::Arrival;
+
+/// A connection of a client.
+pub(crate) struct Connection {
+    pub(crate) arrival: Arrival,
+    pub(crate) open: Rc<Open>,
+    /// Whether it had a request whose length can be read in two ways.
+    pub(crate) is_ambiguous: Arc<AtomicBool>,
+    /// How many of its requests are in flight, if it is HTTP/2.
+    streams: Option<watch::Sender<usize>>,
+}
+
+/// What is held as long as a connection is open, also after it has left HTTP.
+pub(crate) struct Open {
+    _permit: Option<OwnedSemaphorePermit>,
+    _counted: Option<Counted>,
+}
+
+/// A request of an HTTP/2 connection, which is in flight until this is dropped.
+pub(crate) struct Stream(watch::Sender<usize>);
+
+impl Connection {
+    /// A connection without a request. `streams` counts those in flight.
+    pub(crate) fn new(
+        arrival: Arrival,
+        open: Rc<Open>,
+        is_ambiguous: Arc<AtomicBool>,
+        streams: Option<watch::Sender<usize>>,
+    ) -> Self {
+        Self { arrival, open, is_ambiguous, streams }
+    }
+
+    /// One more request is in flight.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        let streams = self.streams.clone()?;
+        streams.send_modify(|count| *count += 1);
+        Some(Stream(streams))
+    }
+}
+
+impl Open {
+    /// Holds one of the connections that may be open, and counts it.
+    pub(crate) const fn new(permit: Option<OwnedSemaphorePermit>, counted: Option<Counted>) -> Self {
+        Self { _permit: permit, _counted: counted }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}

@@ -1,0 +1,55 @@
+//! Certificates that a test makes for itself.
+
+use std::fs;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
+
+/// A certification authority.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A certificate with its key, in PEM.
+pub(crate) struct Certificate {
+    pub(crate) chain: String,
+    pub(crate) key: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "the authority of a test");
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for this host and for 127.0.0.1.
+    pub(crate) fn issue(&self, host: &str) -> Certificate {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        params.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Certificate { chain: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// Writes its certificate, and gives the path.
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> String {
+        write(folder, &format!("{name}.pem"), &self.pem())
+    }
+}
+
+impl Certificate {
+    /// Writes both, and gives their paths.
+    pub(crate) fn write(&self, folder: &Path, name: &str) -> [String; 2] {
+        [write(folder, &format!("{name}.crt"), &self.chain), write(folder, &format!("{name}.key"), &self.key)]
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}

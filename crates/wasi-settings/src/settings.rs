@@ -1,0 +1,370 @@
+//! Everything that a component is told: the configuration, its secrets, and what stands around the host. It is read once, when
+//! an instance begins, and what is wrong is a mistake like any other of the configuration.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use serde_json::Value;
+
+use vestibule_core::config::error::{ConfigError, ConfigErrors};
+use vestibule_core::config::{Config, Source, Sources};
+
+use vestibule_redis::URL;
+use vestibule_redis::redis::Client;
+
+use crate::network::Network;
+use crate::values::{FILE, RUNTIME, TRUST_PROXY, VARIABLE};
+
+/// Where the settings come from.
+pub trait Given {
+    /// The configuration that was laid into the component when it was built, as JSON.
+    fn laid_in(&self) -> Option<&str>;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The text of a file in the folder that the host opens; `None` if there is none.
+    ///
+    /// # Errors
+    /// The host's, in words.
+    fn file(&self, path: &str) -> Result<Option<String>, String>;
+}
+
+/// What was read and checked.
+pub struct Settings {
+    /// The configuration.
+    pub config: Config,
+    /// The servers around the host.
+    pub network: Network,
+    /// Whether a proxy in front says how it was asked, and by whom.
+    pub trusts_proxy: bool,
+    /// The Redis server, if there is one.
+    pub redis: Option<Client>,
+    /// What an operator should know about it.
+    pub advice: Vec<String>,
+}
+
+impl fmt::Debug for Settings {
+    /// Leaves out everything: a configuration has secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// All mistakes that were found. None quotes a secret.
+    pub fn load(given: &dyn Given) -> Result<Self, ConfigErrors> {
+        let (network, trusts_proxy, redis) = (Network::read(given), trusts_proxy(given), redis(given));
+        // An address that is wrong is still there: what needs it is not missing.
+        let config = checked(given, !matches!(redis, Ok(None)));
+        match (config, network, trusts_proxy, redis) {
+            (Ok(config), Ok(network), Ok(trusts_proxy), Ok(redis)) => {
+                let advice = advice(&config, redis.is_some());
+                Ok(Self { config, network, trusts_proxy, redis, advice })
+            }
+            (config, network, trusts_proxy, redis) => {
+                let of_config =
+                    config.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
+                let others = [trusts_proxy.err(), redis.err()].into_iter().flatten();
+                Err(of_config.chain(network.err().into_iter().flatten()).chain(others).collect())
+            }
+        }
+    }
+}
+
+/// The advice about a checked configuration.
+pub fn advice(config: &Config, has_redis: bool) -> Vec<String> {
+    let mut advice = config.advice(&RUNTIME);
+    advice.extend(config.login_limit_advice(&RUNTIME, has_redis));
+    advice.extend(config.sink_advice(&RUNTIME, &|_| false));
+    advice
+}
+
+/// The configuration with the stores that there are.
+///
+/// # Errors
+/// What needs a store that there is not.
+pub fn stored(config: Config, has_redis: bool) -> Result<Config, ConfigErrors> {
+    config
+        .check_lease(&RUNTIME, &|_| has_redis)?
+        .check_tokens(&RUNTIME, &|_| has_redis)?
+        .check_revocation(&RUNTIME, &|_| has_redis)
+}
+
+fn checked(given: &dyn Given, has_redis: bool) -> Result<Config, ConfigErrors> {
+    let file = match given.laid_in() {
+        Some(json) => Value::String(json.to_owned()),
+        None => from_file(given)?,
+    };
+    let overrides = given.variable(VARIABLE).map_or(Value::Null, Value::String);
+    let sources = Sources::new(Source { name: FILE, auth: file }, Source { name: VARIABLE, auth: overrides });
+    let unreadable = RefCell::new(Vec::new());
+    let secret = |name: &str| {
+        secret(given, name).unwrap_or_else(|error| {
+            let mut unreadable = unreadable.borrow_mut();
+            if !unreadable.contains(&error) {
+                unreadable.push(error);
+            }
+            None
+        })
+    };
+    let loaded =
+        Config::load(sources.merged(), &secret, &RUNTIME).and_then(|config| stored(config, has_redis));
+    let unreadable = unreadable.take();
+    if unreadable.is_empty() {
+        loaded.map_err(|errors| sources.attribute(errors))
+    } else {
+        // What is missing because it cannot be read would only hide why.
+        Err(unreadable.into_iter().collect())
+    }
+}
+
+fn redis(given: &dyn Given) -> Result<Option<Client>, ConfigError> {
+    let Some(url) = secret(given, URL)? else { return Ok(None) };
+    let client = vestibule_redis::parse(&url);
+    client.map(Some).map_err(|(problem, fix)| ConfigError::new(URL, problem, fix))
+}
+
+/// `vestibule.toml` in the folder that the host opens; nothing if there is none.
+fn from_file(given: &dyn Given) -> Result<Value, ConfigErrors> {
+    let text = given.file(FILE).map_err(|error| {
+        ConfigError::new(
+            FILE,
+            format!("the file cannot be read: {error}"),
+            "open its folder with --dir, or remove it",
+        )
+    })?;
+    let Some(text) = text else { return Ok(Value::Null) };
+    toml::from_str(&text).map_err(|error| {
+        let at = error.span().map(|span| line_and_column(&text, span.start));
+        let at = at.map_or_else(String::new, |(line, column)| format!(" at line {line}, column {column}"));
+        let problem = format!("the file is not TOML{at}: {}", error.message());
+        ConfigError::new(FILE, problem, "correct it there").into()
+    })
+}
+
+/// The line and the column of a byte, both from 1.
+fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
+    let before = text.get(..byte).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
+/// A secret: a variable of the environment, or a file of that name in the folder `secrets` that the host opens.
+fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> {
+    if let Some(value) = given.variable(name) {
+        return Ok(Some(value));
+    }
+    let path = format!("secrets/{name}");
+    let text = given.file(&path).map_err(|error| {
+        ConfigError::new(
+            name,
+            format!("the file {path} cannot be read: {error}"),
+            "write a text there, or remove it",
+        )
+    })?;
+    Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn trusts_proxy(given: &dyn Given) -> Result<bool, ConfigError> {
+    match given.variable(TRUST_PROXY).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => {
+            Err(ConfigError::new(TRUST_PROXY, "neither true nor false", "write \"true\" or \"false\""))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::values::{EGRESS, ORIGIN, SERVICES};
+    use vestibule_core::revocation::kind::RevocationStore;
+
+    const OWN: &str =
+        "base_path = \"/auth\"\n[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
+
+    /// Files whose text is `None` cannot be read.
+    #[derive(Default)]
+    struct Fake {
+        laid_in: Option<&'static str>,
+        variables: BTreeMap<&'static str, &'static str>,
+        files: BTreeMap<&'static str, Option<&'static str>>,
+    }
+
+    impl Given for Fake {
+        fn laid_in(&self) -> Option<&str> {
+            self.laid_in
+        }
+
+        fn variable(&self, name: &str) -> Option<String> {
+            self.variables.get(name).map(|value| (*value).to_owned())
+        }
+
+        fn file(&self, path: &str) -> Result<Option<String>, String> {
+            match self.files.get(path) {
+                Some(None) => Err("stream did not contain valid UTF-8".to_owned()),
+                Some(Some(text)) => Ok(Some((*text).to_owned())),
+                None => Ok(None),
+            }
+        }
+    }
+
+    fn valid() -> Fake {
+        Fake {
+            laid_in: None,
+            variables: BTreeMap::from([
+                ("AUTH_SECRET", "0123456789abcdefghijklmnopqrstuvwxyz0123456789"),
+                ("AUTH_OKTA_ID", "id"),
+                ("AUTH_OKTA_SECRET", "hunter2"),
+            ]),
+            files: BTreeMap::from([(FILE, Some(OWN))]),
+        }
+    }
+
+    fn refused(given: &Fake) -> Vec<String> {
+        let Err(errors) = Settings::load(given) else { return Vec::new() };
+        errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_valid_configuration_is_read_from_the_file_or_from_what_is_laid_in() {
+        let mut given = valid();
+        let settings = Settings::load(&given).unwrap();
+        assert!(settings.network.origin.is_none() && !settings.trusts_proxy);
+        given.laid_in =
+            Some(r#"{"base_path":"/laid-in","providers":[{"id":"okta","issuer":"https://a.okta.com"}]}"#);
+        given.variables.extend([
+            (ORIGIN, "http://127.0.0.1:3000"),
+            (SERVICES, "API=http://api:4000, SHOP=https://shop"),
+            (EGRESS, "http://127.0.0.1:3128"),
+            (TRUST_PROXY, "true"),
+        ]);
+        let settings = Settings::load(&given).unwrap();
+        let network = settings.network;
+        assert!(network.origin.is_some() && network.egress.is_some() && settings.trusts_proxy);
+        assert_eq!(network.services.into_keys().collect::<Vec<_>>(), ["API", "SHOP"]);
+        given.variables.insert(TRUST_PROXY, "false");
+        assert!(!Settings::load(&given).unwrap().trusts_proxy);
+    }
+
+    #[test]
+    fn nothing_that_is_set_and_cannot_be_read_is_ignored() {
+        let variable = |name, value| {
+            let mut given = valid();
+            given.variables.insert(name, value);
+            given
+        };
+        let file = |path, text| {
+            let mut given = valid();
+            given.variables.remove("AUTH_OKTA_SECRET");
+            given.files.extend([("secrets/AUTH_OKTA_SECRET", Some("hunter2")), (path, text)]);
+            given
+        };
+        for (given, expected) in [
+            (
+                variable(VARIABLE, "{"),
+                "AUTH (AUTH): the string must contain a JSON object, but is not valid JSON at line 1, column 1; write \
+                 vestibule.toml, or the JSON of it into the variable AUTH",
+            ),
+            (
+                variable(VARIABLE, "[]"),
+                "AUTH (AUTH): the string must contain a JSON object; write vestibule.toml: `base_path = \"/auth\"`, \
+                 `providers = [{ id = \"okta\" }]` (docs/wasi.md)",
+            ),
+            (
+                Fake { laid_in: Some("{\"base_path\":"), ..valid() },
+                "AUTH (vestibule.toml): the string must contain a JSON object, but is not valid JSON at line 1, column \
+                 13; write vestibule.toml, or the JSON of it into the variable AUTH",
+            ),
+            (
+                file(FILE, None),
+                "vestibule.toml: the file cannot be read: stream did not contain valid UTF-8; open its folder with \
+                 --dir, or remove it",
+            ),
+            (
+                file(FILE, Some("base_path = \"/auth\"\nrules = [\n")),
+                "vestibule.toml: the file is not TOML at line 2, column 10: unclosed array, expected `]`; correct it there",
+            ),
+            (
+                file("secrets/AUTH_OKTA_SECRET", None),
+                "AUTH_OKTA_SECRET: the file secrets/AUTH_OKTA_SECRET cannot be read: stream did not contain valid UTF-8; \
+                 write a text there, or remove it",
+            ),
+            (
+                variable(ORIGIN, "127.0.0.1:3000"),
+                "AUTH_ORIGIN_URL: not an absolute URL; write an origin, for example \"http://127.0.0.1:3000\"",
+            ),
+            (
+                variable(ORIGIN, "http://a:b@app.example"),
+                "AUTH_ORIGIN_URL: a URL with a user name or password; write an origin, for example \
+                 \"http://127.0.0.1:3000\"",
+            ),
+            (
+                variable(ORIGIN, "http://app.example/below"),
+                "AUTH_ORIGIN_URL: the URL must not have a path, a query or a fragment, which are those of the request; \
+                 write an origin, for example \"http://127.0.0.1:3000\"",
+            ),
+            (
+                variable(SERVICES, "http://api:4000"),
+                "AUTH_SERVICES: \"http://api:4000\" has no \"=\" after its name; write NAME=URL, and a comma between two: \
+                 \"API=http://api:4000,SHOP=http://shop:4000\"",
+            ),
+            (
+                variable(SERVICES, "API=http://api:4000,API=http://b"),
+                "AUTH_SERVICES: API is there twice; write NAME=URL, and a comma between two: \
+                 \"API=http://api:4000,SHOP=http://shop:4000\"",
+            ),
+            (
+                variable(EGRESS, "http://10.0.0.1:3128"),
+                "AUTH_EGRESS_URL: the gateway would get secrets in plain http over the network; write https, or a gateway \
+                 on this machine, for example \"http://127.0.0.1:3128\"",
+            ),
+            (
+                variable(EGRESS, "https://egress.internal/x"),
+                "AUTH_EGRESS_URL: the URL must not have a path, a query or a fragment, which are those of the request; \
+                 write https, or a gateway on this machine, for example \"http://127.0.0.1:3128\"",
+            ),
+            (
+                variable(URL, "rediss://:hunter2@redis.example"),
+                "AUTH_REDIS_URL: it is not the address of a Redis server; write for example redis://127.0.0.1:6379",
+            ),
+            (
+                variable(TRUST_PROXY, "yes"),
+                "AUTH_TRUST_PROXY: neither true nor false; write \"true\" or \"false\"",
+            ),
+        ] {
+            assert_eq!(refused(&given), [expected]);
+        }
+    }
+
+    #[test]
+    fn what_needs_redis_is_refused_without_it() {
+        let own = "base_path = \"/auth\"\n[session]\ntokens = \"store\"\n[[providers]]\nid = \"okta\"\n\
+                   issuer = \"https://a.okta.com\"\n";
+        let mut given = valid();
+        assert!(Settings::load(&given).unwrap().redis.is_none());
+        given.files.insert(FILE, Some(own));
+        assert_eq!(refused(&given).len(), 1);
+        given.variables.insert(URL, "redis://127.0.0.1:6379");
+        let settings = Settings::load(&given).unwrap();
+        assert!(settings.redis.is_some());
+        assert_eq!(settings.config.revocation.store, RevocationStore::Lock);
+    }
+
+    #[test]
+    fn all_mistakes_are_said_at_once() {
+        let mut given = valid();
+        given.files.insert(FILE, Some("base_path = \"/auth\"\nrule = []\n[[providers]]\nid = \"okta\"\n"));
+        given.variables.extend([(ORIGIN, ""), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "")]);
+        let places: Vec<String> =
+            Settings::load(&given).unwrap_err().iter().map(|error| error.place.clone()).collect();
+        assert_eq!(places, ["AUTH.rule", "AUTH.providers[0].issuer", ORIGIN, SERVICES, EGRESS, TRUST_PROXY]);
+    }
+}

@@ -1,0 +1,3 @@
+#![no_main]
+
+vestibule_fuzz_targets::target!("sealed");

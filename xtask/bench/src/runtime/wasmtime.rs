@@ -1,0 +1,33 @@
+//! Components in wasmtime.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::runtime::built;
+use crate::runtime::program::{Folder, Program, free_address};
+use crate::runtime::servers::SECRETS;
+
+/// The host's options for every component. The pooling allocator reuses the memory of instances that have ended.
+const OPTIONS: [&str; 5] = ["serve", "-Scli", "-O", "pooling-allocator=y", "--allow-precompiled"];
+
+/// A component in front of `origin`. `None` if it could not be built.
+pub(crate) fn serving(file: &str, requests_of_instance: u32, origin: SocketAddr) -> Result<Option<Program>> {
+    let (Some(host), Some(component)) = (program(), built(file)) else { return Ok(None) };
+    let address = free_address()?;
+    let mut command = Command::new(host);
+    command.args(OPTIONS).args(["--addr", &address.to_string()]);
+    command.args(["--max-instance-reuse-count", &requests_of_instance.to_string()]);
+    let server = format!("http://{origin}");
+    for (name, value) in SECRETS.into_iter().chain([("AUTH_ORIGIN_URL", server.as_str())]) {
+        command.args(["--env", name]).env(name, value);
+    }
+    command.arg(component);
+    Program::start(command, address, Folder::new()?).map(Some)
+}
+
+/// Its path.
+pub(crate) fn program() -> Option<std::path::PathBuf> {
+    built("wasmtime")
+}

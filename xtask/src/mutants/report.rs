@@ -1,0 +1,179 @@
+//! What became of the mutants, for a reader.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::outcomes::{Outcome, Summary};
+
+/// A mutant that means the same as the code.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Equivalent {
+    /// As in the list of survivors, without line and column: `FILE: replace … with … in FUNCTION`.
+    mutant: String,
+    /// Why no test can tell them apart.
+    reason: String,
+}
+
+/// The list in this file.
+pub(super) fn equivalent(path: &Path) -> Result<Vec<Equivalent>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        #[serde(default)]
+        equivalent: Vec<Equivalent>,
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file: File = toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
+    let without = file.equivalent.iter().find(|entry| entry.reason.trim().is_empty());
+    ensure!(without.is_none(), "{}: an entry has no reason", path.display());
+    Ok(file.equivalent)
+}
+
+/// The numbers of a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Numbers {
+    caught: usize,
+    survived: usize,
+    equivalent: usize,
+    unviable: usize,
+}
+
+/// The outcomes by room, and the survivors.
+pub(super) struct Report {
+    rooms: BTreeMap<String, Numbers>,
+    survivors: String,
+}
+
+impl Report {
+    /// Sorts the outcomes.
+    pub(super) fn of<'a>(
+        outcomes: &'a [Outcome],
+        equivalent: &[Equivalent],
+        room_of: impl Fn(&'a str) -> &'a str,
+    ) -> Report {
+        let mut report = Report { rooms: BTreeMap::new(), survivors: String::new() };
+        for Outcome { mutant, summary } in outcomes {
+            let room = report.rooms.entry(room_of(&mutant.file).to_owned()).or_default();
+            let description = mutant.description();
+            match summary {
+                Summary::Caught => room.caught += 1,
+                Summary::Unviable => room.unviable += 1,
+                Summary::Missed if equivalent.iter().any(|entry| entry.mutant == description) => {
+                    room.equivalent += 1;
+                }
+                Summary::Missed => {
+                    room.survived += 1;
+                    let _ = writeln!(report.survivors, "{}", mutant.name);
+                }
+            }
+        }
+        report
+    }
+
+    /// A line for each mutant that survived and is not known to be equivalent.
+    pub(super) fn survivors(&self) -> &str {
+        &self.survivors
+    }
+
+    /// A row for each room and one for all: of the viable mutants that are not equivalent, how many the tests noticed.
+    pub(super) fn table(&self) -> String {
+        let mut table = format!(
+            "{:10} {:>8} {:>8} {:>10} {:>8}   {:>7}   {}\n",
+            "room",
+            "caught",
+            "survived",
+            "equivalent",
+            "unviable",
+            "caught",
+            "of all mutants, with a confidence of 95 %"
+        );
+        let all = self.rooms.values().fold(Numbers::default(), |all, room| Numbers {
+            caught: all.caught + room.caught,
+            survived: all.survived + room.survived,
+            equivalent: all.equivalent + room.equivalent,
+            unviable: all.unviable + room.unviable,
+        });
+        for (name, numbers) in
+            self.rooms.iter().map(|(name, numbers)| (name.as_str(), *numbers)).chain([("all", all)])
+        {
+            let Numbers { caught, survived, equivalent, unviable } = numbers;
+            let (share, [low, high]) = interval(caught, caught + survived);
+            let _ = writeln!(
+                table,
+                "{name:10} {caught:>8} {survived:>8} {equivalent:>10} {unviable:>8}   {share:5.1} %   {low:.1} to {high:.1} %"
+            );
+        }
+        table
+    }
+}
+
+/// The share in percent of `part` of `all`, and Wilson's interval of the share in the population for a confidence of 95 %.
+#[allow(clippy::cast_precision_loss, reason = "numbers of mutants")]
+fn interval(part: usize, all: usize) -> (f64, [f64; 2]) {
+    /// The standard normal distribution's quantile for 95 %, two-sided.
+    const Z: f64 = 1.959_964;
+    if all == 0 {
+        return (100.0, [0.0, 100.0]);
+    }
+    let (n, share) = (all as f64, part as f64 / all as f64);
+    let scale = 1.0 / (1.0 + Z * Z / n);
+    let middle = scale * (share + Z * Z / (2.0 * n));
+    let half = scale * Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (100.0 * share, [100.0 * (middle - half).max(0.0), 100.0 * (middle + half).min(1.0)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mutants::outcomes::Mutant;
+    use crate::project::Project;
+
+    fn outcome(line: u32, what: &str, summary: Summary) -> Outcome {
+        Outcome {
+            mutant: Mutant { name: format!("a.rs:{line}:1: {what}"), file: "a.rs".to_owned() },
+            summary,
+        }
+    }
+
+    #[test]
+    fn an_equivalent_mutant_is_no_survivor_wherever_it_moves() {
+        let equivalent =
+            [Equivalent { mutant: "a.rs: replace < with <=".to_owned(), reason: "never equal".to_owned() }];
+        let outcomes = [
+            outcome(3, "replace < with <=", Summary::Missed),
+            outcome(9, "replace < with ==", Summary::Missed),
+            outcome(9, "replace < with >", Summary::Caught),
+            outcome(9, "replace f", Summary::Unviable),
+        ];
+        let report = Report::of(&outcomes, &equivalent, |file| file);
+        assert_eq!(report.survivors(), "a.rs:9:1: replace < with ==\n");
+        assert_eq!(report.rooms["a.rs"], Numbers { caught: 1, survived: 1, equivalent: 1, unviable: 1 });
+    }
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        let (share, [low, high]) = interval(97, 100);
+        assert!(
+            (share - 97.0).abs() < 1e-9 && (low - 91.55).abs() < 0.01 && (high - 98.97).abs() < 0.01,
+            "{low} {high}"
+        );
+        let (_, [low, high]) = interval(0, 0);
+        assert!(low.abs() < 1e-9 && (high - 100.0).abs() < 1e-9);
+        assert!((interval(60, 60).1[1] - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_equivalent_mutant_has_a_reason() {
+        let project = Project::find().unwrap();
+        let entries = equivalent(&project.path(crate::mutants::EQUIVALENT)).unwrap();
+        for Equivalent { mutant, .. } in entries {
+            let (file, _) = mutant.split_once(": ").unwrap();
+            assert!(project.path(file).is_file(), "{mutant}: there is no such file");
+        }
+    }
+}
