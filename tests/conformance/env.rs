@@ -4,7 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, ClientResponse, Harness, HarnessBuilder, LogLine, Request, Response};
+use miniflare_test_harness::{
+    Client, ClientResponse, Harness, HarnessBuilder, LogLine, Request, Response, StartError,
+};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
@@ -102,6 +104,16 @@ impl Env {
     /// With this configuration, and what `surround` adds.
     pub fn with(settings: Value, surround: impl FnOnce(HarnessBuilder) -> HarnessBuilder) -> Self {
         Self::start(settings, |builder, _| surround(builder))
+    }
+
+    /// Why a server of its own does not start with this configuration.
+    pub fn refused(settings: Value) -> String {
+        let builder = vestibule().var("AUTH", settings).secret("AUTH_SECRET", SECRET);
+        match builder.secret("AUTH_SUITE_SECRET", CLIENT_SECRET).service("APP", echo).start() {
+            Err(StartError::Runtime { output, .. }) => output,
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => panic!("it starts"),
+        }
     }
 
     fn start(

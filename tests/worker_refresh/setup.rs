@@ -10,7 +10,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
-use vestibule_test_runtimes::vestibule;
+use vestibule_test_runtimes::{Kind, vestibule};
 use vestibule_testing::FakeRandom;
 
 use crate::repository::root;
@@ -51,9 +51,12 @@ const CALL: &str = "a call to the object of a lease";
 
 /// The Worker with a log line for each call to the objects of its leases that a refresh makes. Responses whose upstream
 /// takes longer than a second also ask whether the session was signed out meanwhile; on a busy machine many do, and they are
-/// not counted. The folder must exist until the Worker has started.
+/// not counted. The folder must exist until the Worker has started. Only Workers have such objects.
 pub fn counting_calls(builder: HarnessBuilder) -> (HarnessBuilder, TempDir) {
     let folder = tempfile::tempdir().unwrap();
+    if Kind::chosen() != Kind::Workers {
+        return (builder, folder);
+    }
     for name in ["index.js", "index_bg.wasm"] {
         std::fs::copy(root().join("build").join(name), folder.path().join(name)).unwrap();
     }

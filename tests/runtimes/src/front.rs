@@ -28,6 +28,8 @@ pub(crate) enum Behind {
         connector: TlsConnector,
         plain: Arc<dyn Fn() -> io::Result<SocketAddr> + Send + Sync>,
     },
+    /// To a server that trusts what this proxy says in `X-Forwarded-Proto` and `X-Forwarded-For`.
+    Proxied(SocketAddr),
 }
 
 /// A running front. Dropping it ends it.
@@ -86,6 +88,12 @@ async fn carry(mut client: TcpStream, behind: &Behind) -> io::Result<()> {
             server.write_all(&head).await?;
             copy_bidirectional(&mut client, &mut server).await?;
         }
+        Behind::Proxied(address) => {
+            let mut server = TcpStream::connect(address).await?;
+            server.set_nodelay(true)?;
+            server.write_all(&proxied(&head)).await?;
+            pass_proxied(client, server).await?;
+        }
     }
     Ok(())
 }
@@ -123,6 +131,61 @@ fn field<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
     Some(value.trim_ascii())
 }
 
+/// The first head as a proxy passes it on, which writes its own fields in place of the client's; and what follows it.
+fn proxied(bytes: &[u8]) -> Vec<u8> {
+    let Some(end) = end_of_head(bytes) else { return renamed(bytes) };
+    let (head, rest) = bytes.split_at(end);
+    let scheme = scheme(head).unwrap_or("http");
+    let is_replaced = |line: &[u8]| {
+        [SCHEME_HEADER, "x-forwarded-proto"].iter().any(|name| field(line, name).is_some()) || line == b"\r\n"
+    };
+    let mut out = Vec::with_capacity(bytes.len() + 64);
+    for line in head.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_replaced(line)) {
+        out.extend_from_slice(line);
+    }
+    out.extend_from_slice(&fields(scheme));
+    out.extend_from_slice(b"\r\n");
+    out.extend(renamed(rest));
+    out
+}
+
+/// What the proxy says of a request.
+fn fields(scheme: &str) -> Vec<u8> {
+    format!("x-forwarded-proto: {scheme}\r\nx-forwarded-for: 127.0.0.1\r\n").into_bytes()
+}
+
+/// The proxy's fields in place of the harness's in later requests of a connection.
+fn renamed(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        match field(line, SCHEME_HEADER).and_then(|value| str::from_utf8(value).ok()) {
+            Some(scheme) => out.extend_from_slice(&fields(scheme)),
+            None => out.extend_from_slice(line),
+        }
+    }
+    out
+}
+
+/// Passes bytes in both directions until both have ended.
+async fn pass_proxied(client: TcpStream, server: TcpStream) -> io::Result<()> {
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let upload = async {
+        let mut bytes = vec![0; 64 * 1024];
+        loop {
+            match from_client.read(&mut bytes).await? {
+                0 => return to_server.shutdown().await,
+                read => to_server.write_all(&renamed(bytes.get(..read).unwrap_or_default())).await?,
+            }
+        }
+    };
+    let download = async {
+        tokio::io::copy(&mut from_server, &mut to_client).await?;
+        to_client.shutdown().await
+    };
+    tokio::try_join!(upload, download).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +196,12 @@ mod tests {
             b"POST / HTTP/1.1\r\nHost: a\r\nX-Harness-Scheme:  https\r\n\r\nx-harness-scheme: http\r\n";
         assert_eq!(scheme(request), Some("https"));
         assert_eq!(scheme(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn the_proxy_replaces_what_a_client_says_of_the_scheme() {
+        let request = b"GET / HTTP/1.1\r\nx-harness-scheme: https\r\nX-Forwarded-Proto: http\r\nX: 1\r\n\r\nGET /2 HTTP/1.1\r\nx-harness-scheme: http\r\n\r\n";
+        let expected = "GET / HTTP/1.1\r\nX: 1\r\nx-forwarded-proto: https\r\nx-forwarded-for: 127.0.0.1\r\n\r\nGET /2 HTTP/1.1\r\nx-forwarded-proto: http\r\nx-forwarded-for: 127.0.0.1\r\n\r\n";
+        assert_eq!(String::from_utf8_lossy(&proxied(request)), expected);
     }
 }

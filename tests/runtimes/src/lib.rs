@@ -1,5 +1,8 @@
 //! Vestibule on each of its runtimes, behind one [`Harness`](miniflare_test_harness::Harness): the tests are the same, and
-//! the variable [`VARIABLE`] says what they run, which has to be built.
+//! the variable [`VARIABLE`] says what they run. `cargo xtask test --runtime NAME` builds it and sets the variable.
+//!
+//! A test that needs what a runtime does not have says so in its first line, with [`needs!`]; a part of one with
+//! [`part_needs!`]. It is not run there, and is listed with the reason.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -11,13 +14,17 @@
 
 mod front;
 mod native;
+mod need;
+mod wasi;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use miniflare_test_harness::{Harness, HarnessBuilder, Workerd};
 
-/// The variable that names the runtime: `workers` or `native`. Without it the tests run on Workers.
+pub use need::{NOT_RUN, Need, has};
+
+/// The variable that names the runtime: `workers`, `native` or `wasi`. Without it the tests run on Workers.
 pub const VARIABLE: &str = "VESTIBULE_RUNTIME";
 
 /// A runtime of Vestibule.
@@ -27,6 +34,8 @@ pub enum Kind {
     Workers,
     /// `vestibule-server`.
     Native,
+    /// The component in wasmtime.
+    Wasi,
 }
 
 impl Kind {
@@ -35,7 +44,8 @@ impl Kind {
         match std::env::var(VARIABLE).as_deref() {
             Err(_) | Ok("workers") => Self::Workers,
             Ok("native") => Self::Native,
-            Ok(other) => panic!("{VARIABLE} is {other:?}: write workers or native"),
+            Ok("wasi") => Self::Wasi,
+            Ok(other) => panic!("{VARIABLE} is {other:?}: write workers, native or wasi"),
         }
     }
 
@@ -44,6 +54,7 @@ impl Kind {
         match self {
             Self::Workers => "workers",
             Self::Native => "native",
+            Self::Wasi => "wasi",
         }
     }
 }
@@ -58,6 +69,7 @@ pub fn vestibule() -> HarnessBuilder {
             builder.runtime(Arc::new(Workerd))
         }
         Kind::Native => builder.runtime(Arc::new(native::Native)),
+        Kind::Wasi => builder.runtime(Arc::new(wasi::Wasi)),
     }
 }
 

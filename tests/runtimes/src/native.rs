@@ -79,15 +79,13 @@ struct Server {
 impl Server {
     fn new(launch: &Launch<'_>) -> Result<Self, StartError> {
         let mut arguments = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
-        arguments.extend(["--threads".to_owned(), "2".to_owned()]);
+        arguments.extend(["--threads".to_owned(), launch.isolates().len().to_string()]);
         arguments.extend(["--origin".to_owned(), format!("http://{}", launch.origin()?)]);
         arguments.extend(["--egress".to_owned(), format!("http://{}", launch.gateway(EGRESS)?)]);
         for name in launch.services() {
             arguments.extend(["--services".to_owned(), format!("{name}=http://{}", launch.service(name)?)]);
         }
-        let mut auth = launch.vars().get("AUTH").cloned().unwrap_or_default();
-        translate(&mut auth, |_| "memory");
-        let mut environment = vec![("AUTH".to_owned(), auth.to_string())];
+        let mut environment: Vec<_> = variable(launch, |_| "memory").into_iter().collect();
         environment.extend(launch.secrets().iter().map(|(name, value)| (name.clone(), value.clone())));
         let (folder, logs) = (launch.folder().to_owned(), launch.logs().clone());
         Ok(Self { program: program(), arguments, environment, folder, logs })
@@ -110,14 +108,17 @@ impl Server {
     }
 }
 
-/// Writes this runtime's stores in place of those of Workers.
-pub(crate) fn translate(auth: &mut Value, to: impl Fn(&str) -> &'static str) {
+/// The variable `AUTH`, if there is one, with this runtime's stores in place of those of Workers.
+pub(crate) fn variable(launch: &Launch<'_>, to: impl Fn(&str) -> &'static str) -> Option<(String, String)> {
+    let mut auth = launch.vars().get("AUTH").filter(|auth| !auth.is_null())?.clone();
     for (table, key) in [("refresh", "lease"), ("revocation", "store")] {
         let Some(value) = auth.get_mut(table).and_then(|table| table.get_mut(key)) else { continue };
         if let Some(name @ ("kv" | "durable-object")) = value.as_str() {
             *value = to(name).into();
         }
     }
+    let text = auth.as_str().map_or_else(|| auth.to_string(), str::to_owned);
+    Some(("AUTH".to_owned(), text))
 }
 
 /// The program that cargo has built, beside the tests.
