@@ -22,7 +22,7 @@ const DIRECTORY: &str = "tests/wasi";
 const HOST: &str = "target/wasi/host";
 
 /// The variables in which the tests get the host, and the component.
-const WASMTIME: &str = "VESTIBULE_WASMTIME";
+pub(crate) const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
 
 /// How many requests an instance answers: wasmtime's default, and as many as a browser's visit has.

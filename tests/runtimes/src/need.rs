@@ -25,41 +25,20 @@ pub enum Need {
     Wrangler,
     /// That a wrong configuration is answered with 500.
     Answers500,
-    /// That HTTP and HTTPS requests come to one process.
-    BothSchemes,
-    /// A counter of attempts to sign in that every test sets as it likes.
-    OwnLimits,
     /// WebSockets.
     WebSockets,
-    /// Upstreams that get the request's own `Host`.
-    OwnHost,
-    /// Signatures with a private key of RSA.
-    RsaSignatures,
-    /// Decryption with a private key of RSA.
-    RsaDecryption,
-    /// That every request arrives as it was sent, also one that is no HTTP.
-    RawRequests,
-    /// Memory that the requests of a process share.
-    SharedMemory,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 7] = [
         Self::Workers,
         Self::Cloudflare,
         Self::Isolates,
         Self::OpenStore,
         Self::Wrangler,
         Self::Answers500,
-        Self::BothSchemes,
-        Self::OwnLimits,
         Self::WebSockets,
-        Self::OwnHost,
-        Self::RsaSignatures,
-        Self::RsaDecryption,
-        Self::RawRequests,
-        Self::SharedMemory,
     ];
 
     /// Its name, as [`needs!`](crate::needs) has it.
@@ -94,21 +73,7 @@ impl Need {
                 Some("an answer in spite of a wrong configuration, with which the server does not start"),
                 None,
             ),
-            Self::BothSchemes => (Some("http and https in one process, of which the server has one"), None),
-            Self::OwnLimits => (Some("no limit of attempts to sign in, which the server always has"), None),
             Self::WebSockets => (None, Some("WebSockets, which wasi:http 0.2 does not have")),
-            Self::OwnHost => {
-                (None, Some("the request's own `Host` at the upstream, which a component cannot set"))
-            }
-            Self::RsaSignatures => (None, Some("signatures with a private RSA key")),
-            Self::RsaDecryption => {
-                let text = "decryption with a private RSA key";
-                (Some(text), Some(text))
-            }
-            Self::RawRequests => {
-                (None, Some("a request as it was sent, which wasmtime refuses or changes before"))
-            }
-            Self::SharedMemory => (None, Some("memory that requests at the same time share")),
         };
         match kind {
             Kind::Workers => None,
