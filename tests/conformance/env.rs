@@ -4,20 +4,22 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use miniflare_test_harness::{Client, ClientResponse, Harness, HarnessBuilder, LogLine, Request, Response};
+use miniflare_test_harness::{
+    Client, ClientResponse, Harness, HarnessBuilder, LogLine, Request, Response, StartError,
+};
 use serde_json::{Map, Value, json};
 use vestibule_core::jose::kdf::Keyring;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
+use vestibule_test_runtimes::vestibule;
 use vestibule_testing::FakeRandom;
 
 use crate::clean_log::assert_clean;
 use crate::provider::{
     self, CALLBACK, CLIENT_ID, CLIENT_SECRET, HOST, ISSUER, Provider, Signature, email, now,
 };
-use crate::repository::root;
 
 pub const APP: &str = "https://app.example.com";
 pub const COOKIE: &str = "__Secure-authjs.session-token";
@@ -104,15 +106,23 @@ impl Env {
         Self::start(settings, |builder, _| surround(builder))
     }
 
+    /// Why a server of its own does not start with this configuration.
+    pub fn refused(settings: Value) -> String {
+        let builder = vestibule().var("AUTH", settings).secret("AUTH_SECRET", SECRET);
+        match builder.secret("AUTH_SUITE_SECRET", CLIENT_SECRET).service("APP", echo).start() {
+            Err(StartError::Runtime { output, .. }) => output,
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => panic!("it starts"),
+        }
+    }
+
     fn start(
         settings: Value,
         surround: impl FnOnce(HarnessBuilder, Arc<Provider>) -> HarnessBuilder,
     ) -> Self {
-        let built = root().join("build/index.js");
-        assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
         let provider = Provider::new();
         let answering = Arc::clone(&provider);
-        let builder = Harness::from_wrangler(root().join("wrangler.toml"))
+        let builder = vestibule()
             .var("AUTH", settings)
             .secret("AUTH_SECRET", SECRET)
             .secret("AUTH_SUITE_SECRET", CLIENT_SECRET)

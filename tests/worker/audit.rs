@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use miniflare_test_harness::{Client, Harness, LogLine, Request, Response};
 use serde_json::{Value, json};
+use vestibule_test_runtimes::needs;
 
 use crate::test_env::{APP, TestEnv, echo, settings};
 
@@ -68,6 +69,7 @@ fn an_endpoint_and_the_console_get_the_same_lines_and_no_request_waits() {
 
 #[test]
 fn a_queue_gets_each_line_as_a_message_and_a_dataset_as_a_row() {
+    needs!(Workers);
     let mut settings = settings();
     settings["audit"] = json!({ "sinks": ["queue", "analytics"] });
     let env = TestEnv::with(settings, |builder| {
@@ -93,6 +95,7 @@ fn a_queue_gets_each_line_as_a_message_and_a_dataset_as_a_row() {
 
 #[test]
 fn an_endpoint_that_answers_500_and_a_queue_that_is_not_bound_are_named_and_stop_no_request() {
+    needs!(Workers);
     let env = site(&json!(["queue", "https://logs.example.com/vestibule"]), 500);
     let browser = env.signed_in("bob");
     for _ in 0..20 {

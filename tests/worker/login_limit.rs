@@ -2,6 +2,7 @@
 
 use miniflare_test_harness::{Client, ClientResponse, Response};
 use serde_json::json;
+use vestibule_test_runtimes::needs;
 
 use crate::test_env::{APP, TestEnv, csrf};
 
@@ -34,6 +35,7 @@ fn guess(browser: &Client, csrf: &str, address: &str, email: &str) -> ClientResp
 
 #[test]
 fn the_bound_limiters_count_accounts_and_addresses_and_the_log_does_not_advise_them() {
+    needs!(Workers);
     let env = env(true);
     let browser = env.client();
     let token = csrf(&browser, APP);
@@ -57,6 +59,7 @@ fn the_bound_limiters_count_accounts_and_addresses_and_the_log_does_not_advise_t
 
 #[test]
 fn without_limiters_the_isolate_counts_and_the_log_advises_them() {
+    needs!(Workers);
     let env = env(false);
     let browser = env.client();
     let token = csrf(&browser, APP);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use miniflare_test_harness::LogLine;
 use serde_json::{Value, json};
+use vestibule_test_runtimes::needs;
 
 use crate::test_env::{APP, TestEnv, echo, settings};
 
@@ -12,6 +13,7 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_dataset_gets_a_row_for_what_was_decided_and_one_for_each_endpoint_of_the_provider() {
+    needs!(Workers);
     let mut settings = settings();
     settings["metrics"] = json!({ "sink": "analytics" });
     let env = TestEnv::with(settings, |builder| builder.service("APP", echo).sink("AUTH_METRICS"));

@@ -2,6 +2,7 @@
 
 use miniflare_test_harness::{Client, Wrangler};
 use serde_json::{Value, json};
+use vestibule_test_runtimes::needs;
 
 use crate::node::{Running, Script};
 use crate::repository::root;
@@ -9,6 +10,7 @@ use crate::test_env::{SECRET, worker};
 
 #[test]
 fn the_worker_answers_the_same_under_wrangler_and_in_the_harness() {
+    needs!(Wrangler);
     let (port, _app) = application();
     let vars = json!({ "AUTH": { "upstreams": [{ "to": format!("http://127.0.0.1:{port}") }] } });
     let secrets =

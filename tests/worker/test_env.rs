@@ -7,10 +7,10 @@ use miniflare_test_harness::{
     Client, ClientResponse, Harness, HarnessBuilder, Request, RequestBuilder, Response,
 };
 use serde_json::{Value, json};
+use vestibule_test_runtimes::vestibule;
 
 use crate::clean_log::assert_clean;
 use crate::idp::{self, Idp};
-use crate::repository::root;
 
 pub const SECRET: &str = "a-secret-for-sessions-that-no-log-may-hold";
 pub const APP: &str = "https://app.example.com";
@@ -44,11 +44,9 @@ impl Drop for TestEnv {
 /// Adds hosts and bindings to a Worker.
 pub type Surround = fn(HarnessBuilder) -> HarnessBuilder;
 
-/// The Worker that `cargo xtask build` has built, with the configuration in `wrangler.toml`.
+/// Vestibule with the configuration in `wrangler.toml`.
 pub fn worker() -> HarnessBuilder {
-    let built = root().join("build/index.js");
-    assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
-    Harness::from_wrangler(root().join("wrangler.toml"))
+    vestibule()
 }
 
 /// The configuration that most tests use.

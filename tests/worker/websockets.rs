@@ -5,17 +5,21 @@ use std::net::TcpStream;
 use miniflare_test_harness::tungstenite::{self, Message, WebSocket, protocol::CloseFrame};
 use miniflare_test_harness::{Connection, Request, Response};
 use serde_json::{Value, json};
+use vestibule_test_runtimes::{needs, part_needs};
 
 use crate::test_env::{APP, Surround, TestEnv, settings, settings_with};
 
 /// Every kind of upstream, with an application that echoes messages.
-fn upstreams() -> [(&'static str, Surround); 4] {
-    [
+fn upstreams() -> Vec<(&'static str, Surround)> {
+    let mut upstreams: Vec<(&str, Surround)> = vec![
         ("service:APP", |builder| builder.service("APP", application)),
         ("https://upstream.example", |builder| builder.host("upstream.example", application)),
         ("origin", |builder| builder.origin("app.example.com", application)),
-        ("service:OTHER", |builder| builder.service_worker("OTHER", WORKER)),
-    ]
+    ];
+    if part_needs!(Workers) {
+        upstreams.push(("service:OTHER", |builder| builder.service_worker("OTHER", WORKER)));
+    }
+    upstreams
 }
 
 /// The same application as a Worker.
@@ -84,6 +88,7 @@ fn open(env: &TestEnv) -> WebSocket<TcpStream> {
 
 #[test]
 fn text_and_binary_messages_of_every_length_are_forwarded_in_both_directions() {
+    needs!(WebSockets);
     for (to, surround) in upstreams() {
         for settings in both(to) {
             let env = TestEnv::with(settings, surround);
@@ -108,6 +113,7 @@ fn text_and_binary_messages_of_every_length_are_forwarded_in_both_directions() {
 
 #[test]
 fn a_websocket_opens_through_a_rule_with_a_prefix_whose_responses_no_cache_keeps() {
+    needs!(WebSockets);
     for (to, surround) in upstreams() {
         let [mut settings, _] = both(to);
         let rule = json!({
@@ -128,6 +134,7 @@ fn a_websocket_opens_through_a_rule_with_a_prefix_whose_responses_no_cache_keeps
 
 #[test]
 fn either_end_can_close_with_its_own_code() {
+    needs!(WebSockets);
     for (to, surround) in upstreams() {
         let env = TestEnv::with(both(to)[0].clone(), surround);
         let mut socket = open(&env);
@@ -173,6 +180,7 @@ fn a_user_without_the_required_claims_gets_403() {
 
 #[test]
 fn the_response_of_an_upstream_that_rejects_a_websocket_is_forwarded() {
+    needs!(WebSockets);
     let env = TestEnv::with(settings(), |builder| {
         builder.service("APP", |request| match request.header("upgrade") {
             Some(_) => Response::text("not here").with_status(426),
@@ -185,6 +193,7 @@ fn the_response_of_an_upstream_that_rejects_a_websocket_is_forwarded() {
 
 #[test]
 fn a_websocket_stays_open_after_its_request_handler_has_returned() {
+    needs!(WebSockets);
     let env = TestEnv::with(settings(), |builder| builder.service("APP", application));
     let mut socket = open(&env);
     // Other requests run meanwhile. The handler of this request has already returned.

@@ -10,6 +10,7 @@ use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_core::time::Timestamp;
+use vestibule_test_runtimes::{Kind, vestibule};
 use vestibule_testing::FakeRandom;
 
 use crate::repository::root;
@@ -32,11 +33,9 @@ pub fn auth_of(provider: &Value, lease: &str) -> Value {
     })
 }
 
-/// The Worker that `cargo xtask build` has built, with an application that returns the token it received.
+/// Vestibule with an application that returns the token it received.
 pub fn worker_of(provider: &Value, lease: &str) -> HarnessBuilder {
-    let built = root().join("build/index.js");
-    assert!(built.exists(), "{} does not exist: run `cargo xtask build` first", built.display());
-    let worker = Harness::from_wrangler(root().join("wrangler.toml"))
+    let worker = vestibule()
         .var("AUTH", auth_of(provider, lease))
         .secret("AUTH_SECRET", SECRET)
         .secret("AUTH_DEMO_ID", "vestibule")
@@ -52,9 +51,12 @@ const CALL: &str = "a call to the object of a lease";
 
 /// The Worker with a log line for each call to the objects of its leases that a refresh makes. Responses whose upstream
 /// takes longer than a second also ask whether the session was signed out meanwhile; on a busy machine many do, and they are
-/// not counted. The folder must exist until the Worker has started.
+/// not counted. The folder must exist until the Worker has started. Only Workers have such objects.
 pub fn counting_calls(builder: HarnessBuilder) -> (HarnessBuilder, TempDir) {
     let folder = tempfile::tempdir().unwrap();
+    if Kind::chosen() != Kind::Workers {
+        return (builder, folder);
+    }
     for name in ["index.js", "index_bg.wasm"] {
         std::fs::copy(root().join("build").join(name), folder.path().join(name)).unwrap();
     }

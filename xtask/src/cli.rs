@@ -48,7 +48,8 @@ pub(crate) enum Command {
     /// Run every check: format, lints, documentation, build, tests, and the tests in a browser
     ///
     /// Prints the list of steps, stops at the first step that fails, and prints how long each step took. While you work
-    /// on a change, use `--only NAME` to run only the tests that it affects.
+    /// on a change, use `--only NAME` to run only the tests that it affects. `--runtime NAME` runs the suites with real HTTP
+    /// on another runtime than Workers.
     Test(test::Options),
 
     /// Sign in with every provider as its documentation describes, and print a table of the results

@@ -26,6 +26,15 @@ pub(crate) enum RuntimeName {
 const REQUESTS_OF_INSTANCE: u32 = 10_000;
 
 impl RuntimeName {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            RuntimeName::Workers => "workers",
+            RuntimeName::Native => "native",
+            RuntimeName::Wasi => "wasi",
+        }
+    }
+
     /// Builds it for a test.
     pub(crate) fn build(self, project: &Project) -> Result<Runtime> {
         Ok(match self {

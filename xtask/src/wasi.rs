@@ -23,7 +23,7 @@ const DIRECTORY: &str = "tests/wasi";
 const HOST: &str = "target/wasi/host";
 
 /// The variables in which the tests get the hosts, and the component.
-const WASMTIME: &str = "VESTIBULE_WASMTIME";
+pub(crate) const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
 const JCO: &str = "VESTIBULE_JCO";
 const NODE: &str = "VESTIBULE_NODE";

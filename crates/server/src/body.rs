@@ -150,16 +150,28 @@ impl HttpBody for AnswerBody {
     }
 }
 
+/// How much of a client's body is still read after it was found too large. A connection that is closed with unread bytes is
+/// reset, and the client may lose the answer that says why.
+const MAX_DISCARDED: usize = 256 * 1024;
+
 /// Reads a whole body of at most `limit` bytes. `None` if it is larger.
 pub(crate) async fn read(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, BodyError> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut discarded) = (Vec::new(), 0);
+    let is_of_client = matches!(body, Body::Client(_));
     while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        if let Ok(data) = frame?.into_data() {
-            if bytes.len() + data.len() > limit {
+        let frame = match frame {
+            Err(_) if discarded > 0 => return Ok(None),
+            frame => frame?,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if discarded > 0 || bytes.len() + data.len() > limit {
+            discarded += data.len();
+            if !is_of_client || discarded > MAX_DISCARDED {
                 return Ok(None);
             }
+        } else {
             bytes.extend_from_slice(&data);
         }
     }
-    Ok(Some(bytes))
+    Ok((discarded == 0).then_some(bytes))
 }

@@ -13,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::body::{self, Body};
+use crate::egress::Egress;
 use crate::fields;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 
@@ -31,11 +32,14 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static("vestibule");
 
 /// The HTTP client of one thread.
 #[derive(Clone)]
-pub(crate) struct Client(legacy::Client<HttpsConnector<HttpConnector>, Body>);
+pub(crate) struct Client {
+    http: legacy::Client<HttpsConnector<HttpConnector>, Body>,
+    egress: Option<Egress>,
+}
 
 impl Client {
-    /// A client that trusts what `tls` says.
-    pub(crate) fn new(tls: Arc<rustls::ClientConfig>) -> Self {
+    /// A client that trusts what `tls` says, and asks other hosts through a gateway if there is one.
+    pub(crate) fn new(tls: Arc<rustls::ClientConfig>, egress: Option<Egress>) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -46,12 +50,12 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        let client = legacy::Client::builder(TokioExecutor::new())
+        let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MAX_IDLE)
             .build(https);
-        Self(client)
+        Self { http, egress }
     }
 
     /// Sends a request of Vestibule itself and reads the response.
@@ -70,11 +74,17 @@ impl Client {
         *outgoing.uri_mut() = request.url.parse::<Uri>().map_err(|error| connection(&error))?;
         *outgoing.headers_mut() = fields::write(&request.headers).map_err(|error| connection(&error))?;
         outgoing.headers_mut().entry(header::USER_AGENT).or_insert(USER_AGENT);
-        let response = self.0.request(outgoing).await.map_err(|error| connection(&error))?;
+        self.redirect(&mut outgoing).map_err(|error| connection(&error))?;
+        let response = self.http.request(outgoing).await.map_err(|error| connection(&error))?;
         let (parts, body) = response.into_parts();
         let body = body::read(Body::Upstream(body), limit).await.map_err(|error| connection(&error))?;
         let body = body.ok_or(FetchError::TooLarge(limit))?;
         Ok(FetchResponse { status: parts.status.as_u16(), headers: fields::read(&parts.headers), body })
+    }
+
+    /// Lets a request to another host pass the gateway, if there is one.
+    pub(crate) fn redirect(&self, request: &mut Request<Body>) -> Result<(), hyper::http::Error> {
+        self.egress.as_ref().map_or(Ok(()), |egress| egress.redirect(request))
     }
 
     /// Sends a request to an upstream, and waits so long for the head of its response. The error is a text for the log.
@@ -83,7 +93,7 @@ impl Client {
         request: Request<Body>,
         deadline: Duration,
     ) -> Result<Response<hyper::body::Incoming>, String> {
-        match tokio::time::timeout(deadline, self.0.request(request)).await {
+        match tokio::time::timeout(deadline, self.http.request(request)).await {
             Ok(response) => response.map_err(|error| causes(&error)),
             Err(_) => Err(format!("no response within {}s", deadline.as_secs())),
         }
@@ -105,6 +115,16 @@ impl Server {
         let scheme = parts.scheme.filter(|scheme| matches!(scheme.as_str(), "http" | "https"))?;
         let authority = parts.authority.filter(|authority| !authority.as_str().contains('@'))?;
         (!has_path && is_host(&authority)).then_some(Self { scheme, authority })
+    }
+
+    /// Whether it is reached by https.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.scheme == hyper::http::uri::Scheme::HTTPS
+    }
+
+    /// Its host, without the port.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host()
     }
 
     /// The address of a path and its query there.

@@ -37,7 +37,7 @@ pub(crate) fn ask(options: &Options) -> Result<(), String> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    match runtime.block_on(async { Client::new(Arc::new(tls)).fetch(request).await }) {
+    match runtime.block_on(async { Client::new(Arc::new(tls), None).fetch(request).await }) {
         Ok(answer) if answer.status == 200 => Ok(()),
         Ok(answer) => Err(format!("{url} answers with {}", answer.status)),
         Err(error) => Err(format!("{url} does not answer: {error}")),

@@ -13,6 +13,7 @@ mod client;
 mod clock;
 mod connection;
 mod crypto;
+mod egress;
 mod fields;
 mod framing;
 mod health;

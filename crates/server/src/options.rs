@@ -63,6 +63,11 @@ pub(crate) struct Options {
     #[arg(long, env = "VESTIBULE_REDIS_KEY", value_name = "FILE", requires = "redis_certificate")]
     pub(crate) redis_key: Option<PathBuf>,
 
+    /// The gateway that requests to other hosts pass, such as `https://egress.internal:8443`. It learns from
+    /// `Vestibule-Egress-Origin` which origin a request is for. The origin and services are asked without it.
+    #[arg(long, env = "VESTIBULE_EGRESS", value_name = "URL")]
+    pub(crate) egress: Option<String>,
+
     /// The file that keeps revocations across a restart. Not with Redis, which keeps them itself.
     #[arg(long, env = "VESTIBULE_REVOCATIONS", value_name = "FILE")]
     pub(crate) revocations: Option<PathBuf>,

@@ -30,6 +30,7 @@ use vestibule_core::platform::{
     RateLimit, Sinks, Store as SharedStore, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
+use vestibule_core::upstream::Target;
 
 /// What all requests of a thread share.
 pub(crate) struct Thread {
@@ -301,6 +302,9 @@ impl Native {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
         *outgoing.headers_mut() = headers;
+        if let Target::Url(_) = target {
+            self.thread.client.redirect(&mut outgoing).map_err(|error| unreachable(&error))?;
+        }
         Ok(Sent { request: outgoing, upgrade })
     }
 }

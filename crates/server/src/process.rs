@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
+use crate::egress::Egress;
 use crate::health;
 use crate::log;
 use crate::metrics::Metrics;
@@ -43,6 +44,8 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     }
     let settings = Settings::read(&options).and_then(checked).map_err(|error| error.to_string())?;
     let upstreams = Upstreams::new(options.origin.as_deref(), &options.services, options.upstream_timeout)?;
+    let egress = options.egress.as_deref().map(Egress::parse).transpose();
+    let egress = egress.map_err(|error| error.to_string())?;
     let client_tls = tls::client(options.ca.as_deref()).map_err(|error| error.to_string())?;
     let redis = redis(&options, &settings)?;
     if options.check {
@@ -79,6 +82,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         revocations: RevocationMemory::default(),
         upstreams,
         client_tls,
+        egress,
         connections,
         metrics,
     };

@@ -7,6 +7,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
 
+use crate::egress;
 use crate::fields;
 use crate::network::Network;
 use crate::values::{CLIENT, REQUEST};
@@ -47,6 +48,7 @@ pub(crate) fn head(
     for name in [CLIENT, REQUEST] {
         parts.headers.remove(name);
     }
+    parts.headers.remove(egress::ORIGIN);
     let authority = authority(parts)?;
     let scheme = if arrival.secure { "https" } else { "http" };
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::answer::answer;
 use crate::client::Client;
 use crate::connection::{Connection, Open};
+use crate::egress::Egress;
 use crate::framing::Watched;
 use crate::jobs::Jobs;
 use crate::log;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) revocations: RevocationMemory,
     pub(crate) upstreams: Upstreams,
     pub(crate) client_tls: Arc<rustls::ClientConfig>,
+    pub(crate) egress: Option<Egress>,
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) metrics: MaybeMetrics,
 }
@@ -87,11 +89,12 @@ async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
         revocations,
         upstreams,
         client_tls,
+        egress,
         connections,
         metrics,
     } = shared;
     let jobs = Jobs::default();
-    let client = Client::new(client_tls);
+    let client = Client::new(client_tls, egress);
     let store = sharing.into_store(metrics.clone());
     let thread = Thread { client, store, upstreams, jobs: jobs.clone(), metrics: metrics.clone() };
     let thread = Rc::new(thread);

@@ -8,13 +8,12 @@ use serde_json::Value;
 
 use vestibule_core::config::error::{ConfigError, ConfigErrors};
 use vestibule_core::config::{Config, Source, Sources};
-use vestibule_core::http::url::Url;
-use vestibule_core::upstream::Target;
 
 use vestibule_redis::URL;
 use vestibule_redis::redis::Client;
 
-use crate::values::{FILE, ORIGIN, RUNTIME, TRUST_PROXY, VARIABLE};
+use crate::network::Network;
+use crate::values::{FILE, RUNTIME, TRUST_PROXY, VARIABLE};
 
 /// Where the settings come from.
 pub trait Given {
@@ -35,8 +34,8 @@ pub trait Given {
 pub struct Settings {
     /// The configuration.
     pub config: Config,
-    /// The server behind, for `to = "origin"`.
-    pub origin: Option<Target>,
+    /// The servers around the host.
+    pub network: Network,
     /// Whether a proxy in front says how it was asked, and by whom.
     pub trusts_proxy: bool,
     /// The Redis server, if there is one.
@@ -58,19 +57,19 @@ impl Settings {
     /// # Errors
     /// All mistakes that were found. None quotes a secret.
     pub fn load(given: &dyn Given) -> Result<Self, ConfigErrors> {
-        let (origin, trusts_proxy, redis) = (origin(given), trusts_proxy(given), redis(given));
+        let (network, trusts_proxy, redis) = (Network::read(given), trusts_proxy(given), redis(given));
         // An address that is wrong is still there: what needs it is not missing.
         let config = checked(given, !matches!(redis, Ok(None)));
-        match (config, origin, trusts_proxy, redis) {
-            (Ok(config), Ok(origin), Ok(trusts_proxy), Ok(redis)) => {
+        match (config, network, trusts_proxy, redis) {
+            (Ok(config), Ok(network), Ok(trusts_proxy), Ok(redis)) => {
                 let advice = advice(&config, redis.is_some());
-                Ok(Self { config, origin, trusts_proxy, redis, advice })
+                Ok(Self { config, network, trusts_proxy, redis, advice })
             }
-            (config, origin, trusts_proxy, redis) => {
+            (config, network, trusts_proxy, redis) => {
                 let of_config =
                     config.err().into_iter().flat_map(|errors| errors.iter().cloned().collect::<Vec<_>>());
-                let others = [origin.err(), trusts_proxy.err(), redis.err()].into_iter().flatten();
-                Err(of_config.chain(others).collect())
+                let others = [trusts_proxy.err(), redis.err()].into_iter().flatten();
+                Err(of_config.chain(network.err().into_iter().flatten()).chain(others).collect())
             }
         }
     }
@@ -170,20 +169,6 @@ fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> 
     Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-fn origin(given: &dyn Given) -> Result<Option<Target>, ConfigError> {
-    let Some(text) = given.variable(ORIGIN) else { return Ok(None) };
-    let wrong = |problem: &str| {
-        Err(ConfigError::new(ORIGIN, problem, "write an origin, for example \"http://127.0.0.1:3000\""))
-    };
-    match Url::parse(&text) {
-        Ok(url) if url.path() == "/" && url.query().is_none() && url.fragment().is_none() => {
-            Ok(Some(Target::Url(url)))
-        }
-        Ok(_) => wrong("the URL must not have a path, a query or a fragment, which are those of the request"),
-        Err(error) => wrong(&error.to_string()),
-    }
-}
-
 fn trusts_proxy(given: &dyn Given) -> Result<bool, ConfigError> {
     match given.variable(TRUST_PROXY).as_deref() {
         None | Some("false") => Ok(false),
@@ -199,6 +184,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::values::{EGRESS, ORIGIN, SERVICES};
     use vestibule_core::revocation::kind::RevocationStore;
 
     const OWN: &str =
@@ -251,12 +237,19 @@ mod tests {
     fn a_valid_configuration_is_read_from_the_file_or_from_what_is_laid_in() {
         let mut given = valid();
         let settings = Settings::load(&given).unwrap();
-        assert!(settings.origin.is_none() && !settings.trusts_proxy);
+        assert!(settings.network.origin.is_none() && !settings.trusts_proxy);
         given.laid_in =
             Some(r#"{"base_path":"/laid-in","providers":[{"id":"okta","issuer":"https://a.okta.com"}]}"#);
-        given.variables.extend([(ORIGIN, "http://127.0.0.1:3000"), (TRUST_PROXY, "true")]);
+        given.variables.extend([
+            (ORIGIN, "http://127.0.0.1:3000"),
+            (SERVICES, "API=http://api:4000, SHOP=https://shop"),
+            (EGRESS, "http://127.0.0.1:3128"),
+            (TRUST_PROXY, "true"),
+        ]);
         let settings = Settings::load(&given).unwrap();
-        assert!(settings.origin.is_some() && settings.trusts_proxy);
+        let network = settings.network;
+        assert!(network.origin.is_some() && network.egress.is_some() && settings.trusts_proxy);
+        assert_eq!(network.services.into_keys().collect::<Vec<_>>(), ["API", "SHOP"]);
         given.variables.insert(TRUST_PROXY, "false");
         assert!(!Settings::load(&given).unwrap().trusts_proxy);
     }
@@ -319,6 +312,26 @@ mod tests {
                  write an origin, for example \"http://127.0.0.1:3000\"",
             ),
             (
+                variable(SERVICES, "http://api:4000"),
+                "AUTH_SERVICES: \"http://api:4000\" has no \"=\" after its name; write NAME=URL, and a comma between two: \
+                 \"API=http://api:4000,SHOP=http://shop:4000\"",
+            ),
+            (
+                variable(SERVICES, "API=http://api:4000,API=http://b"),
+                "AUTH_SERVICES: API is there twice; write NAME=URL, and a comma between two: \
+                 \"API=http://api:4000,SHOP=http://shop:4000\"",
+            ),
+            (
+                variable(EGRESS, "http://10.0.0.1:3128"),
+                "AUTH_EGRESS_URL: the gateway would get secrets in plain http over the network; write https, or a gateway \
+                 on this machine, for example \"http://127.0.0.1:3128\"",
+            ),
+            (
+                variable(EGRESS, "https://egress.internal/x"),
+                "AUTH_EGRESS_URL: the URL must not have a path, a query or a fragment, which are those of the request; \
+                 write https, or a gateway on this machine, for example \"http://127.0.0.1:3128\"",
+            ),
+            (
                 variable(URL, "rediss://:hunter2@redis.example"),
                 "AUTH_REDIS_URL: it is not the address of a Redis server; write for example redis://127.0.0.1:6379",
             ),
@@ -349,9 +362,9 @@ mod tests {
     fn all_mistakes_are_said_at_once() {
         let mut given = valid();
         given.files.insert(FILE, Some("base_path = \"/auth\"\nrule = []\n[[providers]]\nid = \"okta\"\n"));
-        given.variables.extend([(ORIGIN, ""), (TRUST_PROXY, "")]);
+        given.variables.extend([(ORIGIN, ""), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "")]);
         let places: Vec<String> =
             Settings::load(&given).unwrap_err().iter().map(|error| error.place.clone()).collect();
-        assert_eq!(places, ["AUTH.rule", "AUTH.providers[0].issuer", ORIGIN, TRUST_PROXY]);
+        assert_eq!(places, ["AUTH.rule", "AUTH.providers[0].issuer", ORIGIN, SERVICES, EGRESS, TRUST_PROXY]);
     }
 }

@@ -19,6 +19,15 @@ pub const TRUST_PROXY: &str = "AUTH_TRUST_PROXY";
 /// The variable with the URL of the server behind, where an upstream, or none, says `to = "origin"`.
 pub const ORIGIN: &str = "AUTH_ORIGIN_URL";
 
+/// The variable with the servers behind `to = "service:NAME"`: `API=http://api:4000,SHOP=http://shop:4000`.
+pub const SERVICES: &str = "AUTH_SERVICES";
+
+/// The variable with the URL of the gateway that requests to other hosts pass: `https://egress.internal:8443`.
+pub const EGRESS: &str = "AUTH_EGRESS_URL";
+
+/// The field that tells the gateway which origin a request is for: `https://idp.example`. Only the component sets it.
+pub const EGRESS_ORIGIN: &str = "vestibule-egress-origin";
+
 /// The field with the client's address, which this crate sets: from what the proxy in front says, or not at all.
 pub const CLIENT_ADDRESS: &str = "x-real-ip";
 
@@ -45,9 +54,9 @@ pub const RUNTIME: Runtime = Runtime {
     metrics: &[],
     login_limits: "set AUTH_REDIS_URL, or count attempts in the proxy in front, because an instance remembers none \
                    (docs/wasi.md)",
-    services: &[],
-    targets: "write \"origin\" or \"https://app.example.com\"",
-    service_name: "write the URL of the server",
+    services: &["service:"],
+    targets: "write \"origin\", \"service:NAME\" or \"https://app.example.com\"",
+    service_name: "write a NAME of AUTH_SERVICES, which has NAME=URL",
     configure: "write vestibule.toml: `base_path = \"/auth\"`, `providers = [{ id = \"okta\" }]` (docs/wasi.md)",
     write_table: "write vestibule.toml, or the JSON of it into the variable AUTH",
     edge: EdgeFields {

@@ -10,6 +10,8 @@ use wasip2::http::types::{
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::Method;
+use vestibule_core::http::url::Url;
+use vestibule_wasi_settings::values::EGRESS_ORIGIN;
 
 use crate::body::{Body, Incoming, pipe};
 use crate::convert;
@@ -26,12 +28,12 @@ pub(crate) struct Received {
     pub(crate) body: Option<Incoming>,
 }
 
-/// Sends a request of our own and reads the whole response.
-pub(crate) async fn fetch(request: FetchRequest) -> Result<FetchResponse, FetchError> {
+/// Sends a request of our own, through the gateway if there is one, and reads the whole response.
+pub(crate) async fn fetch(request: FetchRequest, egress: Option<&Url>) -> Result<FetchResponse, FetchError> {
     let FetchRequest { method, url, headers, body, timeout, limit } = request;
     let exchange = async {
         let failed = |message: String| FetchError::Connection(message);
-        let received = send(&method, &url, &headers, Body::of(&body)).await.map_err(failed)?;
+        let received = send(&method, &url, &headers, Body::of(&body), egress).await.map_err(failed)?;
         let read = match &received.body {
             None => Ok(Some(Vec::new())),
             Some(body) => body.read_all(limit).await,
@@ -46,16 +48,22 @@ pub(crate) async fn fetch(request: FetchRequest) -> Result<FetchResponse, FetchE
 }
 
 /// Sends a request and returns when the head of the response is there. The body is sent meanwhile, and after it.
-/// The error is the host's, in words.
+/// With a gateway, it goes there and says for which origin it is. The error is the host's, in words.
 pub(crate) async fn send(
     method: &Method,
     url: &str,
     headers: &Headers,
     body: Body,
+    egress: Option<&Url>,
 ) -> Result<Received, String> {
-    let (scheme, authority, path) = convert::parts(url).ok_or("the URL is not valid")?;
+    let (mut scheme, mut authority, path) = convert::parts(url).ok_or("the URL is not valid")?;
     let has_length = headers.contains("content-length");
     let mut headers = headers.clone();
+    if let Some(gateway) = egress {
+        let meant = Url::parse(url).map_err(|error| error.to_string())?;
+        headers.set(EGRESS_ORIGIN, meant.origin());
+        (scheme, authority, _) = convert::parts(gateway.as_str()).ok_or("the gateway's URL is not valid")?;
+    }
     if !body.is_empty() && !has_length && body.rest.is_none() {
         headers.append("content-length", body.first.len().to_string());
     }

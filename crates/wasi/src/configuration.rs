@@ -9,10 +9,9 @@ use vestibule_core::Vestibule;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::log::{LogEvent, Record};
-use vestibule_core::upstream::Target;
 use vestibule_redis::RedisStore;
 use vestibule_wasi_settings::values::CLIENT_ADDRESS;
-use vestibule_wasi_settings::{Given, Settings};
+use vestibule_wasi_settings::{Given, Network, Settings};
 
 use crate::platform;
 use crate::redis::InstanceLink;
@@ -28,8 +27,8 @@ thread_local! {
 /// What all requests of an instance share.
 pub(crate) struct Instance {
     pub(crate) vestibule: Vestibule,
-    /// The server behind, for `to = "origin"`.
-    pub(crate) origin: Option<Target>,
+    /// The servers around the host.
+    pub(crate) network: Network,
     /// What stands in front of the host.
     pub(crate) proxy: Proxy,
     /// The store that all instances share, if there is one.
@@ -52,7 +51,7 @@ impl Instance {
         }
         Ok(Self {
             vestibule: Vestibule::new(settings.config),
-            origin: settings.origin,
+            network: settings.network,
             proxy: Proxy { is_trusted: settings.trusts_proxy },
             store: settings.redis.map(|client| RedisStore::new(InstanceLink::new(client))),
         })

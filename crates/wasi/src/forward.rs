@@ -2,10 +2,12 @@
 
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::response::Response;
+use vestibule_core::http::url::Url;
 use vestibule_core::log::RequestDetails;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{BodyError, Forward, ForwardError, Forwarder, Log};
 use vestibule_core::upstream::Target;
+use vestibule_wasi_settings::Network;
 
 use crate::body::Body;
 use crate::client::{self, Received};
@@ -28,12 +30,13 @@ impl Forwarder for Wasi {
         if forward.request.headers.contains("sec-websocket-key") {
             return Ok(Received { status: 501, headers: Headers::new(), body: None });
         }
-        let forward = Forward { target: server(&forward, self.instance.origin.as_ref())?, ..forward };
+        let (target, egress) = server(&forward, &self.instance.network)?;
+        let forward = Forward { target, ..forward };
         let request = forward.request;
         let url = forward.url();
         let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
         let headers = forward.changes.applied_to(&request.headers);
-        let sent = client::send(&request.method, &url, &headers, body);
+        let sent = client::send(&request.method, &url, &headers, body, egress);
         let mut response = sent.await.map_err(ForwardError::Unreachable)?;
         let location = response.headers.get("location").and_then(|location| forward.location(location));
         if let Some(location) = location {
@@ -90,25 +93,33 @@ impl Forwarder for Wasi {
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let Target::Url(server) = server(&forward, self.instance.origin.as_ref())? else {
+        let (Target::Url(server), egress) = server(&forward, &self.instance.network)? else {
             return Err(no_origin());
         };
         let url = format!("{}{}", server.origin(), forward.path());
         let mut headers = forward.changes.applied_to(&forward.request.headers);
         headers.remove("content-length");
-        let received = client::send(&forward.request.method, &url, &headers, Body::of(&[]))
+        let received = client::send(&forward.request.method, &url, &headers, Body::of(&[]), egress)
             .await
             .map_err(ForwardError::Unreachable)?;
         Ok(Response { headers: received.headers, ..Response::empty(received.status) })
     }
 }
 
-/// The server that the request goes to; `origin` in place of the network's own.
-fn server<'a>(forward: &Forward<'a>, origin: Option<&'a Target>) -> Result<&'a Target, ForwardError> {
+/// The server that the request goes to, by its URL, and the gateway that it passes.
+fn server<'a>(
+    forward: &Forward<'a>,
+    network: &'a Network,
+) -> Result<(&'a Target, Option<&'a Url>), ForwardError> {
     match forward.target {
-        Target::Url(_) => Ok(forward.target),
-        Target::Origin => origin.ok_or_else(no_origin),
-        Target::Service(_) => Err(no_origin()),
+        Target::Url(_) => Ok((forward.target, network.egress.as_ref())),
+        Target::Origin => Ok((network.origin.as_ref().ok_or_else(no_origin)?, None)),
+        Target::Service(name) => {
+            let service = network.services.get(name);
+            let missing =
+                || ForwardError::NoService(format!("service {name}: set AUTH_SERVICES to {name}=URL"));
+            Ok((service.ok_or_else(missing)?, None))
+        }
     }
 }
 

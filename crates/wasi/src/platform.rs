@@ -124,7 +124,7 @@ impl Crypto for Wasi {
 
 impl HttpClient for Wasi {
     async fn fetch(&self, request: FetchRequest) -> Result<FetchResponse, FetchError> {
-        client::fetch(request).await
+        client::fetch(request, self.instance.network.egress.as_ref()).await
     }
 }
 

@@ -10,16 +10,16 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::{
-    capnp,
     error::StartError,
     handler::{Request, Response},
     harness::Harness,
     kv::Kv,
     logs::Logs,
     net::{Net, Upstream},
-    runtime,
+    runtime::{Launch, Runtime},
     server::Server,
     spec::{self, WorkerSpec},
+    workerd::Workerd,
 };
 
 /// A Worker and everything that it can reach, not started yet.
@@ -33,6 +33,7 @@ pub struct HarnessBuilder {
     edits: Vec<Edit>,
     isolates: Vec<String>,
     others: BTreeMap<String, WorkerSpec>,
+    runtime: Arc<dyn Runtime>,
     net: Net,
 }
 
@@ -55,7 +56,14 @@ impl HarnessBuilder {
 
     fn new(source: Source) -> Self {
         let (without, edits, others) = Default::default();
-        Self { source, without, edits, isolates: vec![String::new()], others, net: Net::default() }
+        let (isolates, net) = (vec![String::new()], Net::default());
+        Self { source, without, edits, isolates, others, runtime: Arc::new(Workerd), net }
+    }
+
+    /// Starts this runtime instead of workerd.
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = runtime;
+        self
     }
 
     /// Replaces the configuration's main module.
@@ -233,10 +241,11 @@ impl HarnessBuilder {
 
     /// Starts the runtime; returns when it accepts connections.
     pub fn start(self) -> Result<Harness, StartError> {
-        let Self { source, without, edits, isolates, others, mut net } = self;
+        let Self { source, without, edits, isolates, others, runtime, mut net } = self;
         let (mut spec, near) = match source {
             Source::Wrangler { config, main } => {
-                let spec = WorkerSpec::of_wrangler(&config, main.as_deref(), &without)?;
+                let spec =
+                    WorkerSpec::of_wrangler(&config, main.as_deref(), &without, runtime.runs_modules())?;
                 (spec, config.parent().map(Path::to_owned).unwrap_or_default())
             }
             Source::Module(source) => (WorkerSpec::of_source(&source), PathBuf::new()),
@@ -244,17 +253,21 @@ impl HarnessBuilder {
         for edit in edits {
             edit(&mut spec);
         }
-        let binary = runtime::workerd(&near)?;
         net.kv = spec.kv.iter().map(|name| (name.clone(), Kv::default())).collect();
         let net = Arc::new(net);
         let server = Server::start(Arc::clone(&net)).map_err(StartError::io("listen on 127.0.0.1"))?;
         let folder = private_folder()?;
         let logs = Logs::default();
-        let written = capnp::write(folder.path(), &spec, &isolates, &others, server.address);
-        written.map_err(StartError::io(format!("write to {}", folder.path().display())))?;
-        let (process, ports) = runtime::start(&binary, folder.path(), isolates.len(), &logs)?;
-        let isolates = ports.into_iter().zip(isolates).collect();
-        Ok(Harness::new(net, server, logs, process, folder, isolates))
+        let running = runtime.start(&Launch {
+            spec: &spec,
+            isolates: &isolates,
+            others: &others,
+            near: &near,
+            folder: folder.path(),
+            logs: &logs,
+            server: &server,
+        })?;
+        Ok(Harness::new(net, server, logs, running, folder, isolates))
     }
 
     fn bind_service(self, binding: &str, upstream: Upstream) -> Self {

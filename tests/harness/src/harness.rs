@@ -1,6 +1,7 @@
 //! The running Worker.
 
 use std::{
+    any::Any,
     fmt,
     net::{SocketAddr, TcpStream},
     path::Path,
@@ -19,6 +20,7 @@ use crate::{
     logs::Logs,
     net::{Net, Route, Upstream},
     process::GuardedProcess,
+    runtime::Running,
     server::Server,
 };
 
@@ -28,6 +30,7 @@ use crate::{
 pub struct Harness {
     // Fields are dropped in this order. The runtime ends first, so that hanging handlers see their connections close.
     process: GuardedProcess,
+    _beside: Option<Box<dyn Any + Send + Sync>>,
     _server: Server,
     _folder: TempDir,
     net: Arc<Net>,
@@ -57,15 +60,15 @@ impl Harness {
         net: Arc<Net>,
         server: Server,
         logs: Logs,
-        process: GuardedProcess,
+        running: Running,
         folder: TempDir,
-        isolates: Vec<(u16, String)>,
+        locations: Vec<String>,
     ) -> Self {
-        let at = |(port, location)| (SocketAddr::from(([127, 0, 0, 1], port)), location);
-        let isolates: Arc<[_]> = isolates.into_iter().map(at).collect();
+        let Running { process, addresses, beside } = running;
+        let isolates: Arc<[_]> = addresses.into_iter().zip(locations).collect();
         let fakes = Some((server.address, Arc::clone(&net)));
         let target = Target::new(isolates, fakes, true);
-        Self { process, _server: server, _folder: folder, net, logs, target }
+        Self { process, _beside: beside, _server: server, _folder: folder, net, logs, target }
     }
 
     /// A new client with an empty cookie jar.

@@ -59,6 +59,7 @@ mod server;
 mod spec;
 mod watched;
 mod wire;
+mod workerd;
 mod wrangler;
 
 pub use builder::HarnessBuilder;
@@ -69,9 +70,12 @@ pub use handler::{BodyWriter, Connection, Request, Response};
 pub use harness::Harness;
 pub use kv::{Kv, KvCounts, KvFault, KvView};
 pub use logs::{LogLine, Logs};
+pub use process::GuardedProcess;
 pub use request::RequestBuilder;
+pub use runtime::{Command, Launch, Running, Runtime};
 /// The WebSocket library of [`RequestBuilder::websocket`] and [`Response::websocket`].
 pub use tungstenite;
+pub use workerd::Workerd;
 pub use wrangler::{Wrangler, WranglerBuilder};
 
 /// The request header by which the client tells the runtime the scheme (`http` or `https`) of the request's URL. The runtime

@@ -77,11 +77,13 @@ impl Logs {
         self.shared.wait_until(timeout, |lines| found(lines))
     }
 
-    /// Reads an output stream of the process to its end, in a separate thread.
+    /// Reads an output stream of the process to its end, in a separate thread. `parse` makes a line of its text and of the
+    /// stream's name.
     pub(crate) fn follow(
         &self,
         stream: impl Read + Send + 'static,
         name: &'static str,
+        parse: fn(&str, &str) -> LogLine,
     ) -> thread::JoinHandle<()> {
         let logs = self.clone();
         thread::spawn(move || {
@@ -100,8 +102,8 @@ impl Logs {
     }
 }
 
-/// Parses a structured line of the runtime, which has a level and a message. A line with a `source` comes from the runtime.
-fn parse(text: &str, stream: &str) -> LogLine {
+/// Parses a structured line of workerd, which has a level and a message. A line with a `source` comes from the runtime.
+pub(crate) fn structured(text: &str, stream: &str) -> LogLine {
     let bare = || LogLine { level: stream.to_owned(), message: text.to_owned(), from_runtime: true };
     let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return bare() };
     let field = |name| fields.get(name).and_then(Value::as_str);

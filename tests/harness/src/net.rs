@@ -94,11 +94,9 @@ impl Net {
         }
     }
 
-    /// Whether the handler of the request reads the body itself. `route` is the value of the route header.
-    pub(crate) fn reads_body_itself(&self, route: &str, request: &Request) -> bool {
-        let route =
-            route.strip_prefix("service:").map_or(Route::Internet, |name| Route::Service(name.to_owned()));
-        matches!(self.destination(&route, request), Destination::Upstream(Upstream::Unread(_)))
+    /// Whether the handler of the request reads the body itself.
+    pub(crate) fn reads_body_itself(&self, route: &Route, request: &Request) -> bool {
+        matches!(self.destination(route, request), Destination::Upstream(Upstream::Unread(_)))
     }
 
     pub(crate) fn record(&self, route: Route, request: Request) {

@@ -24,7 +24,7 @@ const RUNNER: &str = r#"read -r go || exit 1; exec "$@" 3>&0 </dev/null"#;
 const WATCHDOG: &str = r#"trap '' INT TERM HUP; read -r never; kill -KILL "-$1" 2>/dev/null; rm -rf "$2""#;
 
 /// A running process with its directory. Dropping it kills the process and removes the directory.
-pub(crate) struct GuardedProcess {
+pub struct GuardedProcess {
     child: Child,
     watchdog: Child,
     lifeline: Option<ChildStdin>,

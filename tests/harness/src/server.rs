@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -16,8 +16,9 @@ use crate::{
     capnp::CF_HEADER,
     handler::{BodyWriter, Connection, Payload, Request, Response},
     kv_protocol,
-    net::{Destination, Net, Route, Upstream},
-    wire::{self, Body, Framing, RequestHead},
+    net::{Destination, Net, Route, Upstream, loopback},
+    watched::lock,
+    wire::{self, Body, Fields, Framing, RequestHead},
 };
 
 /// The header in which the runtime names the binding of a request: `service:NAME` or `kv:NAME@LOCATION`; absent for global
@@ -26,40 +27,75 @@ pub(crate) const ROUTE_HEADER: &str = "x-harness-route";
 
 /// The running server. It stops accepting connections when dropped.
 pub(crate) struct Server {
+    net: Arc<Net>,
+    /// The address for workerd, whose requests have the harness's own fields.
     pub(crate) address: SocketAddr,
+    /// All addresses.
+    addresses: Mutex<Vec<SocketAddr>>,
     stop: Arc<AtomicBool>,
+}
+
+/// What a request is for that comes to an address of the server.
+#[derive(Clone, Default)]
+pub(crate) struct Entry {
+    /// What it is for. Without it the request says so itself.
+    route: Option<Route>,
+    /// The field that names the origin that it is for.
+    origin_field: Option<String>,
+}
+
+impl Entry {
+    /// All of this route.
+    pub(crate) fn of_route(route: Route) -> Self {
+        Self { route: Some(route), origin_field: None }
+    }
+
+    /// To the origins that this field names.
+    pub(crate) fn of_gateway(field: &str) -> Self {
+        Self { route: Some(Route::Internet), origin_field: Some(field.to_owned()) }
+    }
 }
 
 impl Server {
     pub(crate) fn start(net: Arc<Net>) -> io::Result<Self> {
+        let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self { net, address: unbound, addresses: Mutex::default(), stop: Arc::default() };
+        server.address = server.listen(Entry::default())?;
+        Ok(server)
+    }
+
+    /// A further address, whose requests are for this.
+    pub(crate) fn listen(&self, entry: Entry) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let (net, stopped) = (Arc::clone(&self.net), Arc::clone(&self.stop));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 if let Ok(stream) = stream {
-                    let net = Arc::clone(&net);
+                    let (net, entry) = (Arc::clone(&net), entry.clone());
                     // The runtime reports a broken connection to the Worker as a failed fetch.
-                    thread::spawn(move || serve(&net, stream).ok());
+                    thread::spawn(move || serve(&net, &entry, stream).ok());
                 }
             }
         });
-        Ok(Self { address, stop })
+        lock(&self.addresses).push(address);
+        Ok(address)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        TcpStream::connect(self.address).ok();
+        for address in lock(&self.addresses).iter() {
+            TcpStream::connect(address).ok();
+        }
     }
 }
 
-fn serve(net: &Net, stream: TcpStream) -> io::Result<()> {
+fn serve(net: &Net, entry: &Entry, stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut from = BufReader::new(stream.try_clone()?);
     let mut to = stream;
@@ -67,25 +103,23 @@ fn serve(net: &Net, stream: TcpStream) -> io::Result<()> {
         if wire::field(&head.fields, "expect").is_some_and(|v| v.eq_ignore_ascii_case("100-continue")) {
             to.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        let route = wire::field(&head.fields, ROUTE_HEADER).unwrap_or_default().to_owned();
+        let named = wire::field(&head.fields, ROUTE_HEADER).filter(|_| entry.route.is_none());
+        let named = named.unwrap_or_default().to_owned();
+        let service = named.strip_prefix("service:").map(|name| Route::Service(name.to_owned()));
+        let route = entry.route.clone().or(service).unwrap_or(Route::Internet);
         let framing = Framing::of_request(&head.fields);
-        let mut request = request(head);
+        let mut request = request(head, entry);
         if !net.reads_body_itself(&route, &request) {
             Body::new(&mut from, framing).read_to_end(&mut request.body)?;
         }
-        let response = match route.split_once(':') {
-            Some(("kv", name)) => {
-                let (name, location) = name.split_once('@').unwrap_or((name, ""));
-                kv_protocol::answer(net.kv.get(name).map(|kv| kv.at(location)).as_ref(), &request)
+        let response = if let Some(name) = named.strip_prefix("kv:") {
+            let (name, location) = name.split_once('@').unwrap_or((name, ""));
+            kv_protocol::answer(net.kv.get(name).map(|kv| kv.at(location)).as_ref(), &request)
+        } else {
+            match answer(net, route, &request) {
+                Answer::Response(response) => response,
+                Answer::Forward(address) => return forward(address, &request, from, to),
             }
-            Some(("service", name)) => match answer(net, Route::Service(name.to_owned()), &request) {
-                Answer::Response(response) => response,
-                Answer::Forward(address) => return forward(address, &request, from, to),
-            },
-            _ => match answer(net, Route::Internet, &request) {
-                Answer::Response(response) => response,
-                Answer::Forward(address) => return forward(address, &request, from, to),
-            },
         };
         thread::sleep(response.delay);
         match response.payload {
@@ -219,8 +253,13 @@ fn copy_head(from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
 }
 
 /// The request without its body, which has not been read yet.
-fn request(head: RequestHead) -> Request {
+fn request(head: RequestHead, entry: &Entry) -> Request {
     let mut headers = head.fields;
+    if let Some(field) = &entry.origin_field {
+        go_to_origin(&mut headers, field);
+    } else if entry.route.is_some() {
+        go_to_own_host(&mut headers);
+    }
     let scheme = wire::field(&headers, SCHEME_HEADER).unwrap_or("http").to_owned();
     let host = wire::field(&headers, "host").unwrap_or_default().to_owned();
     let cf = wire::field(&headers, CF_HEADER).and_then(|cf| serde_json::from_str(cf).ok());
@@ -235,6 +274,37 @@ fn request(head: RequestHead) -> Request {
         odd_headers: head.odd_fields,
         body: Vec::new(),
         cf,
+    }
+}
+
+/// Puts the origin that a gateway's field names in place of the gateway's own.
+fn go_to_origin(headers: &mut Fields, field: &str) {
+    let origin = wire::field(headers, field).unwrap_or_default().to_owned();
+    headers.retain(|(name, _)| !name.eq_ignore_ascii_case(field));
+    let (scheme, authority) = origin.split_once("://").unwrap_or(("http", ""));
+    set(headers, SCHEME_HEADER, scheme);
+    set(headers, "host", authority);
+}
+
+/// The host and scheme of a request that came to the address of a service or of an origin. A runtime that cannot write another
+/// `Host` than that address says the site's host in `X-Forwarded-Host`.
+fn go_to_own_host(headers: &mut Fields) {
+    let forwarded = |name: &str| wire::field(headers, name).map(str::to_owned);
+    let (scheme, host) = (forwarded("x-forwarded-proto"), forwarded("x-forwarded-host"));
+    let is_address = wire::field(headers, "host").is_some_and(|host| loopback("http", host).is_some());
+    if let Some(host) = host.filter(|_| is_address) {
+        set(headers, "host", &host);
+    }
+    if let Some(scheme) = scheme.filter(|_| wire::field(headers, SCHEME_HEADER).is_none()) {
+        set(headers, SCHEME_HEADER, &scheme);
+    }
+}
+
+/// Sets the first field of this name, or adds it.
+fn set(headers: &mut Fields, name: &str, value: &str) {
+    match headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        Some((_, old)) => value.clone_into(old),
+        None => headers.push((name.to_owned(), value.to_owned())),
     }
 }
 

@@ -77,11 +77,13 @@ impl WorkerSpec {
         Self { modules: vec![main], compatibility_date: "2026-01-01".to_owned(), ..Self::default() }
     }
 
-    /// Reads the configuration except the sections in `without`. `main` replaces its main module.
+    /// Reads the configuration except the sections in `without`. `main` replaces its main module. The modules are read only if
+    /// they are run.
     pub(crate) fn of_wrangler(
         path: &Path,
         main: Option<&Path>,
         without: &BTreeSet<String>,
+        runs_modules: bool,
     ) -> Result<Self, StartError> {
         let mut table = read_toml(path)?;
         table.retain(|section, _| !without.contains(section));
@@ -97,7 +99,7 @@ impl WorkerSpec {
         let vars = table.get("vars").map_or_else(|| Value::Object(Map::new()), to_json);
         let Value::Object(vars) = vars else { return Err(config("`vars` is not a table")) };
         let mut spec = Self {
-            modules: modules(&main)?,
+            modules: if runs_modules { modules(&main)? } else { Vec::new() },
             compatibility_date: date.ok_or_else(|| config("`compatibility_date` is missing"))?,
             compatibility_flags: strings(table.get("compatibility_flags")),
             vars,
@@ -327,7 +329,7 @@ mod tests {
             days = 3
         "#;
         fs::write(&config, text).unwrap();
-        let spec = WorkerSpec::of_wrangler(&config, None, &BTreeSet::new()).unwrap();
+        let spec = WorkerSpec::of_wrangler(&config, None, &BTreeSet::new(), true).unwrap();
         let modules: Vec<_> = spec.modules.iter().map(|module| (module.name.as_str(), module.kind)).collect();
         assert_eq!(
             modules,
@@ -363,7 +365,8 @@ mod tests {
             ("main = ", "line 1"),
         ] {
             fs::write(&config, text).unwrap();
-            let error = WorkerSpec::of_wrangler(&config, None, &BTreeSet::new()).err().unwrap().to_string();
+            let error =
+                WorkerSpec::of_wrangler(&config, None, &BTreeSet::new(), true).err().unwrap().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     builder::private_folder,
     client::{Client, Target},
     error::StartError,
-    logs::Logs,
+    logs::{Logs, structured},
     process::{GuardedProcess, Streams},
     runtime::{self, START_TIMEOUT},
     spec,
@@ -129,7 +129,7 @@ impl WranglerBuilder {
             .map_err(StartError::io(format!("start {}", node.display())))?;
         let logs = Logs::default();
         let Streams { stdout, stderr, control: _control } = streams;
-        let readers = [logs.follow(stdout, "stdout"), logs.follow(stderr, "stderr")];
+        let readers = [logs.follow(stdout, "stdout", structured), logs.follow(stderr, "stderr", structured)];
         let deadline = Instant::now() + START_TIMEOUT;
         let worker = loop {
             // Waits for short times, to notice also when the process has ended.

@@ -2,6 +2,7 @@
 
 mod lane;
 mod only;
+mod runtimes;
 mod steps;
 
 use std::fmt::Write as _;
@@ -13,6 +14,7 @@ use clap::{Args, ValueEnum};
 use self::lane::Lane;
 use self::steps::Step;
 use crate::project::Project;
+use crate::runtime::RuntimeName;
 use crate::step::step;
 use crate::time::{Stopwatch, show};
 
@@ -30,8 +32,14 @@ pub(crate) struct Options {
     /// target that starts it, and such a target runs only if NAME contains its name.
     #[arg(long, value_name = "NAME", conflicts_with = "quick")]
     only: Option<String>,
+    /// Build this runtime and run on it the suites with real HTTP: authjs, worker, worker_refresh, conformance
+    ///
+    /// Prints which tests are not run there, and why. With `--only`, NAME is one of these suites, or with a part of a
+    /// test's name `worker::cookies`.
+    #[arg(long, value_name = "RUNTIME", conflicts_with = "quick")]
+    runtime: Option<RuntimeName>,
     /// Run only the steps of this part, which the command itself runs beside others
-    #[arg(long, value_name = "PART", conflicts_with = "only", hide = true)]
+    #[arg(long, value_name = "PART", conflicts_with_all = ["only", "runtime"], hide = true)]
     part: Option<Part>,
 }
 
@@ -56,6 +64,9 @@ impl Part {
 
 /// Runs all steps, or the tests that `--only` names.
 pub(crate) fn test(project: &Project, options: &Options) -> Result<()> {
+    if let Some(runtime) = options.runtime {
+        return runtimes::run_all(project, runtime, options.only.as_deref());
+    }
     match (&options.only, options.part) {
         (Some(name), _) => only::run(project, name),
         (None, Some(part)) => run_part(project, part, options.quick),
@@ -157,11 +168,13 @@ mod tests {
 
     #[test]
     fn a_misspelt_flag_does_not_run_everything() {
-        assert_eq!(read::<Options>(&["--quick"]).unwrap(), Options { quick: true, only: None, part: None });
+        assert_eq!(read::<Options>(&["--quick"]).unwrap(), Options { quick: true, ..Options::default() });
         assert!(read::<Options>(&["--quik"]).unwrap_err().to_string().contains("--quik"));
         assert!(read::<Options>(&["--only"]).is_err());
         assert!(read::<Options>(&["--only", "flows", "--quick"]).is_err());
         assert!(read::<Options>(&["flows"]).is_err());
+        assert!(read::<Options>(&["--runtime", "nativ"]).is_err());
+        assert!(read::<Options>(&["--runtime", "native", "--quick"]).is_err());
     }
 
     #[test]

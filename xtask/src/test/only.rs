@@ -12,9 +12,9 @@ use crate::time::Stopwatch;
 use crate::tools;
 use crate::workspace::{Package, Target, Workspace};
 
-/// Test targets that start the Worker in build/. They are listed here because the output of `cargo metadata` does not show
-/// it: the harness they use is a dependency of their whole package.
-const WORKER_TARGETS: [&str; 4] = ["worker", "worker_refresh", "authjs", "conformance"];
+/// Test targets that start the Worker in build/, or another runtime. They are listed here because the output of `cargo
+/// metadata` does not show it: the harness they use is a dependency of their whole package.
+pub(super) const SUITES: [&str; 4] = ["worker", "worker_refresh", "authjs", "conformance"];
 
 /// The one of these that also starts nginx.
 const NGINX_TARGET: &str = "worker";
@@ -29,7 +29,7 @@ pub(super) fn run(project: &Project, name: &str) -> Result<()> {
     if selection.has(NGINX_TARGET) {
         tools::ensure_nginx(project)?;
     }
-    if WORKER_TARGETS.iter().any(|target| selection.has(target)) {
+    if SUITES.iter().any(|target| selection.has(target)) {
         build::build(project, Effort::Optimized)?;
     }
     let command = selection.command(project);
@@ -81,9 +81,8 @@ impl<'a> Selection<'a> {
             _ => None,
         };
         let Some((targets, rest)) = selected else {
-            let is_searched = |(_, target): &(&str, &Target)| {
-                target.has_harness && !WORKER_TARGETS.contains(&target.name.as_str())
-            };
+            let is_searched =
+                |(_, target): &(&str, &Target)| target.has_harness && !SUITES.contains(&target.name.as_str());
             let targets = all().filter(is_searched).collect();
             return Ok(Selection { targets, filter: Some(name.to_owned()), is_any_target: true });
         };
@@ -116,7 +115,7 @@ impl<'a> Selection<'a> {
         let skipped = if self.is_any_target {
             format!(
                 "\n(skipped: {}, which start the built Worker; name the target to run them)",
-                WORKER_TARGETS.join(", ")
+                SUITES.join(", ")
             )
         } else {
             String::new()
@@ -268,20 +267,17 @@ mod tests {
             assert!(targets.iter().any(|it| it == target), "{target} in {targets:?}");
         }
         // `race` is a program and would run as a whole.
-        assert!(
-            !targets.iter().any(|it| it == "race" || WORKER_TARGETS.contains(&it.as_str())),
-            "{targets:?}"
-        );
+        assert!(!targets.iter().any(|it| it == "race" || SUITES.contains(&it.as_str())), "{targets:?}");
     }
 
     #[test]
     fn the_targets_that_start_the_worker_exist() {
         let workspace = workspace();
-        for name in WORKER_TARGETS {
+        for name in SUITES {
             let selection = Selection::of(&workspace, &format!("{name}::x")).unwrap();
             assert!(selection.has(name) && !selection.is_any_target, "{name}");
         }
-        assert!(WORKER_TARGETS.contains(&NGINX_TARGET));
+        assert!(SUITES.contains(&NGINX_TARGET));
     }
 
     #[test]

@@ -18,11 +18,14 @@ use crate::layers;
 use crate::package;
 use crate::project::Project;
 use crate::proxies;
+use crate::runtime::RuntimeName;
 use crate::server;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
 use crate::vocabulary;
 use crate::wasi;
+
+use super::runtimes;
 
 /// The component for wasi:http, and with it the core without JavaScript.
 const COMPONENT: &str = "vestibule-wasi";
@@ -95,7 +98,10 @@ pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
 
 /// The tests of the workspace.
 pub(super) fn tests(project: &Project) -> Vec<Step<'_>> {
-    vec![Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"]))]
+    vec![
+        Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
+        Step::new("the quick set on native", || runtimes::run_quick(project, RuntimeName::Native)),
+    ]
 }
 
 /// What runs the built Worker with programs of other projects, and builds no test. `quick` leaves out what needs a browser,

@@ -27,7 +27,7 @@ pub struct Family {
 const FORWARDED: &str = "x-forwarded-";
 
 /// Every family.
-pub static FAMILIES: [Family; 11] = [
+pub static FAMILIES: [Family; 12] = [
     Family {
         subject: "the client's address",
         reason: "An upstream that trusts one of them lets a client choose its address: for rate limits, allow-lists, logs.",
@@ -183,8 +183,15 @@ pub static FAMILIES: [Family; 11] = [
             "sm-",
             "shib-",
             "tailscale-",
-            "cf-access-",
         ],
+        is_written_by_proxies: true,
+    },
+    Family {
+        subject: "what Cloudflare says",
+        reason: "An upstream that was written to stand behind Cloudflare trusts them for the client's address, country, \
+            certificate and user. Where Cloudflare is in front, those that it always sets pass.",
+        names: &[],
+        prefixes: &["cf-"],
         is_written_by_proxies: true,
     },
     Family {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use miniflare_test_harness::{ClientResponse, Request};
 use serde_json::{Value, json};
+use vestibule_test_runtimes::part_needs;
 
 use crate::env::{APP, COOKIE, Env, csrf, echo, expire, session, settings, sign_in, sign_out};
 use crate::provider::HOST;
@@ -46,9 +47,15 @@ pub fn authorization_code_grant() {
     assert_eq!(request.query("code_challenge_method").as_deref(), Some("S256"));
     assert!(env.requests("token")[0].form("code_verifier").is_some());
     for response_type in ["token", "id_token", "id_token token"] {
-        let env = Env::new(&json!({ "response_type": response_type }));
-        env.client().get(&format!("{APP}/auth/signin")).send().expect_status(500);
-        env.logged("configuration_invalid", "response_type");
+        let settings = settings(&json!({ "response_type": response_type }));
+        if part_needs!(Answers500) {
+            let env = Env::with(settings, |builder| builder);
+            env.client().get(&format!("{APP}/auth/signin")).send().expect_status(500);
+            env.logged("configuration_invalid", "response_type");
+        } else {
+            let why = Env::refused(settings);
+            assert!(why.contains("response_type"), "{why}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::config::Runtime;
 use crate::config::error::ConfigErrors;
 use crate::guard::headers::EdgeFields;
+use vestibule_oidc::http::headers::Headers;
 use vestibule_oidc::http::origin::is_loopback;
 use vestibule_oidc::http::request::{Method, Request};
 use vestibule_oidc::http::response::Response;
@@ -39,14 +40,22 @@ pub fn broken_configuration(request: &Request, errors: &ConfigErrors, runtime: &
 }
 
 /// Whether the request comes from the machine itself. No network in front of a deployment lets a request for `localhost`
-/// pass, and each says who the client is or names the request.
+/// pass, and each says who the client is, or names the request. A runtime that knows the client's address by itself names
+/// requests on that machine, too.
 pub(crate) fn is_development(request: &Request, edge: EdgeFields) -> bool {
     const OF_PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "via"];
     let headers = &request.headers;
     is_loopback(request.url.host())
         && !OF_PROXIES.iter().any(|name| headers.contains(name))
-        && edge.request_id.is_none_or(|name| !headers.contains(name))
-        && edge.client_address.is_none_or(|name| headers.get_all(name).all(is_own_address))
+        && is_sent_from_here(headers, edge)
+}
+
+fn is_sent_from_here(headers: &Headers, edge: EdgeFields) -> bool {
+    let mut addresses = edge.client_address.into_iter().flat_map(|name| headers.get_all(name)).peekable();
+    if addresses.peek().is_some() {
+        return addresses.all(is_own_address);
+    }
+    edge.request_id.is_none_or(|name| !headers.contains(name))
 }
 
 fn is_own_address(address: &str) -> bool {
@@ -132,7 +141,12 @@ mod tests {
     #[test]
     fn on_this_machine_the_browser_shows_each_mistake_and_where_secrets_are() {
         for host in ["localhost:8787", "site.localhost:8787", "127.0.0.1", "[::1]:8787"] {
-            for headers in [&[][..], &[("cf-connecting-ip", "127.0.0.1")], &[("cf-connecting-ip", "::1")]] {
+            for headers in [
+                &[][..],
+                &[("cf-connecting-ip", "127.0.0.1")],
+                &[("cf-connecting-ip", "::1")],
+                &[("cf-connecting-ip", "127.0.0.1"), ("cf-ray", "of the runtime itself")],
+            ] {
                 let answer = answer(&format!("http://{host}/x"), headers);
                 assert_eq!(answer.status, 500);
                 for shown in ["AUTH_OKTA_ID", "AUTH_SECRET", "a-file", "&lt;b&gt;"] {
