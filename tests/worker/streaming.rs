@@ -20,17 +20,17 @@ pub fn both() -> [Value; 2] {
 #[test]
 fn the_application_receives_the_first_chunk_while_the_client_still_sends() {
     for settings in both() {
-        let (arrives, arrived) = mpsc::channel();
-        let arrives = Mutex::new(arrives);
+        let (sender, first_chunk) = mpsc::channel();
+        let sender = Mutex::new(sender);
         let env = TestEnv::with(settings, move |builder| {
             builder.service_unread("APP", move |_| {
-                let arrives = arrives.lock().unwrap().clone();
+                let sender = sender.lock().unwrap().clone();
                 Response::takeover(move |connection| {
                     let (mut first, mut rest) = ([0; 5], Vec::new());
                     {
                         let mut body = connection.body();
                         body.read_exact(&mut first).unwrap();
-                        arrives.send(first).unwrap();
+                        sender.send(first).unwrap();
                         body.read_to_end(&mut rest).unwrap();
                     }
                     let length = (first.len() + rest.len()).to_string();
@@ -48,7 +48,7 @@ fn the_application_receives_the_first_chunk_while_the_client_still_sends() {
              Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nfirst\r\n"
         );
         connection.write_all(head.as_bytes()).unwrap();
-        assert_eq!(&arrived.recv_timeout(MAX_WAIT).expect("the first chunk"), b"first");
+        assert_eq!(&first_chunk.recv_timeout(MAX_WAIT).expect("the first chunk"), b"first");
         connection.write_all(b"6\r\nsecond\r\n0\r\n\r\n").unwrap();
         let mut reply = String::new();
         connection.read_to_string(&mut reply).unwrap();

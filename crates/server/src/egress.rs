@@ -6,7 +6,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use thiserror::Error;
 
-use crate::client::Server;
+use crate::target::Server;
 
 /// The field that tells the gateway which origin a request is for: `https://idp.example`. Only this server sets it.
 pub(crate) const ORIGIN: HeaderName = HeaderName::from_static("vestibule-egress-origin");

@@ -32,6 +32,7 @@ mod secrets;
 mod serving;
 mod settings;
 mod store;
+mod target;
 mod thread;
 mod tls;
 mod unread;

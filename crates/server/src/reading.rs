@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::client::Server;
 use crate::framing::Framing;
 use crate::network::Network;
 use crate::request::{self, Arrival};
 use crate::store::journal;
+use crate::target::Server;
 use vestibule_core::http::request::Request;
 
 /// Whether the bytes of a connection have a request whose length can be read in two ways. They arrive in `parts`.

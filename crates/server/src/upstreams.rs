@@ -10,10 +10,11 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
 use crate::body::Body;
-use crate::client::{Client, Server};
+use crate::client::Client;
 use crate::connection::Open;
 use crate::fields::{self, FieldError};
 use crate::jobs::Jobs;
+use crate::target::Server;
 use vestibule_core::platform::ForwardError;
 use vestibule_core::upstream::Target;
 

@@ -8,7 +8,7 @@ use vestibule_core::config::error::ConfigError;
 use vestibule_core::http::url::Url;
 use vestibule_core::upstream::Target;
 
-use crate::settings::Given;
+use crate::given::Given;
 use crate::values::{EGRESS, ORIGIN, SERVICES};
 
 /// The servers around the host.

@@ -12,23 +12,9 @@ use vestibule_core::config::{Config, Source, Sources};
 use vestibule_redis::URL;
 use vestibule_redis::redis::Client;
 
+use crate::given::Given;
 use crate::network::Network;
 use crate::values::{FILE, RUNTIME, TRUST_PROXY, VARIABLE};
-
-/// Where the settings come from.
-pub trait Given {
-    /// The configuration that was laid into the component when it was built, as JSON.
-    fn laid_in(&self) -> Option<&str>;
-
-    /// A variable of the environment.
-    fn variable(&self, name: &str) -> Option<String>;
-
-    /// The text of a file in the folder that the host opens; `None` if there is none.
-    ///
-    /// # Errors
-    /// The host's, in words.
-    fn file(&self, path: &str) -> Result<Option<String>, String>;
-}
 
 /// What was read and checked.
 pub struct Settings {

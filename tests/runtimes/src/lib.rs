@@ -12,9 +12,9 @@
     reason = "test support: it panics to fail a test"
 )]
 
-mod front;
 mod native;
 mod need;
+mod proxy;
 mod wasi;
 
 use std::path::Path;

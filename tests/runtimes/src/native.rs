@@ -1,4 +1,4 @@
-//! `vestibule-server`, with TLS between it and the front.
+//! `vestibule-server`, with TLS between it and a proxy.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tokio_rustls::TlsConnector;
 
-use crate::front::{Behind, Front};
+use crate::proxy::{Behind, Proxy};
 
 /// What the server says as soon as it accepts connections, before its address.
 const LISTENING: &str = "listening on ";
@@ -61,9 +61,9 @@ impl Runtime for Native {
         };
         let behind =
             Behind::Tls { secure, connector: TlsConnector::from(Arc::new(config)), plain: Arc::new(plain) };
-        let front = Front::start(behind).map_err(failed("listen for", folder))?;
-        let addresses = vec![front.address; launch.isolates().len()];
-        Ok(Running { process, addresses, beside: Some(Box::new(front)) })
+        let proxy = Proxy::start(behind).map_err(failed("listen for", folder))?;
+        let addresses = vec![proxy.address; launch.isolates().len()];
+        Ok(Running { process, addresses, beside: Some(Box::new(proxy)) })
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use miniflare_test_harness::{Command, GuardedProcess, Launch, LogLine, Running, Runtime, StartError};
 use serde_json::Value;
 
-use crate::front::{Behind, Front};
 use crate::native::{failed, variable};
+use crate::proxy::{Behind, Proxy};
 
 /// The variable with the path of wasmtime's program.
 const HOST: &str = "VESTIBULE_WASMTIME";
@@ -27,7 +27,7 @@ const REQUESTS_OF_INSTANCE: &str = "128";
 
 /// What lives as long as the host.
 struct Beside {
-    _front: Front,
+    _proxy: Proxy,
     _redis: Mutex<GuardedProcess>,
 }
 
@@ -69,9 +69,9 @@ impl Runtime for Wasi {
             let (_, address) = line.message.split_once(SERVING)?;
             address.trim().trim_end_matches('/').parse::<SocketAddr>().ok()
         })?;
-        let front = Front::start(Behind::Proxied(address)).map_err(failed("listen for", folder))?;
-        let addresses = vec![front.address; launch.isolates().len()];
-        let beside = Beside { _front: front, _redis: Mutex::new(redis) };
+        let proxy = Proxy::start(Behind::Proxied(address)).map_err(failed("listen for", folder))?;
+        let addresses = vec![proxy.address; launch.isolates().len()];
+        let beside = Beside { _proxy: proxy, _redis: Mutex::new(redis) };
         Ok(Running { process, addresses, beside: Some(Box::new(beside)) })
     }
 }

@@ -107,8 +107,8 @@ fn list() -> String {
             let Some(reason) = need.missing(kind) else { continue };
             let mut tests: Vec<String> = Vec::new();
             for (uses, before) in [(&whole, ""), (&part, "a part of ")] {
-                let named = uses.get(&need.name()).into_iter().flatten();
-                tests.extend(named.map(|test| format!("{before}`{test}`")));
+                let users = uses.get(&need.name()).into_iter().flatten();
+                tests.extend(users.map(|test| format!("{before}`{test}`")));
             }
             let _ = writeln!(list, "- {reason}: {}", tests.join(", "));
         }

@@ -64,7 +64,7 @@ pub(super) fn run_quick(project: &Project, runtime: RuntimeName) -> Result<()> {
 /// Builds what a runtime needs, and gives the variables that its tests need.
 fn build(project: &Project, runtime: RuntimeName) -> Result<Vec<(&'static str, OsString)>> {
     match runtime {
-        RuntimeName::Workers => build::build(project, Effort::Optimized).map(|_| Vec::new()),
+        RuntimeName::Workers => build::build(project, Effort::Optimized).map(|()| Vec::new()),
         RuntimeName::Native => build_server(project).map(|_| Vec::new()),
         RuntimeName::Wasi => {
             tools::ensure_redis(project)?;

@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 /// A head that is longer is passed on before its end has come.
 const MAX_HEAD: usize = 256 * 1024;
 
-/// So long a client may pause in a head that names no scheme. Then the front does not wait for the rest.
+/// So long a client may pause in a head that names no scheme. Then the proxy does not wait for the rest.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where requests go.
@@ -32,13 +32,13 @@ pub(crate) enum Behind {
     Proxied(SocketAddr),
 }
 
-/// A running front. Dropping it ends it.
-pub(crate) struct Front {
+/// A running proxy. Dropping it ends it.
+pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     _end: oneshot::Sender<()>,
 }
 
-impl Front {
+impl Proxy {
     /// Listens on a free port.
     pub(crate) fn start(behind: Behind) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
@@ -63,7 +63,7 @@ impl Front {
 async fn accept(listener: TcpListener, behind: Arc<Behind>) {
     while let Ok((client, _)) = listener.accept().await {
         let behind = Arc::clone(&behind);
-        // Whoever is at one end sees that the other one has gone.
+        // The one at the one end sees that the other one has gone.
         drop(tokio::spawn(async move { carry(client, &behind).await.ok() }));
     }
 }
@@ -102,7 +102,7 @@ async fn carry(mut client: TcpStream, behind: &Behind) -> io::Result<()> {
 async fn first_head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while end_of_head(&head).is_none() && head.len() < MAX_HEAD {
-        let mut bytes = [0; 16 * 1024];
+        let mut bytes = vec![0; 16 * 1024];
         let read = client.read(&mut bytes);
         let read = if head.is_empty() { Ok(read.await) } else { tokio::time::timeout(PAUSE, read).await };
         match read {

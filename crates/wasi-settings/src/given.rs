@@ -1,0 +1,16 @@
+//! What a host gives a component: variables, files, and what was laid in.
+
+/// Where the settings come from.
+pub trait Given {
+    /// The configuration that was laid into the component when it was built, as JSON.
+    fn laid_in(&self) -> Option<&str>;
+
+    /// A variable of the environment.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The text of a file in the folder that the host opens; `None` if there is none.
+    ///
+    /// # Errors
+    /// The host's, in words.
+    fn file(&self, path: &str) -> Result<Option<String>, String>;
+}
