@@ -99,7 +99,7 @@ const CAUGHT: f64 = 97.0;
 const TIMEOUT: &str = "300";
 
 /// How many mutants cargo-mutants runs at once. What became of them is kept after each such batch.
-const BATCH: usize = 10;
+const BATCH: usize = 3;
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
