@@ -1,6 +1,7 @@
 //! `cargo xtask mutants`: changes the code in small ways with cargo-mutants, and runs the tests on each change. A change
 //! that no test notices survives: a test is missing, or the change means the same.
 
+mod known;
 mod outcomes;
 mod report;
 mod sample;
@@ -13,23 +14,53 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use self::outcomes::{Mutant, Outcome, Summary};
+use self::outcomes::{Mutant, Outcome};
 use crate::project::Project;
 use crate::step::{run_quietly, show, step};
 use crate::tools;
 
-/// Tests that run together: those of a package, in some of its targets.
+/// Tests that run together: those of a package, in some of its targets, without some.
 #[derive(Debug, PartialEq, Eq)]
 struct Tests {
+    name: &'static str,
     package: &'static str,
     targets: &'static [&'static str],
+    skipped: &'static [&'static str],
 }
 
-const OIDC: Tests = Tests { package: "vestibule-oidc", targets: &["--lib", "--test=jws"] };
-const CORE: Tests = Tests { package: "vestibule-core", targets: &["--lib"] };
-const FLOWS: Tests = Tests { package: "vestibule-core", targets: &["--test=flows", "--test=guard"] };
+const OIDC: Tests = Tests {
+    name: "vestibule-oidc",
+    package: "vestibule-oidc",
+    targets: &["--lib", "--test=jws"],
+    skipped: &[],
+};
+const CORE: Tests =
+    Tests { name: "vestibule-core", package: "vestibule-core", targets: &["--lib"], skipped: &[] };
+const FLOWS: Tests = Tests {
+    name: "flows",
+    package: "vestibule-core",
+    targets: &["--test=guard", "--test=flows"],
+    skipped: &SLOW,
+};
+/// What survives everything else.
+const ALL_FLOWS: Tests = Tests { name: "all flows", skipped: &[], ..FLOWS };
 
-/// A room whose mutants are counted, and the tests that see them: fast ones first, then, for what those missed, the rest.
+/// Ten of a thousand flow tests take half of their time.
+const SLOW: [&str; 10] = [
+    "garbage_in_the_store_counts_as_nothing",
+    "a_withdrawn_key_is_accepted_for_a_day_at_most",
+    "with_cached_documents_users_sign_in_during_any_outage_and_few_of_them_wait",
+    "a_process_that_refreshes_more_slowly_than_others_wait_loses_no_session",
+    "clocks_that_are_seconds_apart_lose_no_session",
+    "unavailable_keys_lose_no_refresh",
+    "a_nonsensical_response_does_not_end_the_session",
+    "a_process_that_crashes_before_it_publishes_its_tokens_delays_the_others_and_turns_none_away",
+    "a_flood_of_forged_tokens_costs_bounded_work_and_keeps_no_provider_out",
+    "injected_text_no_page_shows_a_parameter_whatever_its_length_direction_or_number",
+];
+
+/// A room whose mutants are counted, and the tests that see them: those that notice most first, then, for what those missed,
+/// the rest.
 struct Room {
     name: &'static str,
     source: &'static str,
@@ -37,20 +68,26 @@ struct Room {
 }
 
 const ROOMS: [Room; 6] = [
-    Room { name: "session", source: "crates/core/src/session", tests: &[CORE, FLOWS] },
-    Room { name: "oauth", source: "crates/oidc/src/oauth", tests: &[OIDC, FLOWS] },
-    Room { name: "jose", source: "crates/oidc/src/jose", tests: &[OIDC, FLOWS] },
-    Room { name: "guard", source: "crates/core/src/guard", tests: &[CORE, FLOWS] },
-    Room { name: "lease", source: "crates/core/src/lease", tests: &[FLOWS] },
-    Room { name: "flow", source: "crates/core/src/flow", tests: &[FLOWS] },
+    Room { name: "session", source: "crates/core/src/session", tests: &[CORE, FLOWS, ALL_FLOWS] },
+    Room { name: "oauth", source: "crates/oidc/src/oauth", tests: &[OIDC, FLOWS, ALL_FLOWS] },
+    Room { name: "jose", source: "crates/oidc/src/jose", tests: &[OIDC, FLOWS, ALL_FLOWS] },
+    Room { name: "guard", source: "crates/core/src/guard", tests: &[CORE, FLOWS, ALL_FLOWS] },
+    Room { name: "lease", source: "crates/core/src/lease", tests: &[CORE, FLOWS, ALL_FLOWS] },
+    Room { name: "flow", source: "crates/core/src/flow", tests: &[FLOWS, CORE, ALL_FLOWS] },
 ];
 
 /// The tests of a mutant that is in none of the rooms.
-const ELSEWHERE: &[Tests] = &[FLOWS];
+const ELSEWHERE: &[Tests] = &[FLOWS, CORE, ALL_FLOWS];
 
 /// Where it works: the copy of the project, what is built of it, and what cargo-mutants and this command report.
 const DIRECTORY: &str = "target/mutants";
 const REPORT: &str = "target/mutants/survivors.txt";
+
+/// What became of the mutants that ran before.
+const KNOWN: &str = "target/mutants/known.json";
+
+/// The document with the table of the last sample.
+const DOCUMENT: &str = "docs/mutants.md";
 
 /// The mutants that mean the same as the code, each with the reason.
 const EQUIVALENT: &str = "xtask/src/mutants/equivalent.toml";
@@ -59,7 +96,10 @@ const EQUIVALENT: &str = "xtask/src/mutants/equivalent.toml";
 const CAUGHT: f64 = 97.0;
 
 /// How long one mutant's tests may take, in seconds: a mutant can make an endless loop.
-const TIMEOUT: &str = "600";
+const TIMEOUT: &str = "300";
+
+/// How many mutants cargo-mutants runs at once. What became of them is kept after each such batch.
+const BATCH: usize = 3;
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -79,6 +119,12 @@ pub(crate) struct Options {
     /// List the mutants, and run nothing
     #[arg(long)]
     list: bool,
+    /// Also run the mutants again that an earlier run of this command caught
+    #[arg(long)]
+    again: bool,
+    /// Write the table of the sample into docs/mutants.md
+    #[arg(long, conflicts_with_all = ["file", "module", "list"])]
+    write: bool,
 }
 
 /// Runs the mutants and prints which the tests notice. Fails if there are survivors that are not known to be equivalent.
@@ -87,40 +133,43 @@ pub(crate) fn mutants(project: &Project, options: &Options) -> Result<()> {
     let tree = project.path(DIRECTORY).join("tree");
     step("copy", || tree::renew(project, &tree))?;
     let runner = Runner { project, program, tree };
-    let chosen = runner.choose(options)?;
+    let all = runner.all(options)?;
+    let chosen = match options.sample {
+        Some(number) => sample::take(all.clone(), number, options.seed, |file| room_of(file).to_owned()),
+        None => all.clone(),
+    };
     ensure!(!chosen.is_empty(), "there are no mutants there");
     if options.list {
         for mutant in &chosen {
             println!("{}", mutant.name);
         }
-        println!("{} mutants", chosen.len());
+        println!("{} mutants of {}", chosen.len(), all.len());
         return Ok(());
     }
-    let mut outcomes = Vec::new();
-    for tests in [OIDC, CORE, FLOWS] {
-        let due = |mutant: &&Mutant| {
-            let first = tests_of(&mutant.file).first() == Some(&tests);
-            let missed =
-                |outcome: &Outcome| outcome.mutant.name == mutant.name && outcome.summary == Summary::Missed;
-            first || (tests_of(&mutant.file).contains(&tests) && outcomes.iter().any(missed))
-        };
-        let batch: Vec<&Mutant> = chosen.iter().filter(due).collect();
-        if batch.is_empty() {
-            continue;
+    let mut known = known::Known::read(project, &chosen, options.again)?;
+    for turn in 0..ROOMS.iter().map(|room| room.tests.len()).max().unwrap_or_default() {
+        for tests in [OIDC, CORE, FLOWS, ALL_FLOWS] {
+            let is_due = |mutant: &&Mutant| {
+                tests_of(&mutant.file).get(turn) == Some(&tests) && known.is_open(mutant, turn)
+            };
+            let due: Vec<Mutant> = chosen.iter().filter(is_due).cloned().collect();
+            for (number, batch) in due.chunks(BATCH).enumerate() {
+                let (from, until) = (number * BATCH + 1, number * BATCH + batch.len());
+                let name = format!("{from} to {until} of {} mutants, {}", due.len(), tests.name);
+                known.extend(step(&name, || runner.run(batch, &tests, number == 0))?)?;
+            }
         }
-        let name = format!("{} mutants, {} {}", batch.len(), tests.package, tests.targets.join(" "));
-        let found = step(&name, || runner.run(&batch, &tests))?;
-        outcomes
-            .retain(|outcome: &Outcome| !found.iter().any(|later| later.mutant.name == outcome.mutant.name));
-        outcomes.extend(found);
     }
     let equivalent = report::equivalent(&project.path(EQUIVALENT))?;
-    let report = report::Report::of(&outcomes, &equivalent, room_of);
+    let report = report::Report::of(&known.of(&chosen), &equivalent, &all, room_of);
     std::fs::write(project.path(REPORT), report.survivors())
         .with_context(|| format!("cannot write {REPORT}"))?;
     print!("{}", report.survivors());
     println!("\n{}", report.table());
     println!("at least {CAUGHT} % of the viable mutants; the survivors are in {REPORT}");
+    if options.write {
+        report.write(&project.path(DOCUMENT), options.seed)?;
+    }
     if !report.survivors().is_empty() {
         bail!("a test is missing for each survivor; if it means the same as the code, {EQUIVALENT} says why");
     }
@@ -160,8 +209,8 @@ impl Runner<'_> {
         command
     }
 
-    /// The mutants that the options name.
-    fn choose(&self, options: &Options) -> Result<Vec<Mutant>> {
+    /// The mutants of the files or rooms that the options name.
+    fn all(&self, options: &Options) -> Result<Vec<Mutant>> {
         let files = if options.file.is_empty() {
             let rooms =
                 ROOMS.iter().filter(|room| options.module.as_deref().is_none_or(|name| name == room.name));
@@ -174,15 +223,11 @@ impl Runner<'_> {
         let mut list =
             self.command(&["--list", "--json", "--package=vestibule-oidc", "--package=vestibule-core"]);
         list.args(files.iter().flat_map(|file| ["--file", file]));
-        let all = outcomes::list(&run_quietly(&mut list)?)?;
-        Ok(match options.sample {
-            Some(number) => sample::take(all, number, options.seed, |file| room_of(file).to_owned()),
-            None => all,
-        })
+        outcomes::list(&run_quietly(&mut list)?)
     }
 
-    /// Runs these tests on each of the mutants.
-    fn run(&self, mutants: &[&Mutant], tests: &Tests) -> Result<Vec<Outcome>> {
+    /// Runs these tests on each of the mutants, `first` on none, so that it is known that they pass.
+    fn run(&self, mutants: &[Mutant], tests: &Tests, first: bool) -> Result<Vec<Outcome>> {
         let names: Vec<String> = mutants.iter().map(|mutant| sample::literal(&mutant.name)).collect();
         let output = self.project.path(DIRECTORY);
         let mut command =
@@ -193,8 +238,13 @@ impl Runner<'_> {
         let files: BTreeSet<&str> = mutants.iter().map(|mutant| mutant.file.as_str()).collect();
         command.arg(&output).args(files.iter().flat_map(|file| ["--file", file]));
         command.args(["--test-package", tests.package]);
+        command.args((!first).then_some("--baseline=skip"));
         // Not as arguments of the tests alone: those would be left out of the build.
         command.args(tests.targets.iter().map(|target| format!("--cargo-arg={target}")));
+        // One failure is enough. The test harness stops there only where it may use what is not stable.
+        let runner = r#"--cargo-arg=--config=target."cfg(all())".runner=["env", "RUSTC_BOOTSTRAP=1"]"#;
+        command.args([runner, "--", "--", "-Zunstable-options", "--fail-fast"]);
+        command.args(tests.skipped.iter().flat_map(|test| ["--skip", test]));
         let shown = show(&command);
         let result = run_quietly(&mut command);
         // It fails, too, if a mutant survives.
@@ -203,7 +253,30 @@ impl Runner<'_> {
             Err(error) => format!("{error:#}"),
             Ok(output) => format!("`{shown}` printed:\n{output}"),
         })?;
-        let is_asked_for = |outcome: &Outcome| mutants.contains(&&outcome.mutant);
+        let is_asked_for = |outcome: &Outcome| mutants.contains(&outcome.mutant);
         Ok(outcomes.into_iter().filter(is_asked_for).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slow_test_exists() {
+        let project = Project::find().unwrap();
+        let mut list = project.command("git");
+        list.args([
+            "grep",
+            "--untracked",
+            "-hE",
+            "^ *(async )?fn [a-z0-9_]+\\(\\)",
+            "--",
+            "crates/core/tests/flows",
+        ]);
+        let functions = run_quietly(&mut list).unwrap();
+        for test in SLOW {
+            assert!(functions.contains(&format!("fn {test}(")), "{test}");
+        }
     }
 }

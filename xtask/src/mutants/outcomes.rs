@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A change of the code.
@@ -24,10 +24,12 @@ impl Mutant {
 }
 
 /// What the tests say of a mutant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) enum Summary {
-    /// A test failed, or did not end.
+    /// A test failed.
     Caught,
+    /// The tests did not end, which counts as caught.
+    Timeout,
     /// Every test passed.
     Missed,
     /// It does not compile.
@@ -70,7 +72,8 @@ fn parse(text: &str) -> Result<Vec<Outcome>> {
             continue;
         };
         let summary = match summary.as_str() {
-            "CaughtMutant" | "Timeout" => Summary::Caught,
+            "CaughtMutant" => Summary::Caught,
+            "Timeout" => Summary::Timeout,
             "MissedMutant" => Summary::Missed,
             "Unviable" => Summary::Unviable,
             other => anyhow::bail!("cargo-mutants says {other} of {mutant}"),
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mutant_whose_tests_do_not_end_is_caught() {
+    fn an_outcome_is_read_as_it_is_written() {
         let mutant = r#"{"Mutant": {"name": "a/b.rs:3:7: replace f -> bool with true", "file": "a/b.rs"}}"#;
         let outcomes = |summary: &str| {
             parse(&format!(
@@ -93,8 +96,9 @@ mod tests {
             ))
         };
         let [outcome] = outcomes("Timeout").unwrap().try_into().unwrap();
-        assert_eq!(outcome.summary, Summary::Caught);
+        assert_eq!(outcome.summary, Summary::Timeout);
         assert_eq!(outcome.mutant.description(), "a/b.rs: replace f -> bool with true");
+        assert_eq!(outcomes("CaughtMutant").unwrap()[0].summary, Summary::Caught);
         assert_eq!(outcomes("MissedMutant").unwrap()[0].summary, Summary::Missed);
         assert!(outcomes("Failure").is_err());
     }

@@ -1,13 +1,15 @@
 //! What became of the mutants, for a reader.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use super::outcomes::{Outcome, Summary};
+use super::outcomes::{Mutant, Outcome, Summary};
+use crate::marked::between;
 
 /// A mutant that means the same as the code.
 #[derive(Debug, Deserialize)]
@@ -27,7 +29,7 @@ pub(super) fn equivalent(path: &Path) -> Result<Vec<Equivalent>> {
         #[serde(default)]
         equivalent: Vec<Equivalent>,
     }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file: File = toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     let without = file.equivalent.iter().find(|entry| entry.reason.trim().is_empty());
     ensure!(without.is_none(), "{}: an entry has no reason", path.display());
@@ -37,38 +39,69 @@ pub(super) fn equivalent(path: &Path) -> Result<Vec<Equivalent>> {
 /// The numbers of a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Numbers {
+    /// All mutants there are.
+    all: usize,
+    /// Those whose tests failed or did not end.
     caught: usize,
+    /// Those of `caught` whose tests did not end.
+    timeouts: usize,
     survived: usize,
     equivalent: usize,
     unviable: usize,
 }
 
-/// The outcomes by room, and the survivors.
+impl Numbers {
+    fn plus(self, other: Numbers) -> Numbers {
+        Numbers {
+            all: self.all + other.all,
+            caught: self.caught + other.caught,
+            timeouts: self.timeouts + other.timeouts,
+            survived: self.survived + other.survived,
+            equivalent: self.equivalent + other.equivalent,
+            unviable: self.unviable + other.unviable,
+        }
+    }
+}
+
+/// The outcomes by room, the survivors, and the equivalent mutants.
 pub(super) struct Report {
     rooms: BTreeMap<String, Numbers>,
     survivors: String,
+    /// Mutant and reason.
+    equivalent: BTreeSet<(String, String)>,
 }
 
 impl Report {
-    /// Sorts the outcomes.
+    /// Sorts the outcomes of some of `all` mutants.
     pub(super) fn of<'a>(
         outcomes: &'a [Outcome],
         equivalent: &[Equivalent],
+        all: &'a [Mutant],
         room_of: impl Fn(&'a str) -> &'a str,
     ) -> Report {
-        let mut report = Report { rooms: BTreeMap::new(), survivors: String::new() };
+        let mut report =
+            Report { rooms: BTreeMap::new(), survivors: String::new(), equivalent: BTreeSet::new() };
+        for mutant in all {
+            report.rooms.entry(room_of(&mutant.file).to_owned()).or_default().all += 1;
+        }
         for Outcome { mutant, summary } in outcomes {
             let room = report.rooms.entry(room_of(&mutant.file).to_owned()).or_default();
             let description = mutant.description();
             match summary {
                 Summary::Caught => room.caught += 1,
-                Summary::Unviable => room.unviable += 1,
-                Summary::Missed if equivalent.iter().any(|entry| entry.mutant == description) => {
-                    room.equivalent += 1;
+                Summary::Timeout => {
+                    room.caught += 1;
+                    room.timeouts += 1;
                 }
+                Summary::Unviable => room.unviable += 1,
                 Summary::Missed => {
-                    room.survived += 1;
-                    let _ = writeln!(report.survivors, "{}", mutant.name);
+                    if let Some(entry) = equivalent.iter().find(|entry| entry.mutant == description) {
+                        room.equivalent += 1;
+                        report.equivalent.insert((description, entry.reason.clone()));
+                    } else {
+                        room.survived += 1;
+                        let _ = writeln!(report.survivors, "{}", mutant.name);
+                    }
                 }
             }
         }
@@ -82,33 +115,44 @@ impl Report {
 
     /// A row for each room and one for all: of the viable mutants that are not equivalent, how many the tests noticed.
     pub(super) fn table(&self) -> String {
-        let mut table = format!(
-            "{:10} {:>8} {:>8} {:>10} {:>8}   {:>7}   {}\n",
-            "room",
-            "caught",
-            "survived",
-            "equivalent",
-            "unviable",
-            "caught",
-            "of all mutants, with a confidence of 95 %"
-        );
-        let all = self.rooms.values().fold(Numbers::default(), |all, room| Numbers {
-            caught: all.caught + room.caught,
-            survived: all.survived + room.survived,
-            equivalent: all.equivalent + room.equivalent,
-            unviable: all.unviable + room.unviable,
-        });
-        for (name, numbers) in
-            self.rooms.iter().map(|(name, numbers)| (name.as_str(), *numbers)).chain([("all", all)])
-        {
-            let Numbers { caught, survived, equivalent, unviable } = numbers;
+        let mut table = "| room | mutants | tested | do not compile | mean the same | caught | of them without an end | survived | caught, in percent | of all, with a confidence of 95 % |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n".to_owned();
+        let sum = self.rooms.values().fold(Numbers::default(), |sum, room| sum.plus(*room));
+        let rows = self.rooms.iter().map(|(name, numbers)| (format!("`{name}`"), *numbers));
+        for (name, numbers) in rows.chain([("all".to_owned(), sum)]) {
+            let Numbers { all, caught, timeouts, survived, equivalent, unviable } = numbers;
+            let tested = caught + survived + equivalent + unviable;
             let (share, [low, high]) = interval(caught, caught + survived);
             let _ = writeln!(
                 table,
-                "{name:10} {caught:>8} {survived:>8} {equivalent:>10} {unviable:>8}   {share:5.1} %   {low:.1} to {high:.1} %"
+                "| {name} | {all} | {tested} | {unviable} | {equivalent} | {caught} | {timeouts} | {survived} | {share:.1} | {low:.1} to {high:.1} |"
             );
         }
         table
+    }
+
+    /// Writes the table, the survivors and the equivalent mutants into the document.
+    pub(super) fn write(&self, path: &Path, seed: u64) -> Result<()> {
+        let document = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = between("<!-- mutants: begin -->", "<!-- mutants: end -->", &document, &self.text(seed))?;
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn text(&self, seed: u64) -> String {
+        let mut text = format!("{}\nSeed {seed}.", self.table());
+        if !self.survivors.is_empty() {
+            let _ = write!(text, "\n\nSurvivors:\n");
+            for survivor in self.survivors.lines() {
+                let _ = write!(text, "\n- `{survivor}`");
+            }
+        }
+        if !self.equivalent.is_empty() {
+            let _ = write!(text, "\n\n| mutant that means the same | why |\n|---|---|");
+            for (mutant, reason) in &self.equivalent {
+                // A bar would end the cell.
+                let _ = write!(text, "\n| `{}` | {reason} |", mutant.replace('|', "\\|"));
+            }
+        }
+        text
     }
 }
 
@@ -130,7 +174,6 @@ fn interval(part: usize, all: usize) -> (f64, [f64; 2]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mutants::outcomes::Mutant;
     use crate::project::Project;
 
     fn outcome(line: u32, what: &str, summary: Summary) -> Outcome {
@@ -148,11 +191,17 @@ mod tests {
             outcome(3, "replace < with <=", Summary::Missed),
             outcome(9, "replace < with ==", Summary::Missed),
             outcome(9, "replace < with >", Summary::Caught),
+            outcome(9, "replace g", Summary::Timeout),
             outcome(9, "replace f", Summary::Unviable),
         ];
-        let report = Report::of(&outcomes, &equivalent, |file| file);
+        let all: Vec<Mutant> = outcomes.iter().map(|outcome| outcome.mutant.clone()).collect();
+        let report = Report::of(&outcomes, &equivalent, &all, |file| file);
         assert_eq!(report.survivors(), "a.rs:9:1: replace < with ==\n");
-        assert_eq!(report.rooms["a.rs"], Numbers { caught: 1, survived: 1, equivalent: 1, unviable: 1 });
+        let numbers = Numbers { all: 5, caught: 2, timeouts: 1, survived: 1, equivalent: 1, unviable: 1 };
+        assert_eq!(report.rooms["a.rs"], numbers);
+        let text = report.text(7);
+        assert!(text.contains("| `a.rs` | 5 | 5 | 1 | 1 | 2 | 1 | 1 | 66.7 |"), "{text}");
+        assert!(text.contains("| `a.rs: replace < with <=` | never equal |"), "{text}");
     }
 
     #[test]

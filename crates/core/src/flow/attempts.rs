@@ -112,6 +112,24 @@ mod tests {
     }
 
     #[test]
+    fn after_the_clock_was_set_back_counting_begins_anew() {
+        let (attempts, earlier) = (Attempts::default(), NOW.minus(Duration::from_secs(1)));
+        assert!(!attempts.count("a", 0, NOW) && attempts.is_over("a", NOW));
+        assert!(!attempts.is_over("a", earlier));
+        assert!(attempts.count("a", 1, earlier));
+    }
+
+    #[test]
+    fn a_limit_is_logged_once_a_minute() {
+        let attempts = LoginAttempts::default();
+        assert!(attempts.should_log(NOW) && !attempts.should_log(NOW));
+        assert!(!attempts.should_log(NOW.plus(Duration::from_secs(59))));
+        assert!(attempts.should_log(NOW.plus(WINDOW)));
+        assert!(!attempts.should_log(NOW.plus(WINDOW)));
+        assert!(attempts.should_log(NOW), "the clock was set back");
+    }
+
+    #[test]
     fn many_keys_take_bounded_memory_and_a_key_over_its_limit_is_remembered() {
         let attempts = Attempts::default();
         assert!(

@@ -170,5 +170,6 @@ mod tests {
         assert_eq!(problem("a|b"), RegexpProblem::BareAlternatives);
         assert_eq!(problem("(a"), RegexpProblem::UnclosedGroup);
         assert_eq!(problem(&"a".repeat(1025)), RegexpProblem::TooLarge);
+        assert!(ValuePattern::parse(&"a".repeat(1024)).is_ok());
     }
 }

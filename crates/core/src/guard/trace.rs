@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn only_a_valid_trace_goes_on_and_a_state_only_with_it() {
-        let long = "a=".repeat(MAX_STATE);
+        let (long, longest) = ("a=".repeat(MAX_STATE), "a".repeat(MAX_STATE));
         for (fields, forwarded) in [
             (&[(PARENT, VALID), (STATE, "a=1"), (STATE, "b=2")][..], [1, 2]),
             (&[(PARENT, VALID)], [1, 0]),
@@ -106,6 +106,8 @@ mod tests {
             (&[(PARENT, VALID), (PARENT, VALID), (STATE, "a=1")], [0, 0]),
             (&[(STATE, "a=1")], [0, 0]),
             (&[(PARENT, VALID), (STATE, &long)], [1, 0]),
+            (&[(PARENT, VALID), (STATE, &longest)], [1, 1]),
+            (&[(PARENT, VALID), (STATE, &longest), (STATE, "b")], [1, 0]),
             (&[("accept", "*/*")], [0, 0]),
         ] {
             let (headers, mut changes) = (of(fields), Changes::default());

@@ -298,6 +298,78 @@ mod tests {
         assert_eq!((state.refreshes.len(), state.holds(&refresh(0), 1)), (MAX_ENTRIES, false));
     }
 
+    fn tokens(generation: u64) -> Rc<RefreshedTokens> {
+        Rc::new(RefreshedTokens {
+            generation,
+            access_token: vestibule_oidc::secret::Secret::new("a"),
+            refresh_token: None,
+            expires_at: Timestamp::from_seconds(2000),
+            refresh_expires_at: None,
+            api_cookies: std::collections::BTreeMap::new(),
+            issued_at: Timestamp::from_seconds(1000),
+            claims: None,
+            ends_at: None,
+            dpop_key: None,
+            id_token: None,
+            entry: None,
+        })
+    }
+
+    fn refresh(generation: u64) -> RefreshId {
+        let claims = json!({ "sid": "s", "refresh_token": "r", "generation": generation });
+        RefreshId::of(&Session::new(claims.as_object().unwrap().clone())).unwrap()
+    }
+
+    /// The leader of a refresh that began at this time.
+    fn slot(refreshes: &Rc<InFlightRefreshes>, id: &RefreshId, now: Timestamp) -> Slot {
+        let mut state = refreshes.0.borrow_mut();
+        state.slots += 1;
+        let number = state.slots;
+        let progress = Progress::InFlight { slot: number, deadline: now.plus(LEASE_DURATION) };
+        state.refreshes.insert(id.clone(), progress);
+        let owner = "process".to_owned();
+        Slot { refreshes: Rc::clone(refreshes), id: id.clone(), number, was_invalid: false, owner }
+    }
+
+    #[test]
+    fn a_cookie_is_outdated_if_newer_tokens_are_known_and_never_by_late_ones() {
+        let (refreshes, now) = (Rc::new(InFlightRefreshes::default()), Timestamp::from_seconds(1000));
+        assert!(!refreshes.is_outdated("s", 0));
+        for (id, generation) in [(1, 2), (0, 1)] {
+            slot(&refreshes, &refresh(id), now).complete(RefreshOutcome::Renewed(tokens(generation)), now);
+            let outdated = [1, 2, 3].map(|generation| refreshes.is_outdated("s", generation));
+            assert_eq!(outdated, [true, false, false]);
+        }
+        assert!(!refreshes.is_outdated("another", 1));
+        assert_eq!(refreshes.renewed(&refresh(1)).map(|tokens| tokens.generation), Some(2));
+        assert!(refreshes.renewed(&refresh(2)).is_none());
+    }
+
+    #[test]
+    fn a_request_whose_place_was_taken_records_only_new_tokens() {
+        let (refreshes, now) = (Rc::new(InFlightRefreshes::default()), Timestamp::from_seconds(1000));
+        let id = refresh(1);
+        let first = slot(&refreshes, &id, now);
+        let second = slot(&refreshes, &id, now);
+        assert!(!first.extend(now) && second.extend(now));
+        first.complete(RefreshOutcome::SignedOut, now);
+        assert!(refreshes.0.borrow().holds(&id, second.number), "dropping the first frees nothing");
+        let first = Slot {
+            refreshes: Rc::clone(&refreshes),
+            id: id.clone(),
+            number: 1,
+            was_invalid: false,
+            owner: String::new(),
+        };
+        first.complete(RefreshOutcome::Renewed(tokens(2)), now);
+        assert!(refreshes.renewed(&id).is_some());
+        // Also if it was removed meanwhile to make room, the request goes on.
+        refreshes.0.borrow_mut().refreshes.clear();
+        assert!(second.extend(now) && refreshes.0.borrow().holds(&id, second.number));
+        drop(second);
+        assert!(refreshes.0.borrow().refreshes.is_empty());
+    }
+
     #[test]
     fn of_too_many_sign_outs_those_that_expire_first_are_forgotten() {
         let at = |second: usize| Timestamp::from_seconds(u64::try_from(1000 + second).unwrap());

@@ -165,3 +165,6 @@ fn unexpected(call: &str) -> StoreError {
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -352,6 +352,9 @@ mod tests {
         let nobody = sealed(&json!({ "name": "x" }));
         assert_eq!(PreviewCode::open(&nobody, &keys(), NOW).unwrap_err(), PreviewCodeError::Malformed);
         assert_eq!(PreviewCode::open("", &keys(), NOW).unwrap_err(), PreviewCodeError::Missing);
+        let of_length = |length: usize| PreviewCode::open(&"x".repeat(length), &keys(), NOW).unwrap_err();
+        assert!(matches!(of_length(MAX_CODE), PreviewCodeError::Invalid(_)));
+        assert_eq!(of_length(MAX_CODE + 1), PreviewCodeError::Malformed);
     }
 
     #[test]

@@ -65,6 +65,48 @@ fn every_page_speaks_the_browsers_language() {
 }
 
 #[test]
+fn the_sign_in_page_has_a_text_for_each_error_and_one_for_all_others() {
+    let world = TestEnv::new();
+    let of_api = |code: &str| format!("CredentialsSignin&code={code}");
+    let errors = [
+        (
+            &["OAuthCallbackError", "OAuthCallback", "OAuthSignin", "Signin", "Callback"][..],
+            Text::SignInRefused,
+        ),
+        (&["OAuthAccountNotLinked"], Text::AccountNotLinked),
+        (&["AccessDenied"], Text::SignInDenied),
+        (&["SessionRequired"], Text::SessionRequired),
+        (&["RefreshTokenError"], Text::SessionEnded),
+        (&["SignInExpired"], Text::SignInExpired),
+        (&["MissingCSRF"], Text::PageTooOld),
+        (&["Configuration", "accessdenied", "nothing-known"], Text::SignInFailed),
+        (&["CredentialsSignin"], Text::CredentialsWrong),
+    ];
+    let codes = [
+        (
+            &["locked", "account_locked", "disabled", "account_disabled", "ACCOUNT-LOCKED"][..],
+            Text::AccountLocked,
+        ),
+        (&["expired", "password_expired", "credentials_expired"], Text::PasswordExpired),
+        (&["unverified", "email_not_verified", "email_unverified"], Text::EmailUnconfirmed),
+        (&["otp_required", "mfa_required"], Text::CodeRequired),
+        (&["otp_invalid", "invalid_otp", "mfa_invalid"], Text::CodeWrong),
+        (&["rate_limited", "too_many_attempts", "too_many_requests"], Text::TooManyAttempts),
+        (&["credentials", "other"], Text::CredentialsWrong),
+    ];
+    let errors =
+        errors.iter().flat_map(|(errors, text)| errors.iter().map(|error| ((*error).to_owned(), *text)));
+    let codes = codes.iter().flat_map(|(codes, text)| codes.iter().map(|code| (of_api(code), *text)));
+    let all: Vec<(String, Text)> = errors.chain(codes).collect();
+    for (error, text) in &all {
+        let answer = open(&world, &format!("/auth/signin?error={error}"), "en");
+        assert!(says(&answer, "en", *text), "{error} {}: {}", text.key(), answer.body);
+        let mut others = all.iter().filter(|(_, other)| other != text);
+        assert!(!others.any(|(_, other)| says(&answer, "en", *other)), "{error}: {}", answer.body);
+    }
+}
+
+#[test]
 fn the_403_page_speaks_the_browsers_language() {
     let (world, mut bob) = (TestEnv::new(), Browser::new());
     bob.sign_in(&world, "bob", "/");

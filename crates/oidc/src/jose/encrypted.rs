@@ -444,6 +444,19 @@ mod tests {
         assert_eq!(refused(&|header| header["apu"] = "#".into()), Error::Encoding("apu"));
         assert_eq!(refused(&|header| header["apv"] = "A".repeat(1024).into()), Error::Length("apv"));
         assert_eq!(refused(&|header| header["x"] = "a".repeat(MAX_HEADER).into()), Error::HeaderTooLong);
+        // What is exactly as long as it may be is read, and then not authentic, because it was changed.
+        assert_eq!(
+            refused(&|header| header["apv"] = base64url::encode(&[7; MAX_PARTY_INFO]).into()),
+            Error::Unauthentic
+        );
+        let longest = with_header(&token, |header| {
+            header["x"] = "".into();
+            let length = header.to_string().len();
+            // Four characters stand for three bytes.
+            header["x"] = "a".repeat(MAX_HEADER / 4 * 3 - length).into();
+        });
+        assert_eq!(longest.find('.'), Some(MAX_HEADER));
+        assert_eq!(opened(&longest, encryption, &keys), Err(Error::Unauthentic));
         let twice = r#"{"alg":"ECDH-ES","alg":"ECDH-ES","enc":"A256GCM"}"#;
         let rest = token.split_once('.').unwrap().1;
         let twice = format!("{}.{rest}", base64url::encode(twice.as_bytes()));
@@ -485,6 +498,7 @@ mod tests {
         {
             assert_eq!(opened(text, encryption, &keys), Err(Error::NotCompact), "{text}");
         }
+        assert_eq!(opened(&"A".repeat(MAX_TOKEN), encryption, &keys), Err(Error::NotCompact));
         assert_eq!(opened(&"A".repeat(MAX_TOKEN + 1), encryption, &keys), Err(Error::TokenTooLong));
     }
 
@@ -548,7 +562,9 @@ mod tests {
         for joined in ["\n", "\\n", " ", ""] {
             assert_eq!(keys(&[pem, pem].join(joined)).len(), 2, "{joined:?}");
         }
-        assert_eq!(keys(&json!({ "keys": [jwk.clone(), jwk] }).to_string())[1].kid(), Some("enc-1"));
+        assert_eq!(keys(&json!({ "keys": [jwk.clone(), jwk.clone()] }).to_string())[1].kid(), Some("enc-1"));
+        assert_eq!(keys(&json!({ "keys": vec![jwk; MAX_KEYS] }).to_string()).len(), MAX_KEYS);
+        assert_eq!(keys(&[pem; MAX_KEYS].join("\n")).len(), MAX_KEYS);
         assert!(!format!("{:?}", keys(pem)).contains("B83f"));
     }
 

@@ -321,6 +321,16 @@ mod tests {
     }
 
     #[test]
+    fn a_header_of_exactly_the_largest_size_is_read() {
+        let header =
+            |length: usize| format!(r#"{{"alg":"dir","enc":"A256GCM","x":"{}"}}"#, "a".repeat(length));
+        // Four characters stand for three bytes.
+        let longest = with_header(&header(MAX_HEADER / 4 * 3 - header(0).len()));
+        assert_eq!(longest.find('.'), Some(MAX_HEADER));
+        assert!(SealedJwe::parse(&longest).is_ok());
+    }
+
+    #[test]
     fn malformed_parts_are_rejected() {
         let token = sealed(&cbc(), b"a");
         let parts: Vec<&str> = token.split('.').collect();

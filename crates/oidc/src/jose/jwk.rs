@@ -285,6 +285,13 @@ mod tests {
         assert_eq!(JwkSet::parse(set.as_bytes()).unwrap_err(), JwkSetError::TooManyKeys(MAX_KEYS + 1));
     }
 
+    #[test]
+    fn a_set_and_a_name_of_exactly_the_largest_size_are_accepted() {
+        let set = json!({ "keys": vec![rsa(); MAX_KEYS] }).to_string();
+        assert_eq!(JwkSet::parse(set.as_bytes()).unwrap().keys().count(), MAX_KEYS);
+        assert!(Jwk::parse(&with(rsa(), "kid", "k".repeat(MAX_KID))).is_ok());
+    }
+
     proptest! {
         /// jwt-compact reads the members, and accepts exactly the texts that our own base64url decoder accepts.
         #[test]

@@ -383,6 +383,16 @@ mod tests {
     }
 
     #[test]
+    fn a_token_and_a_header_of_exactly_the_largest_size_are_read() {
+        assert_eq!(UnverifiedJws::parse(&"A".repeat(MAX_TOKEN)).unwrap_err(), JwsError::NotCompact);
+        // Four characters stand for three bytes.
+        let header = |length: usize| format!(r#"{{"alg":"RS256","x":"{}"}}"#, "a".repeat(length - 22));
+        let longest = token(&header(MAX_HEADER / 4 * 3));
+        assert_eq!(longest.find('.'), Some(MAX_HEADER));
+        assert!(UnverifiedJws::parse(&longest).is_ok());
+    }
+
+    #[test]
     fn malformed_parts_are_rejected() {
         let header = base64url::encode(br#"{"alg":"ES256"}"#);
         for (token, error) in [

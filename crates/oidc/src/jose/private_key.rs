@@ -213,6 +213,11 @@ mod tests {
             assert_eq!(refused(pem(body).expose()), PrivateKeyError::Unsupported, "{body}");
         }
         assert_eq!(refused(pem(&"A".repeat(MAX_PEM)).expose()), PrivateKeyError::NotPem);
+        let valid = pem(ED25519);
+        let padded =
+            |length: usize| format!("{}{}", " ".repeat(length - valid.expose().len()), valid.expose());
+        assert!(PrivateKey::from_pem(&Secret::new(padded(MAX_PEM))).is_ok());
+        assert_eq!(refused(&padded(MAX_PEM + 1)), PrivateKeyError::NotPem);
     }
 
     #[test]

@@ -149,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn details_of_exactly_the_largest_size_are_kept() {
+        let many = vec![json!({ "type": "account", "actions": [], "locations": [] }); MAX_ITEMS];
+        assert_eq!(checked(json!(many)), (Ok(()), true));
+        let long = |length: usize| json!([{ "type": "account", "actions": [], "locations": [], "x": "x".repeat(length) }]);
+        let rest = MAX_LEN - long(0).to_string().len();
+        assert_eq!(checked(long(rest)), (Ok(()), true));
+        assert_eq!(checked(long(rest + 1)), (Err(AuthorizationDetailsError::TooLong), false));
+    }
+
+    #[test]
     fn what_is_malformed_or_too_long_is_not_kept() {
         let many: Vec<Value> = vec![json!({ "type": "account" }); 65];
         for (granted, error) in [

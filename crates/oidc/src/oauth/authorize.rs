@@ -522,6 +522,7 @@ mod tests {
             refused(&format!("login_hint={}", "a".repeat(513))),
             ParameterError::TooLong("login_hint")
         );
+        assert!(parameters(&[], &params(&format!("login_hint={}", "a".repeat(512)))).is_ok());
         for value in ["-1", "1.5", "x", "+1", "%201", "1e3"] {
             assert_eq!(refused(&format!("max_age={}", value.replace('+', "%2B"))), ParameterError::MaxAge);
         }

@@ -555,6 +555,17 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_exactly_the_largest_size_is_accepted() {
+        let address = |length: usize| json!(format!("https://idp.example/{}", "a".repeat(length - 20)));
+        let read = |length| {
+            let document = with("token_endpoint", address(length));
+            parse(&Issuer::plain(ISSUER), &json_response(200, &document)).map(drop)
+        };
+        assert_eq!(read(URL_LIMIT), Ok(()));
+        assert!(read(URL_LIMIT + 1).is_err());
+    }
+
+    #[test]
     fn a_list_or_flag_of_another_type_is_rejected() {
         for (member, wrong) in [
             ("token_endpoint_auth_methods_supported", json!("client_secret_basic")),
@@ -571,7 +582,7 @@ mod tests {
 
     #[test]
     fn lists_are_cut_to_a_bounded_size() {
-        let mut items = vec![json!("x".repeat(65)), json!(1), json!(null)];
+        let mut items = vec![json!("x".repeat(65)), json!(1), json!(null), json!("x".repeat(64))];
         items.extend((0..1000).map(|n| json!(format!("m{n}"))));
         let metadata = parse(
             &Issuer::plain(ISSUER),
@@ -579,7 +590,7 @@ mod tests {
         )
         .unwrap();
         let kept = metadata.token_endpoint_auth_methods_supported();
-        assert_eq!((kept.len(), kept[0].as_str()), (64, "m0"));
+        assert_eq!((kept.len(), kept[0].len(), kept[1].as_str()), (64, 64, "m0"));
     }
 
     #[test]

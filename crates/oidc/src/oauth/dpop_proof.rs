@@ -331,6 +331,7 @@ mod tests {
         for (name, value) in [
             ("htu", json!("HTTPS://Resource.Example.org:443/protected/a%20b#f")),
             ("htu", json!("https://resource.example.org/%70rotected/a%20b?y=2")),
+            ("jti", json!("x".repeat(MAX_ID))),
             ("iat", json!(seconds - 60)),
             ("iat", json!(seconds + 60)),
             ("nonce", json!(null)),
@@ -378,6 +379,8 @@ mod tests {
         assert_eq!(read(&[&proof, &proof]).unwrap_err(), ProofError::Several);
         assert_eq!(read(&[&format!("{proof}, {proof}")]).unwrap_err(), ProofError::Several);
         assert_eq!(read(&[&"x".repeat(MAX_PROOF + 1)]).unwrap_err(), ProofError::TooLong);
+        let not_compact = ProofError::Signature(JwsError::NotCompact);
+        assert_eq!(read(&[&"x".repeat(MAX_PROOF)]).unwrap_err(), not_compact);
     }
 
     #[test]

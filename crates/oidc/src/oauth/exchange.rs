@@ -317,6 +317,10 @@ mod tests {
             ("0123456789abcdef0123456789abcdef", "[redacted]"),
             ("https://idp.example/a/SplxlOBeZQQYbYS6WxSbIA1", "https://idp.example/a/[redacted]"),
             ("invalid_grant", "invalid_grant"),
+            // Twenty characters could be a code; nineteen are too short for one.
+            ("a123456789012345678", "a123456789012345678"),
+            ("a1234567890123456789", "[redacted]"),
+            ("ERR_A1234567890123456789", "[redacted]"),
             ("ERR_2FA_REQUIRED_FOR_ACCOUNT", "ERR_2FA_REQUIRED_FOR_ACCOUNT"),
             (
                 "https://tools.ietf.org/html/rfc7231#section-6.5.1",

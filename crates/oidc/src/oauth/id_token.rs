@@ -497,6 +497,9 @@ mod tests {
         ] {
             assert!(checked(&claims).is_ok(), "{claims}");
         }
+        let mut many = with("aud", json!(vec![CLIENT; AUDIENCE_LIMIT]));
+        many["azp"] = json!(CLIENT);
+        assert!(checked(&many).is_ok(), "{many}");
         let mut several = with("aud", json!(["https://api.example.com", CLIENT]));
         several["azp"] = json!(CLIENT);
         assert!(checked(&several).is_ok());

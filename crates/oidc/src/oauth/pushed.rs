@@ -242,6 +242,11 @@ mod tests {
                 assert_eq!(read(&json_response(status, &body)).as_deref(), Ok(uri));
             }
         }
+        let longest = format!("urn:{}", "a".repeat(MAX_URI_LEN - 4));
+        assert_eq!(
+            read(&json_response(201, &json!({ "request_uri": longest, "expires_in": 0.5 }))),
+            Ok(longest)
+        );
         let without_lifetime = json_response(201, &json!({ "request_uri": "urn:a:b" }));
         assert_eq!(read(&without_lifetime).as_deref(), Ok("urn:a:b"));
     }

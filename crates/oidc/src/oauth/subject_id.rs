@@ -168,6 +168,9 @@ mod tests {
         let aliases = json!({ "format": "aliases", "identifiers": [email, iss_sub()] });
         let both = SimpleId::Aliases(vec![SimpleId::Other("email".to_owned()), issuer_subject.clone()]);
         assert_eq!(parse(&aliases), Ok(SubjectId::Simple(both)));
+        let only_user = json!({ "format": "complex", "user": iss_sub() });
+        let user = Some(issuer_subject.clone());
+        assert_eq!(parse(&only_user), Ok(SubjectId::Complex { user, session: None }));
         let complex = json!({ "format": "complex", "user": iss_sub(), "session": opaque, "tenant": opaque });
         let session = Some(SimpleId::Opaque("11112222333344445555".to_owned()));
         assert_eq!(parse(&complex), Ok(SubjectId::Complex { user: Some(issuer_subject), session }));
@@ -197,6 +200,7 @@ mod tests {
             json!({ "format": "aliases", "identifiers": [nested] }),
             json!({ "format": "aliases", "identifiers": vec![iss_sub(); 17] }),
             json!({ "format": "complex" }),
+            json!({ "format": "complex", "else": iss_sub() }),
             json!({ "format": "complex", "user": iss_sub(), "else": iss_sub() }),
             json!({ "format": "complex", "user": { "format": "complex", "user": iss_sub() } }),
             json!({ "format": "complex", "user": iss_sub(), "device": { "format": "opaque" } }),

@@ -677,6 +677,29 @@ mod tests {
     }
 
     #[test]
+    fn a_token_expires_when_the_response_says_or_else_when_it_says_so_itself() {
+        let now = Timestamp::from_seconds(1000);
+        let jwt = |claims: Value| {
+            format!("e30.{}.c2ln", crate::jose::base64url::encode(claims.to_string().as_bytes()))
+        };
+        let unknown = 1000 + UNKNOWN_LIFETIME.as_secs();
+        for (token, expires_in, end) in [
+            ("opaque".to_owned(), json!(60), 1060),
+            (jwt(json!({ "exp": 1100 })), json!(60), 1060),
+            (jwt(json!({ "exp": 1100 })), json!(null), 1100),
+            (jwt(json!({ "exp": 1001 })), json!(0), 1001),
+            (jwt(json!({ "exp": 1000 })), json!(null), unknown),
+            (jwt(json!({ "exp": "1100" })), json!(null), unknown),
+            (jwt(json!({})), json!(null), unknown),
+            ("opaque".to_owned(), json!(null), unknown),
+        ] {
+            let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
+            let tokens = parse(&json_response(200, &body)).unwrap();
+            assert_eq!(tokens.expires_at(now), Timestamp::from_seconds(end), "{token} {expires_in}");
+        }
+    }
+
+    #[test]
     fn a_response_without_usable_tokens_is_rejected() {
         let good = json!({"access_token": "t", "token_type": "Bearer"});
         let member = |name, what| TokenError::Member(name, what);

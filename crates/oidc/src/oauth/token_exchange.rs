@@ -402,6 +402,7 @@ mod tests {
     #[test]
     fn a_token_is_used_no_longer_than_it_is_valid() {
         let payload = crate::jose::base64url::encode(br#"{"exp":1100}"#);
+        let over = crate::jose::base64url::encode(br#"{"exp":1000}"#);
         for (expires_in, token, seconds) in [
             (json!(600), "t".to_owned(), 1600),
             (json!("600"), "t".to_owned(), 1600),
@@ -409,6 +410,7 @@ mod tests {
             (json!(0), "t".to_owned(), 1060),
             (json!(600), format!("e30.{payload}.c2ln"), 1100),
             (json!(null), format!("e30.{payload}.c2ln"), 1060),
+            (json!(600), format!("e30.{over}.c2ln"), 1600),
         ] {
             let body = json!({
                 "access_token": token, "issued_token_type": ACCESS_TOKEN_TYPE, "token_type": "Bearer",

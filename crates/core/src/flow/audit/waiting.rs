@@ -181,7 +181,8 @@ mod tests {
         let earlier = NOW.minus(Duration::from_hours(2));
         assert!(waiting.begin_job(earlier));
         waiting.end_job();
-        waiting.failed(NOW);
+        assert!(waiting.failed(NOW).is_some());
         assert!(waiting.begin_job(earlier));
+        assert!(waiting.failed(earlier).is_some() && waiting.failed(earlier).is_none());
     }
 }

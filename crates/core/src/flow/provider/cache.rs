@@ -364,6 +364,50 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_fails_is_asked_more_and_more_rarely_if_there_is_a_copy() {
+        let (mut cached, mut now) = (CachedProvider::default(), BEGUN);
+        let second = Duration::from_secs(1);
+        let decide = |cached: &mut CachedProvider, has_copy, now| {
+            cached.decide_fetch(DocumentKind::Keys, has_copy, now)
+        };
+        assert!(decide(&mut cached, true, now) == FetchDecision::Fetch);
+        for pause in [60, 120, 240, 480, 480] {
+            let fetch = cached.begin_attempt(DocumentKind::Keys, now);
+            assert!(decide(&mut cached, true, now) == FetchDecision::Wait);
+            cached.attempt_failed(DocumentKind::Keys, fetch, now);
+            let end = now.plus(second * pause);
+            assert!(decide(&mut cached, true, now) == FetchDecision::Later, "{pause}");
+            assert!(decide(&mut cached, true, end.minus(second)) == FetchDecision::Later, "{pause}");
+            assert!(decide(&mut cached, true, end) == FetchDecision::Fetch, "{pause}");
+            // Without a copy users wait, so it is asked again soon.
+            assert!(decide(&mut cached, false, now.plus(second * 4)) == FetchDecision::Later);
+            assert!(decide(&mut cached, false, now.plus(second * 5)) == FetchDecision::Fetch);
+            assert!(
+                decide(&mut cached, true, now.minus(second)) == FetchDecision::Fetch,
+                "the clock was set back"
+            );
+            now = end;
+        }
+    }
+
+    #[test]
+    fn a_copy_and_an_attempt_count_until_the_moment_at_which_they_are_too_old() {
+        let (mut cached, age) = (CachedProvider::default(), Duration::from_secs(5));
+        let [before, last, end] =
+            [BEGUN.minus(Duration::from_secs(1)), BEGUN.plus(Duration::from_secs(4)), BEGUN.plus(age)];
+        let fetch = cached.begin_attempt(DocumentKind::Keys, BEGUN);
+        let is_fetching = |now| cached.keys.is_fetching(age, now);
+        assert_eq!([before, BEGUN, last, end].map(is_fetching), [false, true, true, false]);
+        cached.store(keys("a"), fetch);
+        let has = |now| cached.has(DocumentKind::Keys, age, now);
+        assert_eq!([before, BEGUN, last, end].map(has), [false, true, true, false]);
+        assert!(
+            !cached.has(DocumentKind::Metadata, age, BEGUN) && !cached.has(DocumentKind::JwksUri, age, BEGUN)
+        );
+        assert_eq!((cached.keys.begun(), cached.keys.number()), (1, 1));
+    }
+
+    #[test]
     fn a_late_failure_of_an_earlier_fetch_does_not_affect_a_newer_one() {
         let mut cached = CachedProvider::default();
         let second = Duration::from_secs(1);

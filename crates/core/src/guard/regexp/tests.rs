@@ -107,8 +107,26 @@ fn the_error_of_an_invalid_expression_names_the_position() {
     let chars = ['(', 'a', ')'];
     let error = parse(&chars, 0, 3, Groups::NotCapturing);
     assert_eq!(error, Err(RegexpError { problem: CapturingGroup, at: 0 }));
-    let deep = format!("{}a{}", "(".repeat(100), ")".repeat(100));
-    assert_eq!(parsed(&deep).map_err(|error| error.problem), Err(TooLarge));
+    // In exactly as many groups, and exactly as often, as is allowed.
+    let deep = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
+    for (expression, problem) in [
+        (deep(32), None),
+        (deep(33), Some(TooLarge)),
+        (deep(100), Some(TooLarge)),
+        ("a{1000}".to_owned(), None),
+        ("a{1001}".to_owned(), Some(TooLarge)),
+        ("a{0,1000}".to_owned(), None),
+        ("a{0,1001}".to_owned(), Some(TooLarge)),
+        ("a{2,2}".to_owned(), None),
+        ("a{2,1}".to_owned(), Some(CountOrder)),
+        ("[a-a]".to_owned(), None),
+        ("(?:a?|b?)*".to_owned(), Some(RepeatsEmpty)),
+        ("(?:a?|b)*".to_owned(), Some(RepeatsEmpty)),
+        ("(?:a|b?)*".to_owned(), Some(RepeatsEmpty)),
+        ("(?:a|b)*".to_owned(), None),
+    ] {
+        assert_eq!(parsed(&expression).err().map(|error| error.problem), problem, "{expression}");
+    }
     assert!(Program::new(&parsed("(?:(?:a{100}){100}){100}").unwrap()).is_err());
 }
 

@@ -328,6 +328,29 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_for_a_moment_counts_from_its_beginning_and_only_as_long_as_the_clock_goes_on() {
+        let tokens = Rc::new(ExchangedTokens::default());
+        let slot = lead(&tokens, &id("a"), 1000);
+        assert!(matches!(tokens.join(&id("a"), at(1000)), Joined::InFlight));
+        assert!(slot.fail(at(1000).plus(MAX_BACKOFF), at(1000)).is_none());
+        assert!(matches!(tokens.join(&id("a"), at(1000)), Joined::Failed(_)));
+        assert!(matches!(tokens.join(&id("a"), at(999)), Joined::Leader(_)));
+        let _in_flight = lead(&tokens, &id("b"), 1000);
+        assert!(matches!(tokens.join(&id("b"), at(999)), Joined::Leader(_)));
+    }
+
+    #[test]
+    fn tokens_that_just_fit_into_the_memory_are_all_kept() {
+        let tokens = Rc::new(ExchangedTokens::default());
+        for number in 0..64 {
+            lead(&tokens, &id(&number.to_string()), 1000).complete(token(1600, MAX_CHARACTERS / 64));
+        }
+        assert_eq!(tokens.0.borrow().entries.len(), 64);
+        lead(&tokens, &id("one more"), 1000).complete(token(1600, 1));
+        assert_eq!(tokens.0.borrow().entries.len(), 64);
+    }
+
+    #[test]
     fn what_is_forgotten_does_not_come_back() {
         let tokens = Rc::new(ExchangedTokens::default());
         lead(&tokens, &id("a"), 1000).complete(token(1600, 1));
@@ -367,6 +390,8 @@ mod tests {
         assert!(open(&entry, "exchanged/b", 1000).is_none());
         assert!(open(&other, "exchanged/a", 1000).is_none());
         assert!(open(&entry, "exchanged/a", 1580).is_none(), "it ends soon");
+        let at_the_end = [1569, 1570].map(|now| open(&entry, "exchanged/a", now).is_some());
+        assert_eq!(at_the_end, [true, false]);
         assert!(TokenForUpstream::open(&entry, "exchanged/a", "garbage", at(1000)).is_none());
     }
 }

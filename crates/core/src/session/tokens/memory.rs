@@ -222,6 +222,52 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_for_a_moment_counts_from_its_beginning_and_only_as_long_as_the_clock_goes_on() {
+        let memory = TokenMemory::default();
+        assert!(matches!(memory.look_up("read", at(10)), Knowledge::Unread));
+        assert!(matches!(memory.look_up("read", at(10)), Knowledge::InFlight));
+        assert!(matches!(memory.look_up("read", at(9)), Knowledge::Unread));
+        memory.remember_absence("absent", at(10));
+        assert!(matches!(memory.look_up("absent", at(10)), Knowledge::Absent));
+        assert!(matches!(memory.look_up("absent", at(9)), Knowledge::Unread));
+        memory.remember_foreign("foreign", at(10));
+        assert!(matches!(memory.look_up("foreign", at(10)), Knowledge::Foreign));
+        assert!(matches!(memory.look_up("foreign", at(14)), Knowledge::Foreign));
+        assert!(matches!(memory.look_up("foreign", at(15)), Knowledge::Unread));
+        memory.fail("a", at(10));
+        assert!(matches!(memory.look_up("a", at(10)), Knowledge::Unavailable));
+        assert!(matches!(memory.look_up("a", at(9)), Knowledge::Unread));
+    }
+
+    #[test]
+    fn a_store_that_answers_again_is_asked_again() {
+        let memory = TokenMemory::default();
+        memory.fail("a", at(10));
+        memory.remember_absence("b", at(10));
+        assert!(matches!(memory.look_up("a", at(10)), Knowledge::Unread));
+        memory.fail("a", at(10));
+        memory.remember("c", content(1));
+        assert!(matches!(memory.look_up("a", at(10)), Knowledge::Unread));
+    }
+
+    #[test]
+    fn a_store_that_fails_is_logged_once_a_minute() {
+        let memory = TokenMemory::default();
+        let failed = |seconds| memory.fail("a", at(seconds));
+        assert_eq!([10, 69, 70, 71, 9].map(failed), [true, false, true, false, true]);
+    }
+
+    #[test]
+    fn an_entry_that_is_too_large_for_the_memory_is_kept_alone() {
+        let memory = TokenMemory::default();
+        memory.remember("small", content(1));
+        memory.remember("large", content(2 * MAX_CHARACTERS));
+        assert!(memory.content("large").is_some() && memory.content("small").is_none());
+        memory.remember("small", content(1));
+        assert!(memory.content("large").is_none() && memory.content("small").is_some());
+    }
+
+    #[test]
     fn the_memory_is_bounded_and_keeps_what_is_used() {
         let memory = TokenMemory::default();
         for number in 0..2 * MAX_ENTRIES {

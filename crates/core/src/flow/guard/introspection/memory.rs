@@ -282,6 +282,46 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_counts_for_ten_minutes_at_most() {
+        let memory = Rc::new(IntrospectionMemory::default());
+        let token = active(&json!({ "exp": NOW.seconds() + 86_400 }));
+        Question::begin(&memory, name("a"), NOW).answered(&Answered::Active(token), MAX_LIFETIME, NOW);
+        assert!(is_active(&memory, "a", NOW));
+        assert!(is_unknown(&memory, "a", NOW.minus(Duration::from_secs(1))), "the clock was set back");
+        Question::begin(&memory, name("b"), NOW).answered(&Answered::Inactive, MINUTE, NOW);
+        let looked_up = |seconds| memory.look_up(&name("b"), NOW.plus(Duration::from_secs(seconds)));
+        assert!(matches!(looked_up(9), Knowledge::Inactive) && matches!(looked_up(10), Knowledge::Unknown));
+    }
+
+    #[test]
+    fn a_provider_that_failed_is_left_alone_for_five_seconds_or_until_it_answers() {
+        let memory = Rc::new(IntrospectionMemory::default());
+        let at = |seconds| NOW.plus(Duration::from_secs(seconds));
+        let is_resting = |now| matches!(memory.look_up(&name("a"), now), Knowledge::Unavailable);
+        Question::begin(&memory, name("a"), NOW).failed(NOW);
+        assert!(is_resting(NOW) && is_resting(at(4)) && !is_resting(at(5)));
+        assert!(!is_resting(NOW.minus(Duration::from_secs(1))), "the clock was set back");
+        Question::begin(&memory, name("b"), NOW).answered(&Answered::Inactive, MINUTE, NOW);
+        assert!(!is_resting(NOW));
+    }
+
+    #[test]
+    fn a_question_that_is_asked_outlasts_a_flood_of_answers_and_a_huge_one_makes_no_room() {
+        let memory = Rc::new(IntrospectionMemory::default());
+        let question = Question::begin(&memory, name("asked"), NOW);
+        for n in 0..MAX_ENTRIES + 100 {
+            Question::begin(&memory, name(&n.to_string()), NOW).answered(&Answered::Inactive, MINUTE, NOW);
+        }
+        assert!(matches!(memory.look_up(&name("asked"), NOW), Knowledge::InFlight));
+        drop(question);
+        let huge = active(&json!({ "exp": NOW.seconds() + 300, "x": "x".repeat(MAX_CHARACTERS) }));
+        let before = memory.0.borrow().entries.len();
+        Question::begin(&memory, name("huge"), NOW).answered(&Answered::Active(huge), MINUTE, NOW);
+        assert!(is_unknown(&memory, "huge", NOW));
+        assert!(memory.0.borrow().entries.len() >= before - 1);
+    }
+
+    #[test]
     fn one_request_asks_and_another_may_after_it_was_dropped_or_cut_off() {
         let memory = Rc::new(IntrospectionMemory::default());
         let question = Question::begin(&memory, name("a"), NOW);
