@@ -119,15 +119,25 @@ impl Framing {
     }
 
     /// Keeps the beginning of a line, without what may stand before a number: there can be any amount of it.
-    fn keep(&mut self, part: &[u8]) {
-        for byte in part {
-            if self.line.len() == KEPT {
-                return;
+    fn keep(&mut self, mut part: &[u8]) {
+        let mut colon = memchr::memchr(b':', &self.line);
+        while !part.is_empty() && self.line.len() < KEPT {
+            if colon.is_some_and(|colon| colon + 1 == self.line.len()) {
+                let value = part.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'0'));
+                let Some((first, rest)) = value.and_then(|value| part.get(value..)?.split_first()) else {
+                    return;
+                };
+                self.line.push(*first);
+                part = rest;
+                continue;
             }
-            let is_before_value = matches!(self.line.as_slice(), [name @ .., b':'] if !name.contains(&b':'));
-            if !(is_before_value && matches!(byte, b' ' | b'\t' | b'0')) {
-                self.line.push(*byte);
-            }
+            let room = part.len().min(KEPT - self.line.len());
+            let found =
+                if colon.is_some() { None } else { memchr::memchr(b':', part.get(..room).unwrap_or(part)) };
+            colon = colon.or(found.map(|found| self.line.len() + found));
+            let (kept, rest) = part.split_at(found.map_or(room, |found| found + 1));
+            self.line.extend_from_slice(kept);
+            part = rest;
         }
     }
 
@@ -150,7 +160,7 @@ impl Framing {
     }
 
     fn field(&mut self, line: &[u8]) {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { return };
+        let Some(colon) = memchr::memchr(b':', line) else { return };
         let (name, value) = line.split_at(colon);
         let name = name.trim_ascii();
         if name.eq_ignore_ascii_case(b"transfer-encoding") {

@@ -57,7 +57,7 @@ pub(crate) fn head(
     if !target.starts_with('/') || is_authority {
         return Err((400, "The target of the request is not a path."));
     }
-    let url = RequestUrl::parse(&format!("{scheme}://{authority}{target}"));
+    let url = RequestUrl::parse(&[scheme, "://", &authority, target].concat());
     let url = url.filter(|_| is_host(&authority)).ok_or((400, "The host of the request is not valid."))?;
     join_cookies(&mut parts.headers);
     // hyper counts them for HTTP/1.1 only.

@@ -4,9 +4,6 @@
 //! client has, which path it requested, who the user is. A server that believes such a field believes it of every client
 //! that can write it. So a client's copy never reaches an upstream, whichever of these servers it is.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
 /// Fields that one kind of sender writes, and why a client may not.
 #[derive(Debug)]
 pub struct Family {
@@ -252,25 +249,39 @@ pub static FAMILIES: [Family; 12] = [
 /// The client of Next.js sends this header, and nothing trusts it, so it passes.
 const CLIENT_PREFETCH: &str = "x-middleware-prefetch";
 
-/// The table by name and by prefix, because every field of every request is looked up in it.
-static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
+/// How many groups of beginnings there are.
+const GROUPS: usize = 1024;
 
-struct Index {
-    names: BTreeMap<&'static str, &'static Family>,
-    /// None of them begins another, so at most one begins a name: the last one that is not greater.
-    prefixes: BTreeMap<&'static str, &'static Family>,
+/// How long a beginning is. No name or prefix of the table is shorter.
+const BEGINNING: usize = 3;
+
+/// The groups of all names and prefixes of the table. Every field of every request is looked up in it, and almost none is in one
+/// of these groups. Computed by the compiler: an instance of the component that answers one request would pay for it each time.
+static GROUPS_OF_TABLE: [bool; GROUPS] = {
+    let mut groups = [false; GROUPS];
+    let mut family = 0;
+    while family < FAMILIES.len() {
+        mark(FAMILIES[family].names, &mut groups);
+        mark(FAMILIES[family].prefixes, &mut groups);
+        family += 1;
+    }
+    groups
+};
+
+const fn mark(names: &[&str], groups: &mut [bool; GROUPS]) {
+    let mut index = 0;
+    while index < names.len() {
+        if let Some(beginning) = names[index].as_bytes().first_chunk() {
+            groups[group(*beginning)] = true;
+        }
+        index += 1;
+    }
 }
 
-impl Index {
-    fn new() -> Self {
-        let of_names = |family: &'static Family| family.names.iter().map(move |name| (*name, family));
-        let of_prefixes =
-            |family: &'static Family| family.prefixes.iter().map(move |prefix| (*prefix, family));
-        Self {
-            names: FAMILIES.iter().flat_map(of_names).collect(),
-            prefixes: FAMILIES.iter().flat_map(of_prefixes).collect(),
-        }
-    }
+/// The group of a beginning, less than [`GROUPS`].
+const fn group([first, second, third]: [u8; BEGINNING]) -> usize {
+    // The lower bits of letters, digits and `-` differ.
+    ((first as usize) << 5 ^ (second as usize) << 3 ^ third as usize) % GROUPS
 }
 
 /// The family that a field belongs to. `name` is as it was sent, `normalized` as servers may read it. A whole name decides
@@ -279,9 +290,14 @@ pub fn family(name: &str, normalized: &str) -> Option<&'static Family> {
     if name == CLIENT_PREFETCH {
         return None;
     }
-    INDEX.names.get(normalized).copied().or_else(|| {
-        let (prefix, family) = INDEX.prefixes.range(..=normalized).next_back()?;
-        normalized.starts_with(prefix).then_some(*family)
+    let beginning = normalized.as_bytes().first_chunk::<BEGINNING>()?;
+    if !GROUPS_OF_TABLE.get(group(*beginning)).copied().unwrap_or_default() {
+        return None;
+    }
+    let of_name = FAMILIES.iter().find(|family| family.names.contains(&normalized));
+    of_name.or_else(|| {
+        let begins = |family: &&Family| family.prefixes.iter().any(|prefix| normalized.starts_with(prefix));
+        FAMILIES.iter().find(begins)
     })
 }
 
@@ -297,7 +313,8 @@ mod tests {
             for name in family.names.iter().chain(family.prefixes) {
                 let is_plain =
                     name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-                assert!(is_plain, "{name}");
+                assert!(is_plain && name.len() >= BEGINNING, "{name}");
+                assert!(super::family(name, name).is_some_and(|found| std::ptr::eq(found, family)), "{name}");
                 assert!(seen.insert(*name), "{name} is there twice");
             }
         }

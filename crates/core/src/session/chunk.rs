@@ -41,7 +41,7 @@ pub fn split(name: &str, value: &str, dialect: Dialect) -> Vec<(String, String)>
 
 /// The name of the numbered cookie `NAME.NUMBER`.
 pub fn chunk_name(name: &str, number: usize) -> String {
-    format!("{name}.{number}")
+    [name, ".", &number.to_string()].concat()
 }
 
 /// The cookies of a request that may be one session: one cookie, or numbered ones.

@@ -30,7 +30,7 @@ impl<'a> ProvenClaims<'a> {
     ) -> Option<Self> {
         let subject = claims.get("sub")?.as_str().filter(|subject| !subject.is_empty())?;
         let provider = claims.get("provider").and_then(Value::as_str);
-        let account = provider.map_or(Value::Null, |provider| format!("{provider}:{subject}").into());
+        let account = provider.map_or(Value::Null, |provider| [provider, ":", subject].concat().into());
         let mut claims = Cow::Borrowed(claims);
         for path in withheld {
             path.remove(claims.to_mut());

@@ -30,7 +30,7 @@ impl Cookies {
     /// Parses the values of all `Cookie` fields.
     pub fn parse<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
         let mut cookies = Vec::new();
-        let pairs = fields.flat_map(|field| field.split(';')).take(MAX_COOKIES);
+        let pairs = fields.flat_map(pairs).take(MAX_COOKIES);
         for (position, pair) in pairs.enumerate() {
             let Some((name, value)) = pair.split_once('=') else { continue };
             let name = trimmed(name);
@@ -73,7 +73,7 @@ impl fmt::Debug for Cookies {
 
 /// The values of all cookies of that name, however many there are, decoded as by [`Cookies::get`].
 pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl Iterator<Item = String> {
-    fields.flat_map(|field| field.split(';')).filter_map(move |pair| {
+    fields.flat_map(pairs).filter_map(move |pair| {
         let (this, value) = pair.split_once('=')?;
         (trimmed(this) == name).then(|| decode(trimmed(value)))
     })
@@ -101,7 +101,7 @@ pub fn without_pairs<'a>(
     let mut remaining = Vec::new();
     for field in fields {
         let mut left = String::with_capacity(field.len());
-        for pair in field.split(';') {
+        for pair in pairs(field) {
             let is_dropped = drop(position, pair);
             position += 1;
             if is_dropped {
@@ -117,6 +117,16 @@ pub fn without_pairs<'a>(
         }
     }
     remaining
+}
+
+/// The texts between the semicolons of a field. A session is long, and is searched for them with every request.
+fn pairs(field: &str) -> impl Iterator<Item = &str> {
+    let mut begin = 0;
+    memchr::memchr_iter(b';', field.as_bytes()).chain([field.len()]).map(move |end| {
+        let pair = field.get(begin..end).unwrap_or_default();
+        begin = end + 1;
+        pair
+    })
 }
 
 /// The text without the white space that a `Cookie` field allows around names and values.
@@ -244,7 +254,7 @@ impl fmt::Debug for SetCookie {
 
 /// `decodeURIComponent`, or the text unchanged where that throws.
 fn decode(value: &str) -> String {
-    if !value.contains('%') {
+    if memchr::memchr(b'%', value.as_bytes()).is_none() {
         return value.to_owned();
     }
     percent::decode(value).unwrap_or_else(|| value.to_owned())
@@ -260,6 +270,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn pairs_are_what_is_between_semicolons() {
+        for field in ["", ";", "a", "a;b", ";;a=1; b;", "é;ü=;"] {
+            assert_eq!(pairs(field).collect::<Vec<_>>(), field.split(';').collect::<Vec<_>>(), "{field}");
+        }
+    }
 
     fn parse(field: &str) -> Cookies {
         Cookies::parse([field].into_iter())

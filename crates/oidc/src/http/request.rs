@@ -151,7 +151,7 @@ impl RequestUrl {
 
     /// `https://app.example.com`, without a trailing slash.
     pub fn origin(&self) -> String {
-        format!("{}://{}", if self.secure { "https" } else { "http" }, self.authority)
+        [if self.secure { "https://" } else { "http://" }, &self.authority].concat()
     }
 
     /// The host without its port; an IPv6 address includes its brackets.
@@ -165,7 +165,7 @@ impl RequestUrl {
     /// Path and query as they arrived, for a return address.
     pub fn path_and_query(&self) -> String {
         match &self.query {
-            Some(query) => format!("{}?{query}", self.path),
+            Some(query) => [&self.path, "?", query].concat(),
             None => self.path.clone(),
         }
     }
