@@ -1,6 +1,6 @@
 //! The cases that are measured: a Worker, the requests that it receives, and the expected response.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use miniflare_test_harness::{Harness, HarnessBuilder, SCHEME_HEADER};
@@ -32,6 +32,8 @@ pub(crate) struct Case {
     pub(crate) targets: &'static [(&'static str, f64)],
     /// For a case in a growth table: the quantity that grows, and its value.
     pub(crate) grows: Option<(Growth, u32)>,
+    /// The folder with another build of the Worker, if it is not the one in `build/`.
+    built: Option<&'static Path>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +90,7 @@ const fn peer(
         body,
         targets: &[],
         grows: None,
+        built: None,
     }
 }
 
@@ -100,7 +103,7 @@ const fn ours(
     targets: &'static [(&'static str, f64)],
 ) -> Case {
     let worker = Worker::Vestibule { rules: 0 };
-    Case { name, description, worker, path, path_length: 0, cookie, status: 200, body, targets, grows: None }
+    Case { worker, targets, ..peer(name, description, path, cookie, body) }
 }
 
 const fn with_cookie(name: &'static str, kilobytes: u32) -> Case {
@@ -260,14 +263,14 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 /// The cases that the options select, and the cases that they are compared with.
 pub(crate) fn selected(options: &Options) -> Vec<Case> {
-    let Some(only) = &options.only else { return CASES.to_vec() };
-    let wanted = |name: &str| name.starts_with(only.as_str());
+    let wanted = |name: &str| options.wants(name);
     let targets: Vec<&str> = CASES
         .iter()
         .filter(|case| wanted(case.name))
         .flat_map(|case| case.targets.iter().map(|(peer, _)| *peer))
         .collect();
-    CASES.iter().filter(|case| wanted(case.name) || targets.contains(&case.name)).copied().collect()
+    let cases = CASES.iter().filter(|case| wanted(case.name) || targets.contains(&case.name)).copied();
+    cases.flat_map(|case| case.with_other(options)).collect()
 }
 
 /// The case with this name.
@@ -276,12 +279,28 @@ pub(crate) fn named(name: &str) -> Option<Case> {
 }
 
 impl Case {
+    /// The case, and before it the same with the other build of our Worker, with which the options compare it.
+    pub(crate) fn with_other(mut self, options: &Options) -> Vec<Self> {
+        let (Some(folder), false) = (&options.against, matches!(self.worker, Worker::Peer(_))) else {
+            return vec![self];
+        };
+        // The program ends after the measurement.
+        let folder: &Path = folder.clone().leak();
+        let other =
+            Self { name: format!("other-{}", self.name).leak(), targets: &[], built: Some(folder), ..self };
+        self.targets = [self.targets, &[(&*other.name, 1.0)]].concat().leak();
+        vec![other, self]
+    }
+
     /// The harness with its Worker, not started yet.
     pub(crate) fn harness(&self) -> HarnessBuilder {
         let root = root();
-        let builder = Harness::from_wrangler(root.join("wrangler.toml"))
+        let mut builder = Harness::from_wrangler(root.join("wrangler.toml"))
             .secret("AUTH_SECRET", SECRET)
             .service_worker("APP", APPLICATION);
+        if let Some(folder) = self.built {
+            builder = builder.main(folder.join("index.js"));
+        }
         match self.worker {
             Worker::Peer(name) => builder.main(root.join("target/bench").join(name).join("index.js")),
             Worker::Vestibule { rules } => configured(builder, settings(rules)),

@@ -45,6 +45,10 @@ fn run(options: &Options) -> Result<()> {
     if options.soak {
         return soak::soak(options);
     }
+    if options.starts {
+        println!("\n{}", Report::new(Vec::new(), start::all(options)?).starts());
+        return Ok(());
+    }
     let cases = cases::selected(options);
     ensure!(
         !cases.is_empty(),
@@ -52,7 +56,8 @@ fn run(options: &Options) -> Result<()> {
         cases::names().join(", ")
     );
     let measured = measure::all(&cases, options)?;
-    let started = if options.only.is_none() { start::all(options)? } else { Vec::new() };
+    let started =
+        if options.only.is_empty() && options.against.is_none() { start::all(options)? } else { Vec::new() };
     let report = Report::new(measured, started);
     println!("\n{}", report.markdown());
     report.save(options.write)

@@ -47,6 +47,13 @@ impl Report {
         text
     }
 
+    /// The table of the starts as Markdown.
+    pub(crate) fn starts(&self) -> String {
+        let mut text = String::new();
+        self.write_starts(&mut text).ok();
+        text
+    }
+
     /// Writes target/bench/report.json and report.svg, and with `to_docs` also the files in docs/.
     pub(crate) fn save(&self, to_docs: bool) -> Result<()> {
         let root = root();
