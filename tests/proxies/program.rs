@@ -1,7 +1,6 @@
 //! A program beside a test.
 
 use std::ffi::OsStr;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -45,10 +44,4 @@ impl Drop for Program {
         drop(self.pipe.take());
         self.watch.wait().ok();
     }
-}
-
-/// An address of this machine that nothing listens at. Not every proxy can say which port it was given.
-pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address")
 }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vestibule_ports::free_address;
 
 use crate::app::App;
 use crate::browser::Browser;
 use crate::configuration::{Addresses, Proxy, SECRET};
 use crate::decider::Decider;
 use crate::exchange::{self, Answer};
-use crate::program::{Program, free_address};
+use crate::program::Program;
 use crate::tap::Tap;
 use crate::test_env::settings_with;
 
@@ -78,8 +79,9 @@ impl Site {
         let decider = Decider::start(kind.settings(proxy));
         let app = App::start();
         let tap = Tap::to(decider.address());
-        let own = free_address();
-        let http2 = if proxy == Proxy::Nginx { free_address() } else { own };
+        // Not every proxy can say which port it was given.
+        let own = free_address().expect("a port");
+        let http2 = if proxy == Proxy::Nginx { free_address().expect("a port") } else { own };
         let at = Addresses { proxy: own, http2, app: app.address, decider: tap.address };
         let folder = TempDir::new().expect("a folder");
         let (program, arguments) = proxy.configure(folder.path(), at, kind == Kind::OwnHost);

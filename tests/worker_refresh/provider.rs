@@ -1,7 +1,6 @@
 //! Runs `demo/provider.mjs`, a real OpenID provider that rotates refresh tokens and revokes the grant if one is reused.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use miniflare_test_harness::{Client, Harness};
@@ -18,8 +17,7 @@ pub struct Provider {
 impl Provider {
     /// Starts a provider for a Worker at `base`.
     pub fn start(base: &str) -> Self {
-        // The port is free now. If another program takes it before the provider does, the start fails.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = vestibule_ports::free_address().unwrap().port();
         let mut child = Command::new(node())
             .args([root().join("demo/provider.mjs").to_str().unwrap(), &port.to_string()])
             .env("DEMO_BASE_URLS", base)

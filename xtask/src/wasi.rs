@@ -31,7 +31,7 @@ const REQUESTS_OF_INSTANCE: [u32; 2] = [1, 10_000];
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
-    /// Only build build/vestibule.wasm
+    /// Only build component/vestibule.wasm
     #[arg(long)]
     build: bool,
     /// Only test it in wasmtime beside vestibule-server, both with one Redis server; prints what an instance costs

@@ -10,8 +10,8 @@ use crate::project::Project;
 use crate::step::step;
 use crate::tools::{self, WASI};
 
-/// The crate.
-const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", output: "build" };
+/// The crate. It is not written into `build`, whose modules are all the Worker's.
+const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", output: "component" };
 
 /// The name of the component.
 const NAME: &str = "vestibule.wasm";

@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use vestibule_ports::free_address;
 
 /// The ports of the three servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +20,10 @@ impl Ports {
     /// The ports that wrangler.toml and demo/ use.
     pub(crate) const USUAL: Ports = Ports { worker: 8787, provider: 9400, app: 9401 };
 
-    /// Three ports that are free now.
+    /// Three free ports, which stay this process's.
     pub(crate) fn free() -> Result<Ports> {
-        // All three are bound at the same time, so that no two are the same.
-        let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("this machine has no free port");
-        let listeners = [bind()?, bind()?, bind()?];
-        let [worker, provider, app] =
-            listeners.each_ref().map(|listener| listener.local_addr().map(|at| at.port()));
-        Ok(Ports { worker: worker?, provider: provider?, app: app? })
+        let port = || free_address().map(|address| address.port());
+        Ok(Ports { worker: port()?, provider: port()?, app: port()? })
     }
 
     /// Fails if two of the ports are the same, or if another program already uses one. The error says how to fix it.

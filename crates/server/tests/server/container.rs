@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -269,7 +269,7 @@ fn the_image_serves_from_a_root_directory_that_has_nothing_else() {
     let hosts = site.file("hosts");
     fs::write(&hosts, "127.0.0.1 app\n").unwrap();
     image.put(&hosts, "/etc/hosts");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = vestibule_ports::free_address().unwrap().port();
     for (name, value) in [
         ("VESTIBULE_LISTEN", format!("0.0.0.0:{port}").as_str()),
         ("VESTIBULE_ORIGIN", &format!("http://app:{}", site.app.port())),

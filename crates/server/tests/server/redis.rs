@@ -1,13 +1,14 @@
 //! Several processes that share a Redis server: Debian's, if it is installed.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use vestibule_ports::free_address;
 
 use crate::browser::Browser;
 use crate::certificates::Authority;
@@ -28,7 +29,7 @@ impl Redis {
     }
 
     fn start_with(arguments: &[&str]) -> Self {
-        let address = free_address();
+        let address = free_address().unwrap();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let folder = tempfile::tempdir().unwrap();
         let mut redis = Self { child: Self::child(address, &folder, &arguments), address, folder, arguments };
@@ -92,10 +93,6 @@ impl Drop for Redis {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Waits until this holds.
@@ -377,7 +374,7 @@ fn redis_refuses_the_password_of_a_running_process() {
 fn redis_is_a_replica_that_takes_no_writes() {
     let redis = Redis::start();
     let mut scene = Fault::new(&redis, redis.address);
-    let nowhere = free_address();
+    let nowhere = free_address().unwrap();
     redis.does(&format!("REPLICAOF 127.0.0.1 {}", nowhere.port()));
     scene.holds_without_redis("(READONLY)");
     let mut started = scene.site.start();
@@ -502,7 +499,7 @@ fn redis_by_tls_is_trusted_by_the_authority_of_the_operator_and_by_no_other() {
     let [certificate, key] = authority.issue("localhost").write(folder.path(), "redis");
     let ca = authority.write(folder.path(), "ca");
     let stranger = other.write(folder.path(), "stranger");
-    let at = free_address();
+    let at = free_address().unwrap();
     let redis = Redis::start_with(&[
         "--tls-port",
         &at.port().to_string(),

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use vestibule_ports::free_address;
 
 use crate::load::{Connection, Response};
-use crate::runtime::program::{Folder, Program, free_address, system};
+use crate::runtime::program::{Folder, Program, system};
 use crate::runtime::provider::Provider;
 use crate::runtime::requests::{self, HOST};
 use crate::sessions::TYPICAL_SIZE;

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use anyhow::Result;
+use vestibule_ports::free_address;
 
-use crate::runtime::program::{Folder, Program, free_address, system};
+use crate::runtime::program::{Folder, Program, system};
 use crate::runtime::servers::VERIFY_SECRET;
 
 /// The server behind: says whether it was given an access token.

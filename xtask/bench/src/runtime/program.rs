@@ -1,7 +1,7 @@
 //! A program that runs beside the measurement, with a folder of its own.
 
 use std::fs::{self, File, Permissions};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -96,11 +96,6 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// An address on loopback that nothing listens at.
-pub(crate) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }
 
 /// The path of a program that Debian installs where only root's `PATH` finds it. A variable can name another one.

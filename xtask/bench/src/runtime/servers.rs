@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use anyhow::Result;
+use vestibule_ports::free_address;
 
 use crate::report::root;
 use crate::runtime::built;
-use crate::runtime::program::{Folder, Program, free_address};
+use crate::runtime::program::{Folder, Program};
 use crate::sessions::SECRET;
 
 /// What nginx and vestibule-server share.

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use anyhow::Result;
+use vestibule_ports::free_address;
 
 use crate::runtime::built;
-use crate::runtime::program::{Folder, Program, free_address};
+use crate::runtime::program::{Folder, Program};
 use crate::runtime::servers::SECRETS;
 
 /// The host's options for every component. The pooling allocator reuses the memory of instances that have ended.
