@@ -31,6 +31,10 @@ pub struct Arguments {
     /// Measure only the time from the start to the first response
     #[arg(long, conflicts_with_all = ["runtime", "soak", "write", "only"])]
     pub starts: bool,
+    /// Measure how a request's cost grows, with rules, providers, hosts and the like, and how long requests wait under 200
+    /// connections
+    #[arg(long, conflicts_with_all = ["runtime", "soak", "starts"])]
+    pub curves: bool,
     /// Send a million requests, and print how memory use grows
     #[arg(long)]
     pub soak: bool,

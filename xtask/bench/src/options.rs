@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) against: Option<PathBuf>,
     /// Measure only the time from the start to the first response.
     pub(crate) starts: bool,
+    /// Measure only how costs grow, and how long requests wait.
+    pub(crate) curves: bool,
     /// Measure only memory, over many requests.
     pub(crate) soak: bool,
     /// Write the report into docs/.
@@ -30,7 +32,7 @@ pub(crate) struct Options {
 
 impl From<Arguments> for Options {
     fn from(arguments: Arguments) -> Self {
-        let Arguments { runtime, rounds, quick, only, against, starts, soak, write } = arguments;
+        let Arguments { runtime, rounds, quick, only, against, starts, curves, soak, write } = arguments;
         let millis = |quick_value, value| Duration::from_millis(if quick { quick_value } else { value });
         Self {
             runtime,
@@ -41,6 +43,7 @@ impl From<Arguments> for Options {
             only,
             against,
             starts,
+            curves,
             soak,
             write,
         }
