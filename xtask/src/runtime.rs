@@ -7,9 +7,8 @@ use clap::ValueEnum;
 
 use crate::build::{self, Effort, build_component};
 use crate::project::Project;
-use crate::stack::{Component, Ports, Runtime};
+use crate::stack::Runtime;
 use crate::step::{run, step};
-use crate::tools;
 use crate::wasi;
 
 /// A runtime on the command line.
@@ -36,13 +35,8 @@ impl RuntimeName {
             }
             RuntimeName::Native => Runtime::Native(build_server(project)?),
             RuntimeName::Wasi => {
-                tools::ensure_redis(project)?;
-                Runtime::Wasi(Component {
-                    host: wasi::ensure_wasmtime(project)?,
-                    file: build_component(project, None)?,
-                    requests_of_instance: REQUESTS_OF_INSTANCE,
-                    redis: Some(Ports::free()?.worker),
-                })
+                let file = build_component(project, None)?;
+                Runtime::Wasi(wasi::with_redis(project, file, REQUESTS_OF_INSTANCE)?)
             }
         })
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask wasi`: builds the component for wasi:http, and walks through the demo with it, in a browser.
+//! `cargo xtask wasi`: builds the component for wasi:http, and walks through the demo and the story with it, in a browser.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::browser;
-use crate::build::build_component;
+use crate::build::{build_component, component_file};
 use crate::check;
 use crate::host;
 use crate::project::Project;
-use crate::stack::{Component, Demo, Runtime, Setup};
+use crate::stack::{Component, Demo, Ports, Runtime, Setup};
 use crate::step::{run, run_quietly, step};
 use crate::tools;
 
@@ -26,7 +26,13 @@ const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
 
 /// How many requests an instance answers: wasmtime's default, and as many as a browser's visit has.
-const REQUESTS_OF_INSTANCE: [u32; 2] = [1, 10_000];
+const REQUESTS_OF_INSTANCE: [u32; 2] = [ONE, 10_000];
+
+/// A new instance for each request.
+const ONE: u32 = 1;
+
+/// The name of the story's step in `cargo xtask test`.
+pub(crate) const STORY: &str = "story, wasi:http";
 
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -56,7 +62,9 @@ pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
     if options.test {
         return test(project, &file);
     }
-    walk(project, &file, &tools::ensure_chromium(project)?)
+    let chromium = tools::ensure_chromium(project)?;
+    walk(project, &file, &chromium)?;
+    step(STORY, || story(project, &chromium))
 }
 
 /// Checks the configuration that is laid in by the component's own rules. Prints mistakes and advice, which an instance does not
@@ -90,6 +98,19 @@ fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Walks through the story with the component that was built, a Redis server, and a new instance for each request.
+pub(crate) fn story(project: &Project, chromium: &Path) -> Result<()> {
+    let component = with_redis(project, component_file(project), ONE)?;
+    browser::story_on(project, &Runtime::Wasi(component), chromium)
+}
+
+/// A component with a Redis server of its own.
+pub(crate) fn with_redis(project: &Project, file: PathBuf, requests_of_instance: u32) -> Result<Component> {
+    tools::ensure_redis(project)?;
+    let redis = Some(Ports::free()?.worker);
+    Ok(Component { host: ensure_wasmtime(project)?, file, requests_of_instance, redis })
 }
 
 /// The path of wasmtime's program, which PyPI has.

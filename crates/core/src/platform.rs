@@ -154,6 +154,12 @@ pub trait Store {
 
     /// The name of the current location. Processes with the same name see each other's writes at once.
     fn location(&self) -> String;
+
+    /// Whether the documents of providers are stored here, too, because a process may be as short as one request. Where
+    /// processes remember them, it would only cost reads and writes.
+    fn stores_documents(&self) -> bool {
+        false
+    }
 }
 
 /// Locks by name, each with persistent memory.

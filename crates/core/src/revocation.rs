@@ -11,7 +11,7 @@
 
 pub(crate) mod facts;
 pub mod kind;
-pub(crate) mod memory;
+pub mod memory;
 pub mod object;
 pub mod policy;
 pub(crate) mod status;

@@ -59,7 +59,7 @@ fn document() -> String {
     let notes: Map<String, Value> = serde_json::from_str(notes).unwrap();
     let mut text = HEAD.to_owned();
     for id in presets::ids() {
-        section(id, presets::preset(id).unwrap(), &notes[id], &mut text);
+        section(id, &presets::preset(id).unwrap(), &notes[id], &mut text);
     }
     text
 }

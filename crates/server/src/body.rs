@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 
 use crate::connection::Stream;
 use crate::metrics::Counted;
+use crate::unread::Waiting;
 
 /// A body.
 pub(crate) enum Body {
@@ -25,6 +26,7 @@ pub(crate) enum Body {
 /// The body of an answer. Its request is in flight until all of it is sent.
 pub(crate) struct AnswerBody {
     body: Body,
+    waiting: Option<Waiting>,
     _in_flight: InFlight,
 }
 
@@ -70,8 +72,12 @@ impl Body {
 
 impl AnswerBody {
     /// The body of an answer to a request that counts as in flight.
-    pub(crate) const fn new(body: Body, in_flight: InFlight) -> Self {
-        Self { body, _in_flight: in_flight }
+    pub(crate) fn new(body: Body, in_flight: InFlight) -> Self {
+        let waiting = Waiting::of_stream();
+        if let Some(waiting) = &waiting {
+            waiting.for_client();
+        }
+        Self { body, waiting, _in_flight: in_flight }
     }
 }
 
@@ -127,7 +133,12 @@ impl HttpBody for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Some(waiting) = &self.waiting {
+            // The next frame is asked for once the client has room for it.
+            if matches!(polled, Poll::Ready(Some(Ok(_)))) { waiting.for_client() } else { waiting.for_us() }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -108,7 +108,7 @@ impl Framing {
                 bytes = bytes.get(skipped..).unwrap_or_default();
                 continue;
             }
-            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', bytes);
             let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
             self.keep(part);
             if end.is_some() {
@@ -132,7 +132,7 @@ impl Framing {
     }
 
     fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
+        let mut line = std::mem::take(&mut self.line);
         let is_empty = matches!(line.as_slice(), [b'\n'] | [b'\r', b'\n']);
         if is_empty {
             // Empty lines before a request are skipped (RFC 9112 section 2.2).
@@ -144,6 +144,9 @@ impl Framing {
         } else {
             self.is_in_head = true;
         }
+        // Its memory is for the next line.
+        line.clear();
+        self.line = line;
     }
 
     fn field(&mut self, line: &[u8]) {

@@ -33,6 +33,7 @@ mod settings;
 mod store;
 mod thread;
 mod tls;
+mod unread;
 mod upstreams;
 mod values;
 

@@ -55,6 +55,14 @@ pub(crate) struct Options {
     #[arg(long, env = "VESTIBULE_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
 
+    /// The certificate chain that Redis asks this server for, in PEM, where it trusts its clients by certificates.
+    #[arg(long, env = "VESTIBULE_REDIS_CERTIFICATE", value_name = "FILE", requires = "redis_key")]
+    pub(crate) redis_certificate: Option<PathBuf>,
+
+    /// The private key of that certificate, in PEM.
+    #[arg(long, env = "VESTIBULE_REDIS_KEY", value_name = "FILE", requires = "redis_certificate")]
+    pub(crate) redis_key: Option<PathBuf>,
+
     /// The file that keeps revocations across a restart. Not with Redis, which keeps them itself.
     #[arg(long, env = "VESTIBULE_REVOCATIONS", value_name = "FILE")]
     pub(crate) revocations: Option<PathBuf>,
@@ -75,7 +83,7 @@ pub(crate) struct Options {
     #[arg(long, env = "VESTIBULE_HEADER_TIMEOUT", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) header_timeout: Duration,
 
-    /// How long a client may send nothing in the middle of a body, in seconds.
+    /// How long a client may pause in a body: in that of its request, and over HTTP/2 in reading the answer, in seconds.
     #[arg(long, env = "VESTIBULE_BODY_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) body_timeout: Duration,
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use redis::{ClientTlsConfig, TlsCertificates};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
@@ -23,6 +24,7 @@ use crate::thread::{Shared, run as serve};
 use crate::tls;
 use crate::upstreams::Upstreams;
 use vestibule_core::log::{LogEvent, Record};
+use vestibule_core::revocation::memory::RevocationMemory;
 
 /// How many connections may wait until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -69,8 +71,17 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     let connections = Arc::new(Semaphore::new(options.connections.get()));
     let options = Arc::new(options);
     let client_tls = Arc::new(client_tls);
-    let shared =
-        Shared { options, settings: changes, ends, sharing, upstreams, client_tls, connections, metrics };
+    let shared = Shared {
+        options,
+        settings: changes,
+        ends,
+        sharing,
+        revocations: RevocationMemory::default(),
+        upstreams,
+        client_tls,
+        connections,
+        metrics,
+    };
     let start = |(n, listener): (usize, TcpListener)| {
         let shared = shared.clone();
         thread::Builder::new().name(format!("serve-{n}")).spawn(move || serve(listener, shared))
@@ -120,8 +131,14 @@ fn redis(options: &Options, settings: &Settings) -> Result<Option<::redis::Clien
     let Some(url) = settings.redis() else { return Ok(None) };
     let unreadable = |path: &Path, error| format!("{} cannot be read: {error}", path.display());
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
-    let authorities = options.ca.as_ref().map(read).transpose()?;
-    Ok(Some(ThreadLink::parse(&url, authorities)?))
+    let client_tls = match (&options.redis_certificate, &options.redis_key) {
+        (Some(certificate), Some(key)) => {
+            Some(ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+        }
+        _ => None,
+    };
+    let root_cert = options.ca.as_ref().map(read).transpose()?;
+    Ok(Some(ThreadLink::parse(&url, TlsCertificates { client_tls, root_cert })?))
 }
 
 /// The settings, if they are valid. Writes advice into the log.

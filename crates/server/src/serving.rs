@@ -13,11 +13,14 @@ use crate::platform::Thread;
 use crate::settings::{Settings, SettingsError};
 use crate::tls::ServerTls;
 use vestibule_core::Vestibule;
+use vestibule_core::revocation::memory::RevocationMemory;
 
 /// What the requests of a thread need.
 pub(crate) struct Serving {
     options: Arc<Options>,
     thread: Rc<Thread>,
+    /// What the process knows of revoked sessions, before and after a reload.
+    revocations: RevocationMemory,
     current: RefCell<Current>,
 }
 
@@ -33,9 +36,11 @@ impl Serving {
     pub(crate) fn new(
         options: Arc<Options>,
         thread: Rc<Thread>,
+        revocations: RevocationMemory,
         settings: &Settings,
     ) -> Result<Self, SettingsError> {
-        Ok(Self { options, thread, current: RefCell::new(Current::new(settings)?) })
+        let current = RefCell::new(Current::new(settings, &revocations)?);
+        Ok(Self { options, thread, revocations, current })
     }
 
     /// The certificate, if the server itself ends TLS.
@@ -57,8 +62,9 @@ impl Serving {
 }
 
 impl Current {
-    fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { vestibule: Vestibule::new(settings.config()?), tls: settings.tls.clone() })
+    fn new(settings: &Settings, revocations: &RevocationMemory) -> Result<Self, SettingsError> {
+        let vestibule = Vestibule::new(settings.config()?).with_revocations(revocations.clone());
+        Ok(Self { vestibule, tls: settings.tls.clone() })
     }
 }
 
@@ -66,7 +72,7 @@ impl Current {
 pub(crate) async fn reload(serving: Rc<Serving>, mut settings: watch::Receiver<Arc<Settings>>) {
     while settings.changed().await.is_ok() {
         let settings = Arc::clone(&settings.borrow_and_update());
-        match Current::new(&settings) {
+        match Current::new(&settings, &serving.revocations) {
             Ok(current) => drop(serving.current.replace(current)),
             // It was checked before; nothing changes if it is wrong after all.
             Err(error) => log::say(error),

@@ -33,7 +33,9 @@ use crate::serving::{self, Serving};
 use crate::settings::Settings;
 use crate::store::Sharing;
 use crate::tls;
+use crate::unread::Streams;
 use crate::upstreams::Upstreams;
+use vestibule_core::revocation::memory::RevocationMemory;
 
 /// The longest head of a request, in bytes: a session of several cookies, and as much again.
 const MAX_HEAD: usize = 64 * 1024;
@@ -62,6 +64,7 @@ pub(crate) struct Shared {
     /// Whether the process is to end.
     pub(crate) ends: watch::Receiver<bool>,
     pub(crate) sharing: Sharing,
+    pub(crate) revocations: RevocationMemory,
     pub(crate) upstreams: Upstreams,
     pub(crate) client_tls: Arc<rustls::ClientConfig>,
     pub(crate) connections: Arc<Semaphore>,
@@ -76,14 +79,24 @@ pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> 
 
 async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
-    let Shared { options, mut settings, ends, sharing, upstreams, client_tls, connections, metrics } = shared;
+    let Shared {
+        options,
+        mut settings,
+        ends,
+        sharing,
+        revocations,
+        upstreams,
+        client_tls,
+        connections,
+        metrics,
+    } = shared;
     let jobs = Jobs::default();
     let client = Client::new(client_tls);
     let store = sharing.into_store(metrics.clone());
     let thread = Thread { client, store, upstreams, jobs: jobs.clone(), metrics: metrics.clone() };
     let thread = Rc::new(thread);
     let first = Arc::clone(&settings.borrow_and_update());
-    let serving = Serving::new(options, thread, &first);
+    let serving = Serving::new(options, thread, revocations, &first);
     let serving = Rc::new(serving.map_err(|error| std::io::Error::other(error.to_string()))?);
     drop(tokio::task::spawn_local(serving::reload(Rc::clone(&serving), settings)));
     let spawn = |stream, peer, permit| {
@@ -206,13 +219,14 @@ async fn serve_on(
     let streams = is_http2.then_some(streams);
     let connection = Rc::new(Connection::new(arrival, open, Arc::clone(&is_ambiguous), streams));
     let deadline = serving.options().header_timeout;
+    let executor = Streams { max_pause: serving.options().body_timeout };
     let service = service_fn(move |request| {
         let (serving, connection) = (Rc::clone(&serving), Rc::clone(&connection));
         async move { answer(&serving, request, &connection).await }
     });
     // An error ends the connection, and its client knows why.
     if is_http2 {
-        let mut builder = http2::Builder::new(Local);
+        let mut builder = http2::Builder::new(executor);
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
@@ -261,14 +275,4 @@ async fn idle(mut in_flight: watch::Receiver<usize>, time: Duration) {
         }
     }
     // Without a connection that could begin one, there is nothing to wait for.
-}
-
-/// Runs what belongs to an HTTP/2 connection on its thread.
-#[derive(Clone)]
-struct Local;
-
-impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, future: F) {
-        drop(tokio::task::spawn_local(future));
-    }
 }

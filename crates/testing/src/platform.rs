@@ -160,6 +160,10 @@ impl Store for FakePlatform {
         self.location.to_string()
     }
 
+    fn stores_documents(&self) -> bool {
+        self.store.has_documents.get()
+    }
+
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
         self.store.read(&self.location, key).await
     }

@@ -63,6 +63,8 @@ pub struct FakeStore {
     pub calls: Cell<u64>,
     /// The text of each call to a lock so far.
     pub call_texts: RefCell<Vec<String>>,
+    /// Whether the documents of providers are stored, too.
+    pub has_documents: Cell<bool>,
     /// Whether every operation fails.
     pub is_down: Cell<bool>,
     /// Whether the store is not bound at all.
@@ -171,6 +173,7 @@ impl FakeStore {
             revocation_reads: Cell::new(0),
             calls: Cell::new(0),
             call_texts: RefCell::default(),
+            has_documents: Cell::new(false),
             is_down: Cell::new(false),
             is_missing: Cell::new(false),
             hangs: Cell::new(false),

@@ -94,9 +94,15 @@ fn text(bytes: Vec<u8>) -> String {
 
 /// The core's header fields as the host's, without those of a connection. One that the host refuses is left out.
 pub(crate) fn to_host_fields(headers: &Headers) -> Fields {
-    let fields = Fields::new();
-    for (name, value) in headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(name)) {
-        let _ = fields.append(name, value.as_bytes());
-    }
-    fields
+    let fields = headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(name));
+    let fields: Vec<(String, Vec<u8>)> =
+        fields.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
+    // One call of the host, which takes all or nothing.
+    Fields::from_list(&fields).unwrap_or_else(|_| {
+        let accepted = Fields::new();
+        for (name, value) in &fields {
+            let _ = accepted.append(name, value);
+        }
+        accepted
+    })
 }

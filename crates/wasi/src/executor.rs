@@ -1,6 +1,6 @@
 //! Runs the futures of one request on the host's pollables (`wasi:io/poll`), on the one thread that there is.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -21,8 +21,14 @@ thread_local! {
 
 /// A future that waits for a pollable. The future owns it: a pollable has to be dropped before what it belongs to.
 struct Waiting {
-    pollable: Weak<Pollable>,
+    event: Weak<Event>,
     waker: Waker,
+}
+
+/// What a future waits for, and whether the host has said that it is there. To ask the host again would be another call.
+struct Event {
+    pollable: Pollable,
+    is_there: Cell<bool>,
 }
 
 /// Runs `main`, and every job that it spawns, until all are done.
@@ -50,12 +56,12 @@ pub(crate) fn spawn(job: impl Future<Output = ()> + 'static) {
 
 /// Waits until `pollable` is ready.
 pub(crate) async fn ready(pollable: Pollable) {
-    let pollable = Rc::new(pollable);
+    let event = Rc::new(Event { pollable, is_there: Cell::new(false) });
     poll_fn(|context| {
-        if pollable.ready() {
+        if event.is_there.get() {
             return Poll::Ready(());
         }
-        let waiting = Waiting { pollable: Rc::downgrade(&pollable), waker: context.waker().clone() };
+        let waiting = Waiting { event: Rc::downgrade(&event), waker: context.waker().clone() };
         WAITING.with_borrow_mut(|all| all.push(waiting));
         Poll::Pending
     })
@@ -64,17 +70,21 @@ pub(crate) async fn ready(pollable: Pollable) {
 
 /// Waits in the host until a pollable is ready, and wakes who waits for it. False if no one waits for any.
 fn wait() -> bool {
-    let waiting: Vec<(Rc<Pollable>, Waker)> = WAITING
+    let waiting: Vec<(Rc<Event>, Waker)> = WAITING
         .take()
         .into_iter()
-        .filter_map(|waiting| Some((waiting.pollable.upgrade()?, waiting.waker)))
+        .filter_map(|waiting| Some((waiting.event.upgrade()?, waiting.waker)))
         .collect();
     if waiting.is_empty() {
         return false;
     }
-    let pollables: Vec<&Pollable> = waiting.iter().map(|(pollable, _)| &**pollable).collect();
+    let pollables: Vec<&Pollable> = waiting.iter().map(|(event, _)| &event.pollable).collect();
+    for index in poll::poll(&pollables) {
+        if let Some((event, _)) = usize::try_from(index).ok().and_then(|index| waiting.get(index)) {
+            event.is_there.set(true);
+        }
+    }
     // Who is woken for nothing waits again; so everyone is, once anything is ready, and no one is kept in a list.
-    let _ = poll::poll(&pollables);
     for (_, waker) in &waiting {
         waker.wake_by_ref();
     }

@@ -156,6 +156,10 @@ impl Store for Wasi {
         // All instances see each other's writes at once.
         "here".to_owned()
     }
+
+    fn stores_documents(&self) -> bool {
+        self.instance.store.is_some()
+    }
 }
 
 impl Lock for Wasi {

@@ -13,18 +13,18 @@ use crate::tools::TARGET;
 
 /// Runs cargo, shows its progress, and gives the path of the WebAssembly file.
 pub(super) fn compile(project: &Project, source: Source) -> Result<PathBuf> {
-    compile_for(project, source, TARGET, &[])
+    compile_for(project, source, (TARGET, "release"), &[])
 }
 
-/// The same for any target, with these variables in the environment.
+/// The same for any target and profile, with these variables in the environment.
 pub(super) fn compile_for(
     project: &Project,
     source: Source,
-    target: &str,
+    (target, profile): (&str, &str),
     variables: &[(&str, String)],
 ) -> Result<PathBuf> {
     let mut command = project.cargo();
-    command.args(["build", "--release", "--target", target]).envs(variables.iter().cloned());
+    command.args(["build", "--profile", profile, "--target", target]).envs(variables.iter().cloned());
     command.args(["--config", &without_paths(project, target)?]);
     // An incremental build is larger, and not the same each time.
     command.env("CARGO_INCREMENTAL", "0");

@@ -13,6 +13,9 @@ use crate::tools::{self, WASI};
 /// The crate. It is not written into `build`, whose modules are all the Worker's.
 const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", output: "component" };
 
+/// The profile of Cargo.toml that it is built by.
+const PROFILE: &str = "component";
+
 /// The name of the component.
 const NAME: &str = "vestibule.wasm";
 
@@ -23,9 +26,14 @@ const CONFIGURATION: &str = "VESTIBULE_WASI_CONFIGURATION";
 pub(crate) const FORWARD: Source =
     Source { package: "wasi-forward", features: "", output: "target/bench/runtime" };
 
+/// The component, after [`build_component`].
+pub(crate) fn component_file(project: &Project) -> PathBuf {
+    project.path(COMPONENT.output).join(NAME)
+}
+
 /// Builds the component, with a configuration laid in if there is one. Gives its path.
 pub(crate) fn build_component(project: &Project, config: Option<&Path>) -> Result<PathBuf> {
-    build_component_to(project, None, config, &project.path(COMPONENT.output).join(NAME))
+    build_component_to(project, None, config, &component_file(project))
 }
 
 /// Builds ours, or another component, and writes it to `output`.
@@ -40,7 +48,7 @@ pub(crate) fn build_component_to(
     let configuration = config.map(read).transpose()?.unwrap_or_default();
     let variables = [(CONFIGURATION, configuration)];
     let built = step(&format!("compile {}", source.package), || {
-        compile::compile_for(project, source, WASI, &variables)
+        compile::compile_for(project, source, (WASI, PROFILE), &variables)
     })?;
     if let Some(directory) = output.parent() {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;

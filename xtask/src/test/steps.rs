@@ -22,6 +22,7 @@ use crate::server;
 use crate::step::run;
 use crate::tools::{self, TARGET, WASI};
 use crate::vocabulary;
+use crate::wasi;
 
 /// The component for wasi:http, and with it the core without JavaScript.
 const COMPONENT: &str = "vestibule-wasi";
@@ -86,7 +87,10 @@ pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
 
 /// What the tests and the walks start.
 pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
-    vec![Step::new("build", || build::build_and_check(project))]
+    vec![
+        Step::new("build", || build::build_and_check(project)),
+        Step::new("component", || build::build_component(project, None).map(drop)),
+    ]
 }
 
 /// The tests of the workspace.
@@ -109,6 +113,7 @@ pub(super) fn walks(project: &Project, quick: bool) -> Vec<Step<'_>> {
             .into_iter()
             .map(|(name, run)| Step::new(name, move || run(project, &tools::ensure_chromium(project)?)));
         steps.extend(in_browser);
+        steps.push(Step::new(wasi::STORY, || wasi::story(project, &tools::ensure_chromium(project)?)));
         let applications = apps::WALKS
             .iter()
             .map(|walk| Step::new(walk.name, || walk.run(project, &tools::ensure_chromium(project)?)));
@@ -138,6 +143,7 @@ fn install(project: &Project) -> Result<()> {
     tools::ensure_npm(project)?;
     tools::ensure_nginx(project)?;
     tools::ensure_redis(project)?;
+    wasi::ensure_wasmtime(project)?;
     tools::ensure_chromium(project).map(drop)
 }
 

@@ -17,7 +17,7 @@ use crate::flow::site_cache::SiteCache;
 use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::in_flight::InFlightRefreshes;
-use crate::revocation::memory::Memory;
+use crate::revocation::memory::RevocationMemory;
 use crate::session::cache::SessionCache;
 use crate::session::tokens::exchanged::ExchangedTokens;
 use crate::session::tokens::memory::TokenMemory;
@@ -33,7 +33,7 @@ pub struct Vestibule {
     pub(crate) providers: Rc<ProviderCache>,
     pub(crate) refreshes: Rc<InFlightRefreshes>,
     /// What this process knows of revoked sessions.
-    pub(crate) revocations: Rc<Memory>,
+    pub(crate) revocations: RevocationMemory,
     /// How often operators' clients were here, where the runtime does not count it.
     pub(crate) revoke_attempts: Rc<Attempts>,
     /// How often forged tokens and unproven logouts were sent, by address.
@@ -76,6 +76,13 @@ impl Vestibule {
         Self::with_erased(config, Rc::new(Typed(hooks)))
     }
 
+    /// Shares what is known of revoked sessions: a revocation that one holder of this memory has read or made counts for all of
+    /// them, whatever the store says later. For a process with several threads, and for one that takes a new configuration.
+    #[must_use]
+    pub fn with_revocations(self, revocations: RevocationMemory) -> Self {
+        Self { revocations, ..self }
+    }
+
     fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
         let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers)
             .with_cookies(config.cookie_naming.clone());
@@ -84,7 +91,7 @@ impl Vestibule {
             guarded: Rc::new(guarded),
             providers: Rc::default(),
             refreshes: Rc::default(),
-            revocations: Rc::default(),
+            revocations: RevocationMemory::default(),
             revoke_attempts: Rc::default(),
             stranger_attempts: Rc::default(),
             login_attempts: Rc::default(),

@@ -179,6 +179,10 @@ impl<P: Platform> Store for Metered<P> {
         self.inner.location()
     }
 
+    fn stores_documents(&self) -> bool {
+        self.inner.stores_documents()
+    }
+
     async fn read_store(&self, key: &str) -> Result<Option<String>, StoreError> {
         stored(self.watch("read"), self.inner.read_store(key).await)
     }

@@ -1,7 +1,7 @@
 //! What a process knows of revocations: what it read, for a while, and what it revoked itself.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::revocation::subject::Subject;
@@ -20,9 +20,9 @@ const BACKOFF: Duration = Duration::from_secs(5);
 /// How often the log says that the store does not answer.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What the process knows of revocations.
-#[derive(Default)]
-pub(crate) struct Memory(RefCell<State>);
+/// What a process knows of revocations. Clones share it, also those of other threads.
+#[derive(Clone, Default)]
+pub struct RevocationMemory(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -56,7 +56,12 @@ pub(crate) enum Knowledge {
     Unavailable,
 }
 
-impl Memory {
+impl RevocationMemory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Each change is whole before anything could panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is known of `session`, if a read may be `max_age` old and that of [`Subject::Everything`] `everything_max_age`.
     pub(crate) fn look_up(
         &self,
@@ -66,7 +71,7 @@ impl Memory {
         now: Timestamp,
     ) -> Knowledge {
         let subjects = Subject::all_of(session);
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         let known = |subject: &Subject| state.subjects.get(subject).copied().unwrap_or_default();
         let ends = |subject: &Subject| known(subject).revoked_at.is_some_and(|at| subject.ends(session, at));
         if subjects.iter().any(ends) {
@@ -100,7 +105,7 @@ impl Memory {
 
     /// Remembers what was read at `now`. A revocation that this process made stays, even if the read did not find it yet.
     pub(crate) fn remember(&self, read: Vec<(Subject, Option<Timestamp>)>, now: Timestamp) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.unavailable_until = None;
         state.make_room(read.len());
         for (subject, revoked_at) in read {
@@ -113,7 +118,7 @@ impl Memory {
 
     /// Remembers that `subject` was revoked.
     pub(crate) fn revoke(&self, subject: Subject, at: Timestamp) {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.make_room(1);
         let known = state.subjects.entry(subject).or_default();
         known.revoked_at = known.revoked_at.max(Some(at));
@@ -126,7 +131,7 @@ impl Memory {
 
     /// Whether this process knows that one of these subjects was revoked, and that ends `session`.
     pub(crate) fn is_ended_by(&self, subjects: &[Subject], session: &Session) -> bool {
-        let state = self.0.borrow();
+        let state = self.state();
         subjects.iter().any(|subject| {
             let known = state.subjects.get(subject).and_then(|known| known.revoked_at);
             known.is_some_and(|at| subject.ends(session, at))
@@ -135,12 +140,12 @@ impl Memory {
 
     /// When this process last knew `subject` to be revoked.
     pub(crate) fn revoked_at(&self, subject: &Subject) -> Option<Timestamp> {
-        self.0.borrow().subjects.get(subject)?.revoked_at
+        self.state().subjects.get(subject)?.revoked_at
     }
 
     /// Remembers that the store did not answer. Returns whether the log should say so: it does once a minute.
     pub(crate) fn fail(&self, subjects: &[Subject], now: Timestamp) -> bool {
-        let mut state = self.0.borrow_mut();
+        let mut state = self.state();
         state.unavailable_until = Some(now.plus(BACKOFF));
         for subject in subjects {
             if let Some(known) = state.subjects.get_mut(subject) {
@@ -193,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_was_read_counts_for_the_interval_and_no_longer() {
-        let memory = Memory::default();
+        let memory = RevocationMemory::default();
         let look_up = |now| memory.look_up(&session("s"), MINUTE, MINUTE, at(now));
         let Knowledge::Stale(subjects) = look_up(2000) else { panic!() };
         assert_eq!(subjects.len(), 3);
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_makes_no_read_count_longer() {
-        let memory = Memory::default();
+        let memory = RevocationMemory::default();
         let read = Subject::all_of(&session("s")).into_iter().map(|subject| (subject, None)).collect();
         memory.remember(read, at(9000));
         assert!(matches!(memory.look_up(&session("s"), MINUTE, MINUTE, at(5000)), Knowledge::Stale(_)));
@@ -223,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_revocation_of_this_process_counts_at_once_and_is_not_overwritten_by_a_read() {
-        let memory = Memory::default();
+        let memory = RevocationMemory::default();
         let subject = Subject::session(&session("s")).unwrap();
         memory.revoke(subject.clone(), at(2000));
         assert!(memory.is_revoked(&session("s")) && !memory.is_revoked(&session("t")));
@@ -233,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_store_that_fails_is_left_alone_for_a_moment_and_logged_once_a_minute() {
-        let memory = Memory::default();
+        let memory = RevocationMemory::default();
         let look_up = |now| memory.look_up(&session("s"), MINUTE, MINUTE, at(now));
         let Knowledge::Stale(subjects) = look_up(2000) else { panic!() };
         assert!(memory.fail(&subjects, at(2000)));
@@ -245,13 +250,13 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_keeps_what_was_revoked() {
-        let memory = Memory::default();
+        let memory = RevocationMemory::default();
         memory.revoke(Subject::session(&session("revoked")).unwrap(), at(1));
         for number in 0..MAX_ENTRIES + 5000 {
             let subject = Subject::session(&session(&number.to_string())).unwrap();
             memory.remember(vec![(subject, None)], at(2000));
         }
-        assert!(memory.0.borrow().subjects.len() <= MAX_ENTRIES);
+        assert!(memory.state().subjects.len() <= MAX_ENTRIES);
         assert!(memory.is_revoked(&session("revoked")));
     }
 }

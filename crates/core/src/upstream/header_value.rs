@@ -77,11 +77,11 @@ impl HeaderEncoding {
     }
 }
 
-/// Whether a value contains a control character. ASCII text is searched by bytes, which is faster: a token is long
-/// and is searched with every request.
+/// Whether a value contains a control character. ASCII text is searched by bytes, and without an early end, so that the
+/// processor can look at many at once: a token is long and is searched with every request.
 pub(crate) fn has_control(value: &str) -> bool {
     if value.is_ascii() {
-        value.bytes().any(|byte| byte.is_ascii_control())
+        value.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
     } else {
         value.contains(char::is_control)
     }

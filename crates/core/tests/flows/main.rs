@@ -76,6 +76,7 @@ mod signed_responses;
 mod silent_sign_in;
 mod sources;
 mod step_up;
+mod stored_documents;
 mod straight;
 mod switch_account;
 mod theme;

@@ -318,7 +318,9 @@ fn source(input: &[u8]) -> Shape {
         let origin_of_url = url.origin().ascii_serialization();
         let host = url.host_str().unwrap_or_default();
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        let is_bare = origin_of_url == origin && host.bytes().all(is_name) && !host.starts_with('.');
+        // Hosts with an empty label have no address.
+        let has_empty_label = host.starts_with('.') || host.contains("..");
+        let is_bare = origin_of_url == origin && host.bytes().all(is_name) && !has_empty_label;
         is_bare
             && (origin == "https://app.example.com"
                 || origin == "https://partner.example"
@@ -378,8 +380,9 @@ fn hosts(input: &[u8]) -> Shape {
                 None => own_host == pattern_host,
             };
             assert!(is_host, "{written:?} covers {}", origin.authority());
+            let number = |port: &str| port.parse::<u16>().ok();
             assert!(
-                pattern_port.is_none() || pattern_port.map(|port| port.trim_start_matches('0')) == own_port,
+                pattern_port.is_none() || pattern_port.and_then(number) == own_port.and_then(number),
                 "{written:?} covers {}",
                 origin.authority()
             );

@@ -19,8 +19,12 @@ pub(super) const TARGETS: &[Target] = &[
     },
     Target {
         name: "stored_values",
-        about: "whatever a store holds: no panic, and a revoked session stays revoked",
-        reads: &["revocation::facts::Facts::read", "session::tokens::entry::TokenEntry::open"],
+        about: "whatever a store holds: no panic, a revoked session stays revoked, and users sign in",
+        reads: &[
+            "revocation::facts::Facts::read",
+            "session::tokens::entry::TokenEntry::open",
+            "flow::provider::stored::RequestContext::read_stored",
+        ],
         run: values,
         slice: 15,
     },
@@ -91,6 +95,7 @@ fn values(input: &[u8]) -> Shape {
     settings["refresh"] = json!({ "lease": "kv" });
     settings["revocation"] = json!({ "store": "kv" });
     let env = TestEnv::with(settings.clone());
+    env.store.has_documents.set(true);
     let (mut alive, mut ended, mut everywhere) = (Browser::new(), Browser::new(), Browser::new());
     alive.sign_in(&env, "bob", "/");
     ended.sign_in(&env, "eve", "/");
@@ -126,5 +131,8 @@ fn values(input: &[u8]) -> Shape {
         !of_user || env.log_text().contains("unreadable"),
         "a fact about a user is ignored without a word"
     );
+    // What is no document of the provider's is fetched again.
+    let sign_in = Browser::new().sign_in(&other, "eve", "/");
+    assert_eq!(sign_in.location(), format!("{APP}/"), "{}", env.log_text());
     shape((answer.status, token.is_some(), of_user, env.log_text().lines().count().min(20)))
 }

@@ -147,7 +147,10 @@ fn path(input: &[u8]) -> Shape {
         expected = expected.and_then(|value| match value {
             Value::Object(members) => members.get(*name),
             Value::Array(items) => {
-                name.parse::<usize>().ok().filter(|at| at.to_string() == *name).and_then(|at| items.get(at))
+                let digits = name.trim_start_matches('0');
+                let is_index = !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+                let at = if digits.is_empty() { Some(0) } else { digits.parse().ok() };
+                at.filter(|_| is_index).and_then(|at: usize| items.get(at))
             }
             _ => None,
         });

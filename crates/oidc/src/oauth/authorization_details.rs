@@ -72,7 +72,7 @@ fn is_list_of_texts(value: &Value) -> bool {
 fn kind(item: &Value) -> String {
     /// In characters. A type is a short name or a URL.
     const MAX_KIND: usize = 100;
-    super::exchange::excerpt(item.get("type").and_then(Value::as_str).unwrap_or_default(), MAX_KIND)
+    super::exchange::name_excerpt(item.get("type").and_then(Value::as_str).unwrap_or_default(), MAX_KIND)
 }
 
 /// What is odd about the `authorization_details` of a token response.

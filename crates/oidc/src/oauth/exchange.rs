@@ -222,6 +222,12 @@ pub(super) fn excerpt(text: &str, limit: usize) -> String {
     kept
 }
 
+/// The first `limit` characters of a name that a provider sent, such as a type or a scope, without words that could be a code or
+/// a token.
+pub(super) fn name_excerpt(name: &str, limit: usize) -> String {
+    excerpt(&code_without_secrets(name), limit)
+}
+
 /// The text without words that could be an authorization code or a token: some providers repeat what they were sent, and
 /// the log must not have it. A UUID stays, because providers ask for it when they help.
 fn without_secrets(text: &str) -> String {
@@ -286,6 +292,19 @@ mod tests {
             ("2026-11-29 10:00:00Z", "2026-11-29 10:00:00Z"),
         ] {
             assert_eq!(without_secrets(text), kept);
+        }
+    }
+
+    #[test]
+    fn no_token_reaches_the_log_as_a_type_or_a_scope() {
+        for (name, printed) in [
+            ("SplxlOBeZQQYbYS6WxSbIA1", "[redacted]"),
+            ("read SplxlOBeZQQYbYS6WxSbIA1", "read [redacted]"),
+            ("urn:ietf:params:oauth:token-type:saml2", "urn:ietf:params:oauth:token-type:saml2"),
+            ("https://graph.example/auth/userinfo.email", "https://graph.example/auth/userinfo.email"),
+            ("N_A", "N_A"),
+        ] {
+            assert_eq!(name_excerpt(name, 100), printed);
         }
     }
 

@@ -255,12 +255,12 @@ fn tokens(raw: Map<String, Value>, options: ParseOptions<'_>) -> Result<TokenRes
     match text(&raw, "token_type")? {
         Some(kind) if is_bound && kind.eq_ignore_ascii_case("dpop") => {}
         found if is_bound => {
-            return Err(TokenError::NotBound(found.map(|kind| exchange::excerpt(kind, 100))));
+            return Err(TokenError::NotBound(found.map(|kind| exchange::name_excerpt(kind, 100))));
         }
         Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
         // Some providers send the name of the grant instead of the token's type.
         Some("jwt-bearer") if !is_strict => {}
-        Some(kind) => return Err(TokenError::TokenType(exchange::excerpt(kind, 100))),
+        Some(kind) => return Err(TokenError::TokenType(exchange::name_excerpt(kind, 100))),
         None if is_strict => return Err(TokenError::Member("token_type", "missing")),
         None => {}
     }

@@ -132,7 +132,7 @@ pub fn parse(
         match tokens.raw.get("issued_token_type").and_then(Value::as_str) {
             Some(ACCESS_TOKEN_TYPE | JWT_TYPE) => {}
             other => {
-                let other = other.map(|kind| exchange::excerpt(kind, 100));
+                let other = other.map(|kind| exchange::name_excerpt(kind, 100));
                 return Err(TokenExchangeError::IssuedTokenType(other));
             }
         }
@@ -145,7 +145,7 @@ pub fn parse(
     }
     let claims = jws::decode_unverified(tokens.access_token.expose());
     if let Some(excess) = excess(exchange, &tokens, &claims) {
-        return Err(TokenExchangeError::MoreScope(exchange::excerpt(&excess, 200)));
+        return Err(TokenExchangeError::MoreScope(exchange::name_excerpt(&excess, 200)));
     }
     let by_response = sent.plus(tokens.expires_in.unwrap_or(UNKNOWN_LIFETIME));
     // A token that says an earlier end is refused from then on, whatever the response says.

@@ -5,13 +5,11 @@
 //! name of a provider. Ids and names are those of Auth.js, so URLs (`/callback/okta`) and secrets (`AUTH_OKTA_ID`) stay
 //! the same when an app migrates.
 //!
-//! The table is parsed when the first preset is used. `presets.notes.json` has the parts for readers only: the links to
+//! A preset is parsed when it is used: the build splits the table. `presets.notes.json` has the parts for readers only: the links to
 //! the providers' documentation, and notes. It is not part of the binary.
 
 mod brand;
 mod icon;
-
-use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
@@ -20,13 +18,10 @@ pub use icon::icon;
 
 use crate::json;
 
-const TABLE: &str = include_str!("presets.json");
-
-/// All presets by id. Parsing them takes 0.5 ms and 260 kB natively, once per process. The feature `raw_value` of
-/// serde_json would avoid that, but it gives a special meaning to one key in every JSON text that is parsed, even in a
-/// client's.
-static PRESETS: LazyLock<Map<String, Value>> =
-    LazyLock::new(|| json::object(TABLE.as_bytes()).unwrap_or_default());
+/// The presets as JSON, by id. To parse the whole table takes 0.5 ms natively, which an instance of one request would pay each
+/// time. The feature `raw_value` of serde_json would avoid that, too, but it gives a special meaning to one key in every JSON text
+/// that is parsed, even in a client's.
+const PRESETS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 
 /// Keys of an entry that describe the preset and not the provider.
 const PRESET_KEYS: [&str; 2] = ["example", "when"];
@@ -37,12 +32,13 @@ const PARAMETERS: [&str; 3] = ["issuer", "tenant", "domain"];
 
 /// The ids of all presets, sorted.
 pub fn ids() -> impl Iterator<Item = &'static str> {
-    PRESETS.keys().map(String::as_str)
+    PRESETS.iter().map(|(id, _)| *id)
 }
 
 /// The preset of that id.
-pub fn preset(id: &str) -> Option<&'static Map<String, Value>> {
-    PRESETS.get(id)?.as_object()
+pub fn preset(id: &str) -> Option<Map<String, Value>> {
+    let at = PRESETS.binary_search_by_key(&id, |(id, _)| id).ok()?;
+    json::object(PRESETS.get(at)?.1.as_bytes())
 }
 
 /// Adds the settings of its preset to a provider, as defaults for what is written. The preset is that of the key
@@ -54,7 +50,7 @@ pub fn with_preset_defaults(written: &mut Map<String, Value>, variable: &dyn Fn(
     let text = |key: &str| written.get(key).and_then(Value::as_str);
     let id = text("id").unwrap_or_default().to_owned();
     let name = text("preset").map_or_else(|| id.clone(), str::to_owned);
-    let Some(mut preset) = preset(&name).cloned() else { return };
+    let Some(mut preset) = preset(&name) else { return };
     let kind = text("type").map(|kind| if kind == "oauth" { "oauth2" } else { kind });
     if kind.is_some() && preset.get("type").and_then(Value::as_str) != kind {
         return;
@@ -116,6 +112,8 @@ mod tests {
 
     use super::*;
 
+    const TABLE: &str = include_str!("presets.json");
+
     fn table() -> Map<String, Value> {
         serde_json::from_str(TABLE).unwrap()
     }
@@ -133,7 +131,7 @@ mod tests {
         assert!(written.is_sorted_by(|(a, _), (b, _)| a < b), "sorted, and no id twice");
         assert!(ids().eq(written.iter().map(|(id, _)| id.as_str())));
         for (id, entry) in &written {
-            assert_eq!(preset(id), entry.as_object(), "{id}");
+            assert_eq!(preset(id).as_ref(), entry.as_object(), "{id}");
             assert!(entry.is_object(), "{id}");
         }
         for id in ["", "Okta", "okt", "name", "github\": {\n", "\n  \"okta"] {

@@ -24,8 +24,10 @@ const NO_SENTINEL: &str = "AUTH_REDIS_URL: Redis Cluster and Sentinel are not su
                            proxy or a name that leads to the primary (docs/server.md)";
 const INSECURE: &str =
     "AUTH_REDIS_URL: #insecure is not supported: name the certification authority of Redis with --ca FILE";
-const NO_AUTHORITIES: &str =
-    "AUTH_REDIS_URL: the file of --ca has no certificates that can be used for rediss://";
+const UNUSABLE: &str = "AUTH_REDIS_URL: rediss:// is not possible with the authorities of --ca, or with the certificate of \
+                        --redis-certificate and its --redis-key: write each in PEM, and the key that belongs to the certificate";
+const NOT_BY_TLS: &str =
+    "AUTH_REDIS_URL: --redis-certificate is for Redis by TLS: write rediss://, or leave the certificate out";
 
 /// The connection, which every request of the thread uses at once.
 #[derive(Clone)]
@@ -39,20 +41,19 @@ pub(crate) struct ThreadLink {
 }
 
 impl ThreadLink {
-    /// Reads the address. `authorities` are certification authorities in PEM, which `rediss://` trusts in place of those of
-    /// the web. The error does not quote the address, because it may have a password.
-    pub(crate) fn parse(url: &str, authorities: Option<Vec<u8>>) -> Result<Client, &'static str> {
+    /// Reads the address. `certificates` has the certification authorities in PEM, which `rediss://` trusts in place of those
+    /// of the web, and how this server proves itself to Redis. The error does not quote the address, because it may have a
+    /// password.
+    pub(crate) fn parse(url: &str, certificates: TlsCertificates) -> Result<Client, &'static str> {
         let scheme = url.split("://").next().unwrap_or_default();
         if scheme.contains("sentinel") || scheme.contains("cluster") {
             return Err(NO_SENTINEL);
         }
         let info = url.into_connection_info().map_err(|_| NO_ADDRESS)?;
-        match (info.addr(), authorities) {
-            (ConnectionAddr::TcpTls { insecure: true, .. }, _) => Err(INSECURE),
-            (ConnectionAddr::TcpTls { .. }, root_cert) => {
-                Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert })
-                    .map_err(|_| NO_AUTHORITIES)
-            }
+        match info.addr() {
+            ConnectionAddr::TcpTls { insecure: true, .. } => Err(INSECURE),
+            ConnectionAddr::TcpTls { .. } => Client::build_with_tls(info, certificates).map_err(|_| UNUSABLE),
+            _ if certificates.client_tls.is_some() => Err(NOT_BY_TLS),
             _ => Client::open(info).map_err(|_| NO_ADDRESS),
         }
     }
@@ -77,6 +78,9 @@ impl ThreadLink {
                 return Err("AUTH_REDIS_URL: Redis refuses the password or the user's name: write them as \
                             redis://USER:PASSWORD@host:6379, with signs other than letters and digits as %XX"
                     .to_owned());
+            }
+            Ok(Err(error)) if error.kind() == ErrorKind::InvalidClientConfig => {
+                return Err(UNUSABLE.to_owned());
             }
             Ok(Err(error)) => {
                 log::say(format_args!("Redis does not answer yet ({}): it is asked again", reason(&error)));

@@ -10,17 +10,24 @@ use crate::provider::Provider;
 #[derive(Clone, Default)]
 pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, String>,
+    /// The origin of the site, if that is not its address.
+    pub(crate) origin: Option<&'static str>,
 }
 
 impl Browser {
     /// A request of this browser.
     pub(crate) fn request(&self, address: SocketAddr, method: &str, target: &str) -> Message {
+        let origin = self.origin_at(address);
         let request = Message::request(method, target)
-            .with("host", address.to_string())
+            .with("host", origin.rsplit('/').next().unwrap())
             .with("accept", "text/html")
             .with("sec-fetch-site", "same-origin")
-            .with("origin", format!("http://{address}"));
+            .with("origin", origin.clone());
         if self.cookies.is_empty() { request } else { request.with("cookie", self.cookie()) }
+    }
+
+    fn origin_at(&self, address: SocketAddr) -> String {
+        self.origin.map_or_else(|| format!("http://{address}"), str::to_owned)
     }
 
     pub(crate) fn cookie(&self) -> String {
@@ -71,8 +78,7 @@ impl Browser {
             self.post(address, "/auth/signin/demo", &format!("csrfToken={token}&callbackUrl=%2Fpage"));
         let location = begun.field("location").unwrap_or_else(|| panic!("{begun:?} {}", begun.text()));
         let callback = provider.authorize(location);
-        let target =
-            callback.strip_prefix(&format!("http://{address}")).unwrap_or_else(|| panic!("{callback}"));
+        let target = callback.strip_prefix(&self.origin_at(address)).unwrap_or_else(|| panic!("{callback}"));
         let done = self.get(address, target);
         assert_eq!(done.status(), 302, "{done:?} {}", done.text());
         assert!(done.field("location").unwrap().ends_with("/page"), "{done:?}");

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::browser::Browser;
+use crate::certificates::Authority;
 use crate::http::{self, MAX_WAIT, Message};
 use crate::provider::CLIENT;
 use crate::site::{SECRET, Server, Site, program, received};
@@ -312,31 +313,50 @@ fn the_image_serves_from_a_root_directory_that_has_nothing_else() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "it has ended");
 }
 
+/// Whether `--health` says that the server at this address serves, and what it says.
+fn health(site: &Site, address: SocketAddr, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(program())
+        .args(["--config", site.file("vestibule.toml").to_str().unwrap()])
+        .args(["--health", "--listen", &address.to_string()])
+        .args(arguments)
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn the_health_check_trusts_the_server_s_own_certificate_and_no_other() {
+    let authority = Authority::new();
+    let site = Site::new(3600);
+    let [certificate, key] = authority.issue("app.example.com").write(site.folder.path(), "site");
+    let [other, its_key] = authority.issue("app.example.com").write(site.folder.path(), "other");
+    let site = site.with(&["--tls-certificate", &certificate, "--tls-key", &key]);
+    let server = site.start();
+    let asked = |certificate: &str, key: &str| {
+        health(&site, server.address, &["--tls-certificate", certificate, "--tls-key", key])
+    };
+    // Neither the name nor the authority is known to it.
+    assert_eq!(asked(&certificate, &key), (true, String::new()));
+    let changed = asked(&other, &its_key);
+    assert!(!changed.0 && changed.1.contains("does not answer"), "{}", changed.1);
+    let plain = health(&site, server.address, &[]);
+    assert!(!plain.0 && plain.1.contains("does not answer"), "{}", plain.1);
+    let app = health(&site, site.app, &["--tls-certificate", &certificate, "--tls-key", &key]);
+    assert!(!app.0 && app.1.contains("does not answer"), "{}", app.1);
+}
+
 #[test]
 fn the_health_check_tells_a_server_that_serves_from_one_that_does_not() {
     let site = Site::new(3600);
     let server = site.start();
-    let asked = |site: &Site, address: SocketAddr| {
-        let output = Command::new(program())
-            .args([
-                "--config",
-                site.file("vestibule.toml").to_str().unwrap(),
-                "--health",
-                "--listen",
-                &address.to_string(),
-            ])
-            .output()
-            .unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    assert_eq!(asked(&site, server.address), (true, String::new()));
+    assert_eq!(health(&site, server.address, &[]), (true, String::new()));
     // What is wrong in the file does not count until the server uses it.
     site.configure("bse_path = \"/x\"", "");
-    assert!(asked(&site, server.address).0);
-    let app = asked(&site, http::serve(|_| Message::response(500)));
+    assert!(health(&site, server.address, &[]).0);
+    let app = health(&site, http::serve(|_| Message::response(500)), &[]);
     assert!(!app.0 && app.1.contains("/auth/health answers with 500"), "{}", app.1);
     let address = server.address;
     drop(server);
-    let nothing = asked(&site, address);
+    let nothing = health(&site, address, &[]);
     assert!(!nothing.0 && nothing.1.contains("does not answer"), "{}", nothing.1);
 }

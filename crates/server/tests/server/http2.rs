@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::certificates::Authority;
 use crate::http::{self, Message};
-use crate::site::{self, Site, recorded};
+use crate::site::{self, Server, Site, recorded};
+use crate::tunnel::Tunnel;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -175,8 +178,39 @@ fn decode_status(block: &[u8]) -> u16 {
 }
 
 fn still_serves(address: SocketAddr) {
-    let page = http::send(address, &Message::request("GET", "/public/still").with("host", "a"));
-    assert_eq!(page.status(), 200);
+    let mut connection = Connection::open(address);
+    connection.request(1, END_STREAM, &changed(":path", "/public/still")).unwrap();
+    assert!(matches!(connection.outcome(1), Outcome::Answer(200, _)));
+}
+
+/// The two ways to a server: HTTP/2 with prior knowledge, and inside TLS.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Plain,
+    Tls,
+}
+
+const WAYS: [Way; 2] = [Way::Plain, Way::Tls];
+
+/// A server, and where a connection to it begins.
+struct Served {
+    address: SocketAddr,
+    _server: Server,
+    _tunnel: Option<Tunnel>,
+}
+
+impl Way {
+    fn start(self, site: Site) -> Served {
+        let Self::Tls = self else {
+            let server = site.start();
+            return Served { address: server.address, _server: server, _tunnel: None };
+        };
+        let authority = Authority::new();
+        let [certificate, key] = authority.issue("app.example.com").write(site.folder.path(), "site");
+        let server = site.with(&["--tls-certificate", &certificate, "--tls-key", &key]).start();
+        let tunnel = Tunnel::to(server.address, &authority);
+        Served { address: tunnel.address, _server: server, _tunnel: Some(tunnel) }
+    }
 }
 
 /// The fields of [`GET`] with one of them replaced, or one more.
@@ -195,105 +229,114 @@ fn added<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
 
 #[test]
 fn request_smuggling_over_http2_no_ambiguous_request_reaches_the_app() {
-    let (site, targets) = recorded();
-    let server = site.start();
-    let without = |name: &str| GET.iter().copied().filter(|field| field.0 != name).collect::<Vec<_>>();
-    let last_pseudo = [("x", "1"), GET[0], GET[1], GET[2], GET[3]].to_vec();
-    let requests = [
-        added("host", "b"),
-        added(":authority", "b"),
-        added(":path", "/public/y"),
-        added(":method", "POST"),
-        added(":unknown", "1"),
-        added(":status", "200"),
-        last_pseudo,
-        without(":path"),
-        without(":method"),
-        without(":scheme"),
-        without(":authority"),
-        changed(":path", ""),
-        changed(":path", "*"),
-        changed(":path", "public/x"),
-        changed(":path", "http://b/public/x"),
-        changed(":path", "//b/public/x\r\nX: 1"),
-        changed(":path", "/public/x HTTP/1.1\r\nHost: b\r\n\r\nGET /page"),
-        changed(":path", "/public/x y"),
-        changed(":path", "/public/\0"),
-        changed(":authority", ""),
-        changed(":authority", "u@a"),
-        changed(":authority", "a/b"),
-        changed(":authority", "a b"),
-        changed(":authority", "a\r\nx: 1"),
-        changed(":method", "CONNECT"),
-        changed(":method", "GET /public/y HTTP/1.1\r\nX: 1"),
-        changed(":method", "GE T"),
-        added("X-Upper", "1"),
-        added("connection", "close"),
-        added("connection", "x"),
-        added("keep-alive", "1"),
-        added("proxy-connection", "close"),
-        added("transfer-encoding", "chunked"),
-        added("upgrade", "websocket"),
-        added("te", "gzip"),
-        added("x", "1\r\nsmuggled: 1"),
-        added("x", "1\nsmuggled: 1"),
-        added("x", "1\0"),
-        added("x y", "1"),
-        added("x:y", "1"),
-        added("x\r\ny", "1"),
-        added("", "1"),
-        added("content-length", "3"),
-        added("content-length", "+0"),
-        added("content-length", "x"),
-    ];
-    for fields in requests {
-        let mut connection = Connection::open(server.address);
-        connection.request(1, END_STREAM, &fields).unwrap();
-        let outcome = connection.outcome(1);
-        assert!(outcome.is_refused(), "{fields:?}: {outcome:?}");
+    for way in WAYS {
+        let (site, targets) = recorded();
+        let server = way.start(site);
+        let without = |name: &str| GET.iter().copied().filter(|field| field.0 != name).collect::<Vec<_>>();
+        let last_pseudo = [("x", "1"), GET[0], GET[1], GET[2], GET[3]].to_vec();
+        let requests = [
+            added("host", "b"),
+            added(":authority", "b"),
+            added(":path", "/public/y"),
+            added(":method", "POST"),
+            added(":unknown", "1"),
+            added(":status", "200"),
+            last_pseudo,
+            without(":path"),
+            without(":method"),
+            without(":scheme"),
+            without(":authority"),
+            changed(":path", ""),
+            changed(":path", "*"),
+            changed(":path", "public/x"),
+            changed(":path", "http://b/public/x"),
+            changed(":path", "//b/public/x\r\nX: 1"),
+            changed(":path", "/public/x HTTP/1.1\r\nHost: b\r\n\r\nGET /page"),
+            changed(":path", "/public/x y"),
+            changed(":path", "/public/\0"),
+            changed(":authority", ""),
+            changed(":authority", "u@a"),
+            changed(":authority", "a/b"),
+            changed(":authority", "a b"),
+            changed(":authority", "a\r\nx: 1"),
+            changed(":method", "CONNECT"),
+            changed(":method", "GET /public/y HTTP/1.1\r\nX: 1"),
+            changed(":method", "GE T"),
+            added("X-Upper", "1"),
+            added("connection", "close"),
+            added("connection", "x"),
+            added("keep-alive", "1"),
+            added("proxy-connection", "close"),
+            added("transfer-encoding", "chunked"),
+            added("upgrade", "websocket"),
+            added("te", "gzip"),
+            added("x", "1\r\nsmuggled: 1"),
+            added("x", "1\nsmuggled: 1"),
+            added("x", "1\0"),
+            added("x y", "1"),
+            added("x:y", "1"),
+            added("x\r\ny", "1"),
+            added("", "1"),
+            added("content-length", "3"),
+            added("content-length", "+0"),
+            added("content-length", "x"),
+        ];
+        for fields in requests {
+            let mut connection = Connection::open(server.address);
+            connection.request(1, END_STREAM, &fields).unwrap();
+            let outcome = connection.outcome(1);
+            assert!(outcome.is_refused(), "{way:?} {fields:?}: {outcome:?}");
+        }
+        assert_eq!(*targets.lock().unwrap(), Vec::<String>::new());
+        still_serves(server.address);
     }
-    assert_eq!(*targets.lock().unwrap(), Vec::<String>::new());
-    still_serves(server.address);
 }
 
 #[test]
 fn path_confusion_over_http2_a_fragment_is_no_part_of_what_is_decided_or_forwarded() {
-    let (site, targets) = recorded();
-    let server = site.start();
-    for path in ["/public/x#/../../page", "/public/x?a#b"] {
-        let mut connection = Connection::open(server.address);
-        connection.request(1, END_STREAM, &changed(":path", path)).unwrap();
-        connection.outcome(1);
+    for way in WAYS {
+        let (site, targets) = recorded();
+        let server = way.start(site);
+        for path in ["/public/x#/../../page", "/public/x?a#b"] {
+            let mut connection = Connection::open(server.address);
+            connection.request(1, END_STREAM, &changed(":path", path)).unwrap();
+            connection.outcome(1);
+        }
+        let seen = targets.lock().unwrap().clone();
+        assert!(
+            seen.iter().all(|target| !target.contains('#') && target.starts_with("/public/x")),
+            "{seen:?}"
+        );
     }
-    let seen = targets.lock().unwrap().clone();
-    assert!(seen.iter().all(|target| !target.contains('#') && target.starts_with("/public/x")), "{seen:?}");
 }
 
 #[test]
 fn a_length_that_lies_gives_the_app_no_whole_request() {
-    let whole = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&whole);
-    let app = http::serve(move |request| {
-        seen.lock().unwrap().push(request.text());
-        site::echo(request)
-    });
-    let site = Site::with_app(3600, app);
-    let server = site.start();
-    for (length, bodies) in
-        [("5", &["abc"][..]), ("2", &["abc"]), ("3", &["ab", "cd"]), ("9", &["abc", "def"])]
-    {
-        let mut connection = Connection::open(server.address);
-        let fields = [changed(":method", "POST"), vec![("content-length", length)]].concat();
-        connection.request(1, 0, &fields).unwrap();
-        for (n, body) in bodies.iter().enumerate() {
-            let flags = if n + 1 == bodies.len() { END_STREAM } else { 0 };
-            connection.send(DATA, flags, 1, body.as_bytes()).ok();
+    for way in WAYS {
+        let whole = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&whole);
+        let app = http::serve(move |request| {
+            seen.lock().unwrap().push(request.text());
+            site::echo(request)
+        });
+        let site = Site::with_app(3600, app);
+        let server = way.start(site);
+        for (length, bodies) in
+            [("5", &["abc"][..]), ("2", &["abc"]), ("3", &["ab", "cd"]), ("9", &["abc", "def"])]
+        {
+            let mut connection = Connection::open(server.address);
+            let fields = [changed(":method", "POST"), vec![("content-length", length)]].concat();
+            connection.request(1, 0, &fields).unwrap();
+            for (n, body) in bodies.iter().enumerate() {
+                let flags = if n + 1 == bodies.len() { END_STREAM } else { 0 };
+                connection.send(DATA, flags, 1, body.as_bytes()).ok();
+            }
+            let outcome = connection.outcome(1);
+            assert!(outcome.is_refused(), "{length}: {outcome:?}");
         }
-        let outcome = connection.outcome(1);
-        assert!(outcome.is_refused(), "{length}: {outcome:?}");
+        assert_eq!(*whole.lock().unwrap(), Vec::<String>::new());
+        still_serves(server.address);
     }
-    assert_eq!(*whole.lock().unwrap(), Vec::<String>::new());
-    still_serves(server.address);
 }
 
 #[test]
@@ -318,86 +361,117 @@ fn many_requests_of_one_connection_are_answered_at_the_same_time() {
 
 #[test]
 fn rapid_reset_ends_the_connection_and_no_one_elses() {
-    let (site, targets) = recorded();
-    let server = site.start();
-    let mut connection = Connection::open(server.address);
-    let mut reader = Connection(connection.0.try_clone().unwrap());
-    let ended = thread::spawn(move || reader.end());
-    let begun = (0..20_000_u32).take_while(|n| {
-        let stream = 2 * n + 1;
-        let sent = connection.request(stream, END_STREAM, &GET);
-        sent.and_then(|()| connection.send(RST_STREAM, 0, stream, &8_u32.to_be_bytes())).is_ok()
-    });
-    let begun = begun.count();
-    // ENHANCE_YOUR_CALM, unless the connection was closed before that was read.
-    assert!(matches!(ended.join().unwrap(), Some(11) | None));
-    let reached = targets.lock().unwrap().len();
-    assert!(reached < begun.min(2000), "{reached} of {begun}");
-    still_serves(server.address);
+    for way in WAYS {
+        let (site, targets) = recorded();
+        let server = way.start(site);
+        let mut connection = Connection::open(server.address);
+        let mut reader = Connection(connection.0.try_clone().unwrap());
+        let ended = thread::spawn(move || reader.end());
+        let begun = (0..20_000_u32).take_while(|n| {
+            let stream = 2 * n + 1;
+            let sent = connection.request(stream, END_STREAM, &GET);
+            sent.and_then(|()| connection.send(RST_STREAM, 0, stream, &8_u32.to_be_bytes())).is_ok()
+        });
+        let begun = begun.count();
+        // ENHANCE_YOUR_CALM, unless the connection was closed before that was read.
+        assert!(matches!(ended.join().unwrap(), Some(11) | None));
+        let reached = targets.lock().unwrap().len();
+        assert!(reached < begun.min(2000), "{reached} of {begun}");
+        still_serves(server.address);
+    }
 }
 
 #[test]
 fn a_flood_of_continuations_ends_the_connection() {
-    let (site, targets) = recorded();
-    let server = site.start();
-    let mut connection = Connection::open(server.address);
-    connection.send(HEADERS, END_STREAM, 1, &encode(&GET)).unwrap();
-    let part = encode(&[("x", &"x".repeat(8000))]);
-    let sent = (0..10_000).take_while(|_| connection.send(CONTINUATION, 0, 1, &part).is_ok()).count();
-    assert!(sent < 10_000);
-    connection.end();
-    // Without bytes they cost nothing but frames, which are bounded, too.
-    let mut connection = Connection::open(server.address);
-    connection.send(HEADERS, END_STREAM, 1, &encode(&GET)).unwrap();
-    let sent = (0..100_000).take_while(|_| connection.send(CONTINUATION, 0, 1, &[]).is_ok()).count();
-    assert!(sent < 100_000);
-    assert!(targets.lock().unwrap().is_empty());
-    still_serves(server.address);
+    for way in WAYS {
+        let (site, targets) = recorded();
+        let server = way.start(site);
+        let mut connection = Connection::open(server.address);
+        connection.send(HEADERS, END_STREAM, 1, &encode(&GET)).unwrap();
+        let part = encode(&[("x", &"x".repeat(8000))]);
+        let sent = (0..10_000).take_while(|_| connection.send(CONTINUATION, 0, 1, &part).is_ok()).count();
+        assert!(sent < 10_000);
+        connection.end();
+        // Without bytes they cost nothing but frames, which are bounded, too.
+        let mut connection = Connection::open(server.address);
+        connection.send(HEADERS, END_STREAM, 1, &encode(&GET)).unwrap();
+        let sent = (0..100_000).take_while(|_| connection.send(CONTINUATION, 0, 1, &[]).is_ok()).count();
+        assert!(sent < 100_000);
+        assert!(targets.lock().unwrap().is_empty());
+        still_serves(server.address);
+    }
 }
 
 #[test]
 fn header_floods_over_http2_are_refused() {
-    let (site, targets) = recorded();
-    let server = site.start();
-    let long = "x".repeat(15_000);
-    let floods: [Vec<(&str, &str)>; 2] = [vec![("x", "1"); 200], vec![("x", &long); 5]];
-    for flood in floods {
-        let mut connection = Connection::open(server.address);
-        let block = encode(&[GET.as_slice(), &flood].concat());
-        let mut parts = block.chunks(16_000).enumerate().peekable();
-        while let Some((n, part)) = parts.next() {
-            let end = if parts.peek().is_none() { END_HEADERS } else { 0 };
-            let (kind, flags) = if n == 0 { (HEADERS, END_STREAM) } else { (CONTINUATION, 0) };
-            connection.send(kind, flags | end, 1, part).ok();
+    for way in WAYS {
+        let (site, targets) = recorded();
+        let server = way.start(site);
+        let long = "x".repeat(15_000);
+        let floods: [Vec<(&str, &str)>; 2] = [vec![("x", "1"); 200], vec![("x", &long); 5]];
+        for flood in floods {
+            let mut connection = Connection::open(server.address);
+            let block = encode(&[GET.as_slice(), &flood].concat());
+            let mut parts = block.chunks(16_000).enumerate().peekable();
+            while let Some((n, part)) = parts.next() {
+                let end = if parts.peek().is_none() { END_HEADERS } else { 0 };
+                let (kind, flags) = if n == 0 { (HEADERS, END_STREAM) } else { (CONTINUATION, 0) };
+                connection.send(kind, flags | end, 1, part).ok();
+            }
+            let outcome = connection.outcome(1);
+            assert!(outcome.is_refused(), "{outcome:?}");
         }
-        let outcome = connection.outcome(1);
-        assert!(outcome.is_refused(), "{outcome:?}");
+        assert!(targets.lock().unwrap().is_empty());
+        // Cookies may come in parts, and are one field.
+        let mut connection = Connection::open(server.address);
+        let cookies = vec![("cookie", "a=1"); 150];
+        connection.request(1, END_STREAM, &[GET.as_slice(), &cookies].concat()).unwrap();
+        assert!(matches!(connection.outcome(1), Outcome::Answer(200, _)));
     }
-    assert!(targets.lock().unwrap().is_empty());
-    // Cookies may come in parts, and are one field.
-    let mut connection = Connection::open(server.address);
-    let cookies = vec![("cookie", "a=1"); 150];
-    connection.request(1, END_STREAM, &[GET.as_slice(), &cookies].concat()).unwrap();
-    assert!(matches!(connection.outcome(1), Outcome::Answer(200, _)));
 }
 
 #[test]
 fn slow_clients_over_http2_lose_their_connection_or_their_request() {
-    let (site, targets) = recorded();
-    let site = site.with(&["--header-timeout", "1", "--body-timeout", "1"]);
+    for way in WAYS {
+        let (site, targets) = recorded();
+        let site = site.with(&["--header-timeout", "1", "--body-timeout", "1"]);
+        let server = way.start(site);
+        // No request, and one whose head does not end.
+        let mut idle = Connection::open(server.address);
+        let mut begun = Connection::open(server.address);
+        begun.send(HEADERS, END_STREAM, 1, &encode(&GET)).unwrap();
+        let mut slow = Connection::open(server.address);
+        slow.request(1, 0, &changed(":method", "POST")).unwrap();
+        slow.send(DATA, 0, 1, b"abc").unwrap();
+        assert!(slow.outcome(1).is_refused());
+        assert_eq!(idle.end(), Some(0));
+        begun.end();
+        assert!(targets.lock().unwrap().iter().all(|target| target == "/public/still"));
+        still_serves(server.address);
+    }
+}
+
+#[test]
+fn an_answer_that_its_client_does_not_read_is_ended_and_the_others_of_its_connection_are_not() {
+    const LONG: usize = 2_000_000;
+    let app = http::serve(|_| Message::response(200).with_body(vec![b'x'; LONG]));
+    let site = Site::with_app(3600, app).with(&["--body-timeout", "1"]);
     let server = site.start();
-    // No request, and one whose head does not end.
-    let mut idle = Connection::open(server.address);
-    let mut begun = Connection::open(server.address);
-    begun.send(HEADERS, END_STREAM, 1, &encode(&GET)).unwrap();
-    let mut slow = Connection::open(server.address);
-    slow.request(1, 0, &changed(":method", "POST")).unwrap();
-    slow.send(DATA, 0, 1, b"abc").unwrap();
-    assert!(slow.outcome(1).is_refused());
-    assert_eq!(idle.end(), Some(0));
-    begun.end();
-    assert!(targets.lock().unwrap().iter().all(|target| target == "/public/still"));
-    still_serves(server.address);
+    let mut connection = Connection::open(server.address);
+    // The window of new streams is closed (RFC 9113 section 6.5.2), and only that of the first is opened, without end.
+    connection.send(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).unwrap();
+    for stream in [1, 3] {
+        connection.request(stream, END_STREAM, &GET).unwrap();
+    }
+    for stream in [0, 1] {
+        connection.send(WINDOW_UPDATE, 0, stream, &10_000_000_u32.to_be_bytes()).unwrap();
+    }
+    assert!(matches!(connection.outcome(1), Outcome::Answer(200, body) if body.len() == LONG));
+    // CANCEL
+    assert_eq!(connection.outcome(3), Outcome::Reset(8, Vec::new()));
+    connection.request(5, END_STREAM, &GET).unwrap();
+    connection.send(WINDOW_UPDATE, 0, 5, &10_000_000_u32.to_be_bytes()).unwrap();
+    assert!(matches!(connection.outcome(5), Outcome::Answer(200, body) if body.len() == LONG));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -167,6 +168,33 @@ fn a_sign_out_at_one_process_ends_the_session_at_the_other() {
     browser.sign_out(first.address);
     thread::sleep(Duration::from_millis(1100));
     assert_eq!(at_second(), 302);
+}
+
+#[test]
+fn a_sign_out_that_a_process_has_read_counts_in_all_its_threads_without_redis_and_after_a_reload() {
+    let mut redis = Redis::start();
+    let mut site = site(3600, &redis);
+    site.threads = 8;
+    let (first, mut second) = (site.start(), site.start());
+    let mut browser = Browser::signed_in(first.address, &site.provider);
+    let copy = browser.clone();
+    let at_second = |server: &Server| {
+        let mut copy = copy.clone();
+        let request = copy.request(first.address, "GET", "/page");
+        copy.send(server.address, &request).status()
+    };
+    browser.sign_out(first.address);
+    until("the other process has read it", || at_second(&second) == 302);
+    redis.stop();
+    // The kernel spreads connections over the threads.
+    for _ in 0..64 {
+        assert_eq!(at_second(&second), 302);
+    }
+    second.signal("HUP");
+    second.wait_for("reloaded: new requests");
+    for _ in 0..64 {
+        assert_eq!(at_second(&second), 302);
+    }
 }
 
 /// A name that leads to a Redis server: to another one after a failover, and slowly where it holds what passes.
@@ -492,17 +520,14 @@ fn redis_at_a_unix_socket() {
     works_with(&format!("redis+unix://{}", socket.display()), &[], &redis);
 }
 
-#[test]
-fn redis_by_tls_is_trusted_by_the_authority_of_the_operator_and_by_no_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let (authority, other) = (Authority::new(), Authority::new());
-    let [certificate, key] = authority.issue("localhost").write(folder.path(), "redis");
-    let ca = authority.write(folder.path(), "ca");
-    let stranger = other.write(folder.path(), "stranger");
-    let at = free_address().unwrap();
+/// A Redis server that speaks TLS at a second port, which is given, too. `clients`: whether they need a certificate.
+fn redis_by_tls(authority: &Authority, folder: &Path, clients: &str) -> (Redis, u16) {
+    let [certificate, key] = authority.issue("localhost").write(folder, "redis");
+    let ca = authority.write(folder, "ca");
+    let port = free_address().unwrap().port();
     let redis = Redis::start_with(&[
         "--tls-port",
-        &at.port().to_string(),
+        &port.to_string(),
         "--tls-cert-file",
         &certificate,
         "--tls-key-file",
@@ -510,15 +535,50 @@ fn redis_by_tls_is_trusted_by_the_authority_of_the_operator_and_by_no_other() {
         "--tls-ca-cert-file",
         &ca,
         "--tls-auth-clients",
-        "no",
+        clients,
     ]);
-    let url = format!("rediss://localhost:{}", at.port());
+    (redis, port)
+}
+
+#[test]
+fn redis_that_asks_for_a_certificate_gets_that_of_the_operator() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (redis, port) = redis_by_tls(&authority, folder.path(), "yes");
+    let ca = authority.write(folder.path(), "ca");
+    let [certificate, key] = authority.issue("vestibule").write(folder.path(), "own");
+    let [unknown, its_key] = other.issue("vestibule").write(folder.path(), "unknown");
+    let url = format!("rediss://localhost:{port}");
+    let own = ["--ca", &ca, "--redis-certificate", &certificate, "--redis-key", &key];
+    works_with(&url, &own, &redis);
+    // Without one, or with one that Redis does not trust, nothing is shared, and the log says so.
+    for arguments in [&own[..2], &["--ca", &ca, "--redis-certificate", &unknown, "--redis-key", &its_key]] {
+        let site = site(3600, &redis).with(arguments);
+        std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), &url).unwrap();
+        site.start().says("Redis does not answer yet");
+    }
+    let wrong = ["--ca", &ca, "--redis-certificate", &certificate, "--redis-key", &its_key];
+    assert!(fails_with(&url, &wrong, &redis).contains("--redis-key"));
+    assert!(fails_with(&url, &own[..4], &redis).contains("--redis-key"));
+    assert!(fails_with(&redis.url(), &own, &redis).contains("write rediss://"));
+    let missing = ["--ca", &ca, "--redis-certificate", &certificate, "--redis-key", "nowhere.key"];
+    assert!(fails_with(&url, &missing, &redis).contains("nowhere.key cannot be read"));
+}
+
+#[test]
+fn redis_by_tls_is_trusted_by_the_authority_of_the_operator_and_by_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (redis, port) = redis_by_tls(&authority, folder.path(), "no");
+    let ca = authority.write(folder.path(), "ca");
+    let stranger = other.write(folder.path(), "stranger");
+    let url = format!("rediss://localhost:{port}");
     works_with(&url, &["--ca", &ca], &redis);
     // It is not asked in plain text, nor trusted for less.
     let site = site(3600, &redis).with(&["--ca", &stranger]);
     std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), url).unwrap();
     site.start().says("Redis does not answer yet");
-    let insecure = format!("rediss://localhost:{}/#insecure", at.port());
+    let insecure = format!("rediss://localhost:{port}/#insecure");
     assert!(fails_with(&insecure, &["--ca", &ca], &redis).contains("--ca FILE"));
 }
 

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -131,7 +132,19 @@ headers = {{ "X-User-Email" = "email" }}
 
     /// Starts a server that is to end by itself, and gives its exit status and what it said.
     pub(crate) fn fails(&self) -> (ExitStatus, String) {
-        let output = self.command().output().unwrap();
+        let mut child = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > MAX_WAIT {
+                child.kill().unwrap();
+                panic!(
+                    "it has started: {}",
+                    String::from_utf8_lossy(&child.wait_with_output().unwrap().stderr)
+                );
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().unwrap();
         (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }

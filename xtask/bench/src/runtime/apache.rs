@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use vestibule_ports::free_address;
@@ -19,6 +21,34 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 /// A path that leads to the sign-in.
 const SIGN_IN: &str = "/login";
 
+/// How old the sessions are. Apache encrypts a session anew with each request that comes later than a tenth of the time after which
+/// an unused one ends; a browser then has the new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// Not yet so old.
+    New,
+    /// So old.
+    Old,
+}
+
+impl Age {
+    /// After which time an unused session ends, in seconds.
+    fn inactivity(self) -> u32 {
+        match self {
+            Self::New => 86_400,
+            Self::Old => 10,
+        }
+    }
+
+    /// How long after the sign-in the session is used.
+    fn wait(self) -> Duration {
+        match self {
+            Self::New => Duration::ZERO,
+            Self::Old => Duration::from_millis(2100),
+        }
+    }
+}
+
 /// An Apache that runs, and who signs in there.
 pub(crate) struct Apache {
     pub(crate) program: Program,
@@ -26,7 +56,7 @@ pub(crate) struct Apache {
 }
 
 /// Guards, and forwards with the token in `OIDC_access_token`.
-pub(crate) fn guarding(origin: SocketAddr) -> Result<Apache> {
+pub(crate) fn guarding(origin: SocketAddr, age: Age) -> Result<Apache> {
     let forwarding = format!(
         "OIDCPassClaimsAs headers\n\
          <Location />\n\
@@ -35,7 +65,7 @@ pub(crate) fn guarding(origin: SocketAddr) -> Result<Apache> {
          ProxyPass http://{origin}/\n\
          </Location>\n"
     );
-    start(&["proxy", "proxy_http"], &forwarding)
+    start(&["proxy", "proxy_http"], &forwarding, age)
 }
 
 /// Answers `/verify` with the token in `Authorization`, or with 401.
@@ -52,10 +82,10 @@ pub(crate) fn answering() -> Result<Apache> {
          OIDCUnAuthAction auth\n\
          </Location>\n"
     );
-    start(&["headers"], &answering)
+    start(&["headers"], &answering, Age::New)
 }
 
-fn start(modules: &[&str], locations: &str) -> Result<Apache> {
+fn start(modules: &[&str], locations: &str, age: Age) -> Result<Apache> {
     let folder = Folder::new()?;
     let address = free_address()?;
     let provider = Provider::start()?;
@@ -81,11 +111,12 @@ fn start(modules: &[&str], locations: &str) -> Result<Apache> {
          OIDCRedirectURI http://{HOST}/callback\n\
          OIDCIDTokenSignedResponseAlg HS256\n\
          OIDCCryptoPassphrase a-secret-for-measuring-that-guards-nothing\n\
-         OIDCSessionType client-cookie\nOIDCSessionInactivityTimeout 86400\n\
+         OIDCSessionType client-cookie\nOIDCSessionInactivityTimeout {inactivity}\n\
          {locations}",
         issuer = provider.issuer(),
         client = Provider::CLIENT,
         secret = Provider::SECRET,
+        inactivity = age.inactivity(),
     )?;
     folder.write("apache.conf", &configuration)?;
     std::fs::create_dir(folder.path().join("documents"))?;
@@ -93,7 +124,7 @@ fn start(modules: &[&str], locations: &str) -> Result<Apache> {
     let mut command = Command::new(program());
     command.arg("-f").arg(folder.path().join("apache.conf")).args(["-D", "FOREGROUND"]);
     let program = Program::start(command, address, folder)?;
-    let sign_in = SignIn { address, provider };
+    let sign_in = SignIn { address, provider, age };
     sign_in.adjust_size()?;
     Ok(Apache { program, sign_in })
 }
@@ -107,11 +138,18 @@ pub(crate) fn program() -> std::ffi::OsString {
 pub(crate) struct SignIn {
     address: SocketAddr,
     provider: Provider,
+    age: Age,
 }
 
 impl SignIn {
-    /// The `Cookie` field of a new session. It is used for less than a minute: then Apache would encrypt it anew for each request.
+    /// The `Cookie` field of a session for one turn.
     pub(crate) fn cookie(&self) -> Result<String> {
+        let cookie = self.new_cookie()?;
+        thread::sleep(self.age.wait());
+        Ok(cookie)
+    }
+
+    fn new_cookie(&self) -> Result<String> {
         let began = self.get(SIGN_IN, "")?;
         let location = began.all("location").next().with_context(|| format!("no sign-in: {began:?}"))?;
         let parameter = |name: &str| {
@@ -131,10 +169,10 @@ impl SignIn {
     fn adjust_size(&self) -> Result<()> {
         // Base64 makes four characters of three. A second time, because the session is compressed.
         for _ in 0..4 {
-            let size = self.cookie()?.len();
+            let size = self.new_cookie()?.len();
             self.provider.change_size(|tokens| (tokens + TYPICAL_SIZE * 3 / 4).saturating_sub(size * 3 / 4));
         }
-        let size = self.cookie()?.len();
+        let size = self.new_cookie()?.len();
         ensure!(size.abs_diff(TYPICAL_SIZE) < 200, "Apache's cookie has {size} characters");
         Ok(())
     }

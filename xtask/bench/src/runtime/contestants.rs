@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::load::Expected;
 use crate::options::Options;
+use crate::runtime::apache::Age;
 use crate::runtime::program::Program;
 use crate::runtime::requests::Cookies;
 use crate::runtime::{apache, nginx, servers, wasmtime};
@@ -28,7 +29,7 @@ enum Kind {
     /// A proxy of hyper, which forwards.
     Hyper,
     /// Apache with mod_auth_openidc, which guards and forwards.
-    Apache,
+    Apache(Age),
     /// nginx, which asks that Apache by `auth_request`, and forwards.
     NginxApache,
     /// vestibule-server, which guards and forwards.
@@ -47,7 +48,8 @@ const GUARD: &str = "vestibule.cwasm";
 /// How many requests an instance answers where it answers many.
 const MANY: u32 = 10_000;
 
-const SERVER_LIMITS: &[(&str, f64)] = &[("nginx", 1.6), ("hyper", 1.5), ("apache", 0.2)];
+const SERVER_LIMITS: &[(&str, f64)] =
+    &[("nginx", 1.6), ("hyper", 1.5), ("apache", 0.2), ("apache-renews", 0.2)];
 
 const fn row(
     name: &'static str,
@@ -59,10 +61,11 @@ const fn row(
 }
 
 /// All contestants.
-pub(crate) const CONTESTANTS: [Contestant; 12] = [
+pub(crate) const CONTESTANTS: [Contestant; 13] = [
     row("nginx", "nginx, forwards without a check", Kind::Nginx, &[]),
     row("hyper", "a proxy of hyper, forwards without a check", Kind::Hyper, &[]),
-    row("apache", "Apache with mod_auth_openidc, forwards with the token", Kind::Apache, &[]),
+    row("apache", "Apache with mod_auth_openidc, forwards with the token", Kind::Apache(Age::New), &[]),
+    row("apache-renews", "the same, which encrypts an older session anew", Kind::Apache(Age::Old), &[]),
     row("nginx-apache", "nginx, asks that Apache by `auth_request`; both", Kind::NginxApache, &[]),
     row(
         "server",
@@ -74,7 +77,7 @@ pub(crate) const CONTESTANTS: [Contestant; 12] = [
         "server-many",
         "the same, each request from another user",
         Kind::Server { file: "vestibule-server", users: 5000 },
-        &[("apache", 0.2)],
+        &[("apache", 0.2), ("apache-renews", 0.2)],
     ),
     row(
         "server-musl",
@@ -148,8 +151,8 @@ impl Contestant {
                 Some(proxy) => (vec![proxy], Cookies::one()?),
                 None => return Ok(None),
             },
-            Kind::Apache => {
-                let apache = apache::guarding(origin)?;
+            Kind::Apache(age) => {
+                let apache = apache::guarding(origin, age)?;
                 let cookies = Cookies::Apache(apache.sign_in);
                 (vec![apache.program], cookies)
             }
@@ -236,7 +239,7 @@ mod tests {
             selected(&Options::from(arguments)).iter().map(|one| one.name).collect::<Vec<_>>()
         };
         assert_eq!(names("wasi-guard-1"), ["wasi-forward-1", "wasi-guard-1"]);
-        assert_eq!(names("server-musl"), ["nginx", "hyper", "apache", "server-musl"]);
+        assert_eq!(names("server-musl"), ["nginx", "hyper", "apache", "apache-renews", "server-musl"]);
         assert!(names("vestibule").is_empty());
     }
 }

@@ -3,7 +3,7 @@
 //! The cache is plain data, and holds no I/O of a request. A request decides about a fetch and marks it as begun in one
 //! step. So while a provider hangs, few of the requests that arrive wait for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,6 +13,10 @@ use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::time::Timestamp;
 
+/// How long a copy is used while the provider does not answer, so that a short outage does not stop users who come back
+/// from the provider's login page.
+pub(super) const USABLE_FOR: Duration = Duration::from_hours(24);
+
 /// How long to wait after a failed fetch if there is a usable copy. It doubles with each failure, up to eight minutes.
 const PAUSE: Duration = Duration::from_mins(1);
 
@@ -20,15 +24,53 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// is cut off never reports that it ended.
 pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(5);
 
+/// How long the store is not asked for documents after it failed. So long a document is not asked for again, either.
+const STORE_PAUSE: Duration = Duration::from_secs(30);
+
 /// The documents of all providers, by the provider's id, and of transmitters of security events.
 #[derive(Default)]
-pub(crate) struct ProviderCache(RefCell<BTreeMap<String, CachedProvider>>);
+pub(crate) struct ProviderCache {
+    providers: RefCell<BTreeMap<String, CachedProvider>>,
+    /// When the store last failed to answer.
+    store_failed: Cell<Option<Timestamp>>,
+}
 
 impl ProviderCache {
     /// Reads or changes the documents of one provider.
     pub(super) fn with<T>(&self, provider: &str, act: impl FnOnce(&mut CachedProvider) -> T) -> T {
-        act(self.0.borrow_mut().entry(provider.to_owned()).or_default())
+        act(self.providers.borrow_mut().entry(provider.to_owned()).or_default())
     }
+
+    /// Whether to look for a document in the store now, because there is no copy that was fetched within `age`. Records that it
+    /// is done.
+    pub(super) fn may_read_store(&self, document: DocumentId<'_>, age: Duration, now: Timestamp) -> bool {
+        let DocumentId { kind, provider, .. } = document;
+        !self.has_store_failed(now)
+            && self.with(provider, |cached| {
+                let may = !cached.has(kind, age, now)
+                    && !cached.attempts(kind).0.as_ref().is_some_and(|attempt| attempt.is_open)
+                    && !is_recent(*cached.store_read(kind), now);
+                if may {
+                    *cached.store_read(kind) = Some(now);
+                }
+                may
+            })
+    }
+
+    /// Whether the store has just failed to answer.
+    pub(super) fn has_store_failed(&self, now: Timestamp) -> bool {
+        is_recent(self.store_failed.get(), now)
+    }
+
+    /// Records that the store did not answer.
+    pub(super) fn store_failed(&self, now: Timestamp) {
+        self.store_failed.set(Some(now));
+    }
+}
+
+/// Whether this was within [`STORE_PAUSE`].
+fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
+    at.is_some_and(|at| at <= now && now < at.plus(STORE_PAUSE))
 }
 
 /// What a transmitter's name in the cache begins with. No provider's id has a colon.
@@ -68,6 +110,14 @@ pub(super) enum DocumentKind {
     JwksUri,
 }
 
+/// Which document: its kind, the provider's name in the cache, and its address.
+#[derive(Clone, Copy)]
+pub(super) struct DocumentId<'a> {
+    pub(super) kind: DocumentKind,
+    pub(super) provider: &'a str,
+    pub(super) url: &'a str,
+}
+
 /// A document's place in the cache.
 pub(super) struct Slot<T> {
     /// The last copy, and its fetch.
@@ -76,11 +126,13 @@ pub(super) struct Slot<T> {
     attempt: Option<Attempt>,
     /// How many fetches of it have begun in this process.
     begun: u64,
+    /// When the store was last asked for it.
+    store_read: Option<Timestamp>,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { copy: None, attempt: None, begun: 0 }
+        Self { copy: None, attempt: None, begun: 0, store_read: None }
     }
 }
 
@@ -162,12 +214,29 @@ impl CachedProvider {
         }
     }
 
+    /// Takes over a document that another process fetched at this time.
+    pub(super) fn adopt(&mut self, published: Published, at: Timestamp) {
+        match published {
+            Published::Metadata(metadata) => self.metadata.adopt(metadata, at),
+            Published::Keys(keys) => self.keys.adopt(keys, at),
+            Published::JwksUri(url) => self.jwks_uri.adopt(url, at),
+        }
+    }
+
     /// Whether there is a copy that was fetched within `age`.
     pub(super) fn has(&self, kind: DocumentKind, age: Duration, now: Timestamp) -> bool {
         match kind {
             DocumentKind::Metadata => self.metadata.within(age, now).is_some(),
             DocumentKind::Keys => self.keys.within(age, now).is_some(),
             DocumentKind::JwksUri => self.jwks_uri.within(age, now).is_some(),
+        }
+    }
+
+    fn store_read(&mut self, kind: DocumentKind) -> &mut Option<Timestamp> {
+        match kind {
+            DocumentKind::Metadata => &mut self.metadata.store_read,
+            DocumentKind::Keys => &mut self.keys.store_read,
+            DocumentKind::JwksUri => &mut self.jwks_uri.store_read,
         }
     }
 
@@ -210,6 +279,15 @@ impl<T> Slot<T> {
         self.attempt.as_ref().is_some_and(|attempt| attempt.is_open && is_young(attempt))
     }
 
+    /// A fetch of this process that has begun replaces it, because it may be of any moment before that.
+    fn adopt(&mut self, value: Rc<T>, at: Timestamp) {
+        let is_fetching = self.attempt.as_ref().is_some_and(|attempt| attempt.is_open);
+        let is_newer = self.copy.as_ref().is_none_or(|(_, fetch)| fetch.at < at);
+        if is_newer && !is_fetching {
+            self.copy = Some((value, Fetch { at, number: self.number() }));
+        }
+    }
+
     fn store(&mut self, value: Rc<T>, fetch: Fetch) {
         // A slow fetch must not replace the document of a fetch that began later.
         if self.number() < fetch.number {
@@ -250,6 +328,39 @@ mod tests {
         assert_eq!(newest(&cached), "new");
         cached.store(keys("newer"), newer);
         assert_eq!(newest(&cached), "newer");
+    }
+
+    #[test]
+    fn a_stored_copy_never_replaces_a_newer_one_or_that_of_a_fetch_in_progress() {
+        let mut cached = CachedProvider::default();
+        let second = Duration::from_secs(1);
+        cached.adopt(keys("stored"), BEGUN);
+        // It counts as requested before this moment.
+        assert_eq!((newest(&cached), cached.keys.number()), ("stored".to_owned(), 0));
+        let fetch = cached.begin_attempt(DocumentKind::Keys, BEGUN.plus(second));
+        cached.adopt(keys("between"), BEGUN.plus(second * 2));
+        assert_eq!(newest(&cached), "stored");
+        cached.store(keys("fetched"), fetch);
+        assert_eq!(newest(&cached), "fetched");
+        cached.adopt(keys("old"), BEGUN);
+        assert_eq!(newest(&cached), "fetched");
+        cached.adopt(keys("new"), BEGUN.plus(second * 3));
+        assert_eq!((newest(&cached), cached.keys.number()), ("new".to_owned(), fetch.number));
+    }
+
+    #[test]
+    fn the_store_is_asked_once_for_a_document_and_not_after_it_failed() {
+        let cache = ProviderCache::default();
+        let id = |kind| DocumentId { kind, provider: "okta", url: "https://issuer.example" };
+        let may = |kind, now| cache.may_read_store(id(kind), Duration::from_hours(1), now);
+        assert!(may(DocumentKind::Keys, BEGUN));
+        assert!(!may(DocumentKind::Keys, BEGUN));
+        assert!(may(DocumentKind::Keys, BEGUN.plus(STORE_PAUSE)));
+        cache.store_failed(BEGUN);
+        assert!(!may(DocumentKind::Metadata, BEGUN));
+        assert!(may(DocumentKind::Metadata, BEGUN.plus(STORE_PAUSE)));
+        cache.with("okta", |cached| cached.begin_attempt(DocumentKind::JwksUri, BEGUN));
+        assert!(!may(DocumentKind::JwksUri, BEGUN.plus(STORE_PAUSE)));
     }
 
     #[test]

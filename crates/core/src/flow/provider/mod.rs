@@ -10,6 +10,7 @@ pub(crate) mod encryption_keys;
 mod newer_keys;
 mod sent_tokens;
 mod signature;
+mod stored;
 mod token_revocation;
 
 use std::pin::pin;
@@ -22,7 +23,7 @@ use crate::config::{Provider, ProviderKind};
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::provider::cache::{
-    CachedProvider, DocumentKind, Fetch, FetchDecision, MAX_ATTEMPT, Published, Slot,
+    CachedProvider, DocumentId, DocumentKind, Fetch, FetchDecision, MAX_ATTEMPT, Published, Slot, USABLE_FOR,
 };
 use crate::flow::vestibule::Vestibule;
 use crate::log::{LogEvent, Record, RequestDetails};
@@ -40,10 +41,6 @@ use vestibule_oidc::time::Timestamp;
 /// How long a copy is used without fetching the document again. Providers' cache lifetimes range from hours to a day; one
 /// hour limits how long a withdrawn key is still accepted.
 const FRESH_FOR: Duration = Duration::from_hours(1);
-
-/// How long a copy is used while the provider does not answer, so that a short outage does not stop users who come back
-/// from the provider's login page.
-const USABLE_FOR: Duration = Duration::from_hours(24);
 
 /// How often an unknown `kid` of a token that a client sent may cause the key set to be fetched again. Anyone can send one
 /// with an invented `kid`, which must not cost one request to the provider each.
@@ -125,6 +122,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Wanted::Current => FRESH_FOR,
             Wanted::Newer => UNKNOWN_KEY_THROTTLE,
         };
+        self.read_stored(DocumentId { kind, provider, url: &request.url }, age).await;
         let deadline = platform.now().plus(MAX_ATTEMPT);
         let copy = loop {
             if let Some(value) = cached_copy(age) {
@@ -267,15 +265,23 @@ impl<P: Platform> DocumentFetch<P> {
     /// Fetches the document and stores it in the cache.
     async fn run(self) -> Result<(), Error> {
         let Self { vestibule, platform, details, provider, kind, request, fetch } = self;
+        let url = request.url.clone();
         let watch = watch_provider(&platform, &provider, kind.name());
         let answer = answered(watch, platform.fetch(request).await);
         let now = platform.now();
         let read = answer
             .map_err(|cause| ProviderError::Unreachable { endpoint: kind.name(), cause })
-            .and_then(|response| kind.read(&vestibule, &provider, &response));
+            .and_then(|response| Ok((kind.read(&vestibule, &provider, &response)?, response)));
         let error = match read {
-            Ok(published) => {
+            Ok((published, response)) => {
                 vestibule.providers.with(&provider, |cached| cached.store(published, fetch));
+                if platform.stores_documents() {
+                    let runtime = platform.clone();
+                    platform.spawn(async move {
+                        let document = DocumentId { kind, provider: &provider, url: &url };
+                        stored::write(document, &response, fetch.at, &vestibule, &runtime).await;
+                    });
+                }
                 return Ok(());
             }
             Err(cause) => Error::Provider { provider: provider.clone(), cause },
