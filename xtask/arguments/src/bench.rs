@@ -1,6 +1,7 @@
 //! The command line arguments of `cargo xtask bench`.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::Parser;
 
@@ -21,9 +22,19 @@ pub struct Arguments {
     /// Run one short round; the numbers are rough
     #[arg(long)]
     pub quick: bool,
-    /// Measure only the cases whose names start with this text, and the cases that they are compared with
-    #[arg(long, value_name = "CASE")]
-    pub only: Option<String>,
+    /// Measure only the cases whose names start with one of these texts, and the cases that they are compared with
+    #[arg(long, value_name = "CASE,…", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Also measure the Worker in this folder, a copy of an earlier `build/`, and print the ratio to it
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["runtime", "soak", "write"])]
+    pub against: Option<PathBuf>,
+    /// Measure only the time from the start to the first response
+    #[arg(long, conflicts_with_all = ["runtime", "soak", "write", "only"])]
+    pub starts: bool,
+    /// Measure how a request's cost grows, with rules, providers, hosts and the like, and how long requests wait under 200
+    /// connections
+    #[arg(long, conflicts_with_all = ["runtime", "soak", "starts"])]
+    pub curves: bool,
     /// Send a million requests, and print how memory use grows
     #[arg(long)]
     pub soak: bool,

@@ -1,6 +1,6 @@
 //! The cases that are measured: a Worker, the requests that it receives, and the expected response.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use miniflare_test_harness::{Harness, HarnessBuilder, SCHEME_HEADER};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::load::Expected;
 use crate::options::Options;
 use crate::page;
-use crate::sessions::{self, SECRET, TYPICAL_SIZE};
+use crate::sessions::{self, REVOKE_SECRET, SECRET, TYPICAL_SIZE};
 
 /// The application behind every guard.
 const APPLICATION: &str = include_str!("../../../bench/peers/app.js");
@@ -32,6 +32,8 @@ pub(crate) struct Case {
     pub(crate) targets: &'static [(&'static str, f64)],
     /// For a case in a growth table: the quantity that grows, and its value.
     pub(crate) grows: Option<(Growth, u32)>,
+    /// The folder with another build of the Worker, if it is not the one in `build/`.
+    built: Option<&'static Path>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,12 @@ enum Worker {
     Peer(&'static str),
     /// Ours, with this number of rules before the ones that match.
     Vestibule { rules: u32 },
+    /// Ours, with this number of providers, of which the session's is the last.
+    Providers(u32),
+    /// Ours, with this number of hosts, of which the request's is the last: each has an upstream and a rule.
+    Hosts(u32),
+    /// Ours, after this number of sessions of others were revoked.
+    Revocations(u32),
     /// Ours, with `revocation.store = "none"`.
     WithoutRevocation,
     /// Ours, with a provider that binds tokens to a key of the session (DPoP).
@@ -66,6 +74,32 @@ pub(crate) enum Growth {
     Cookie,
     /// The number of rules in the configuration.
     Rules,
+    /// The number of providers in the configuration.
+    Providers,
+    /// The number of hosts in the configuration.
+    Hosts,
+    /// The number of users whose requests come in turn.
+    Sessions,
+    /// The number of revoked sessions that the isolate knows of.
+    Revocations,
+}
+
+impl Growth {
+    /// All of them, in the order of the report.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Cookie, Self::Rules, Self::Providers, Self::Hosts, Self::Sessions, Self::Revocations];
+
+    /// What the columns of its table count.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie, kB",
+            Self::Rules => "rules",
+            Self::Providers => "providers",
+            Self::Hosts => "hosts",
+            Self::Sessions => "users",
+            Self::Revocations => "revoked sessions",
+        }
+    }
 }
 
 const TYPICAL_SESSION: Cookie = Cookie::Session(TYPICAL_SIZE);
@@ -88,6 +122,7 @@ const fn peer(
         body,
         targets: &[],
         grows: None,
+        built: None,
     }
 }
 
@@ -100,7 +135,7 @@ const fn ours(
     targets: &'static [(&'static str, f64)],
 ) -> Case {
     let worker = Worker::Vestibule { rules: 0 };
-    Case { name, description, worker, path, path_length: 0, cookie, status: 200, body, targets, grows: None }
+    Case { worker, targets, ..peer(name, description, path, cookie, body) }
 }
 
 const fn with_cookie(name: &'static str, kilobytes: u32) -> Case {
@@ -123,17 +158,27 @@ const fn with_expressions(
 }
 
 const fn with_rules(name: &'static str, rules: u32) -> Case {
-    let (grows, worker) = (Some((Growth::Rules, rules)), Worker::Vestibule { rules });
+    growing(name, Growth::Rules, rules, Worker::Vestibule { rules })
+}
+
+/// `guard` with this Worker, as a point of a growth table.
+const fn growing(name: &'static str, growth: Growth, size: u32, worker: Worker) -> Case {
+    let grows = Some((growth, size));
     Case {
         worker,
         grows,
-        ..ours(name, "guard, by the number of rules", "/account", TYPICAL_SESSION, "with a token", &[])
+        ..ours(name, "guard, as something grows", "/account", TYPICAL_SESSION, "with a token", &[])
     }
+}
+
+const fn with_sessions(name: &'static str, users: u32) -> Case {
+    let cookie = Cookie::Users(users as usize);
+    Case { cookie, ..growing(name, Growth::Sessions, users, Worker::Vestibule { rules: 0 }) }
 }
 
 const MANY_USERS: Cookie = Cookie::Users(5000);
 
-const CASES: [Case; 27] = [
+const CASES: [Case; 41] = [
     peer("js-constant", "JavaScript, constant response", "/", Cookie::None, "hello"),
     peer("rust-constant", "Rust (`worker`), constant response", "/", Cookie::None, "hello"),
     peer(
@@ -251,23 +296,34 @@ const CASES: [Case; 27] = [
     with_rules("rules-100", 100),
     with_rules("rules-1000", 1000),
     with_rules("rules-10000", 10_000),
+    growing("providers-1", Growth::Providers, 1, Worker::Providers(1)),
+    growing("providers-10", Growth::Providers, 10, Worker::Providers(10)),
+    growing("providers-93", Growth::Providers, 93, Worker::Providers(93)),
+    growing("hosts-1", Growth::Hosts, 1, Worker::Hosts(1)),
+    growing("hosts-10", Growth::Hosts, 10, Worker::Hosts(10)),
+    growing("hosts-100", Growth::Hosts, 100, Worker::Hosts(100)),
+    growing("hosts-1000", Growth::Hosts, 1000, Worker::Hosts(1000)),
+    with_sessions("users-100", 100),
+    with_sessions("users-1000", 1000),
+    with_sessions("users-10000", 10_000),
+    growing("revoked-0", Growth::Revocations, 0, Worker::Revocations(0)),
+    growing("revoked-100", Growth::Revocations, 100, Worker::Revocations(100)),
+    growing("revoked-1000", Growth::Revocations, 1000, Worker::Revocations(1000)),
+    growing("revoked-10000", Growth::Revocations, 10_000, Worker::Revocations(10_000)),
 ];
 
-/// The names of all cases.
-pub(crate) fn names() -> Vec<&'static str> {
-    CASES.iter().map(|case| case.name).collect()
+/// The names of all cases among which the options select.
+pub(crate) fn names(options: &Options) -> Vec<&'static str> {
+    CASES.iter().filter(|case| case.grows.is_some() == options.curves).map(|case| case.name).collect()
 }
 
 /// The cases that the options select, and the cases that they are compared with.
 pub(crate) fn selected(options: &Options) -> Vec<Case> {
-    let Some(only) = &options.only else { return CASES.to_vec() };
-    let wanted = |name: &str| name.starts_with(only.as_str());
-    let targets: Vec<&str> = CASES
-        .iter()
-        .filter(|case| wanted(case.name))
-        .flat_map(|case| case.targets.iter().map(|(peer, _)| *peer))
-        .collect();
-    CASES.iter().filter(|case| wanted(case.name) || targets.contains(&case.name)).copied().collect()
+    let wanted = |case: &&Case| options.wants(case.name) && case.grows.is_some() == options.curves;
+    let targets: Vec<&str> =
+        CASES.iter().filter(wanted).flat_map(|case| case.targets.iter().map(|(peer, _)| *peer)).collect();
+    let cases = CASES.iter().filter(|case| wanted(case) || targets.contains(&case.name)).copied();
+    cases.flat_map(|case| case.with_other(options)).collect()
 }
 
 /// The case with this name.
@@ -276,12 +332,28 @@ pub(crate) fn named(name: &str) -> Option<Case> {
 }
 
 impl Case {
+    /// The case, and before it the same with the other build of our Worker, with which the options compare it.
+    pub(crate) fn with_other(mut self, options: &Options) -> Vec<Self> {
+        let (Some(folder), false) = (&options.against, matches!(self.worker, Worker::Peer(_))) else {
+            return vec![self];
+        };
+        // The program ends after the measurement.
+        let folder: &Path = folder.clone().leak();
+        let other =
+            Self { name: format!("other-{}", self.name).leak(), targets: &[], built: Some(folder), ..self };
+        self.targets = [self.targets, &[(&*other.name, 1.0)]].concat().leak();
+        vec![other, self]
+    }
+
     /// The harness with its Worker, not started yet.
     pub(crate) fn harness(&self) -> HarnessBuilder {
         let root = root();
-        let builder = Harness::from_wrangler(root.join("wrangler.toml"))
+        let mut builder = Harness::from_wrangler(root.join("wrangler.toml"))
             .secret("AUTH_SECRET", SECRET)
             .service_worker("APP", APPLICATION);
+        if let Some(folder) = self.built {
+            builder = builder.main(folder.join("index.js"));
+        }
         match self.worker {
             Worker::Peer(name) => builder.main(root.join("target/bench").join(name).join("index.js")),
             Worker::Vestibule { rules } => configured(builder, settings(rules)),
@@ -298,7 +370,30 @@ impl Case {
                 configured(builder, settings)
             }
             Worker::Expressions => configured(builder, settings_with_expressions()),
+            Worker::Providers(count) => with_providers(builder, count),
+            Worker::Hosts(count) => configured(builder, settings_with_hosts(count)),
+            Worker::Revocations(_) => {
+                configured(builder, settings(0)).secret("AUTH_REVOKE_SECRET", REVOKE_SECRET)
+            }
         }
+    }
+
+    /// The requests that come once, before all others, and what their responses are.
+    pub(crate) fn preparation(&self) -> (Vec<Vec<u8>>, Expected) {
+        let Worker::Revocations(count) = self.worker else { return Default::default() };
+        let requests = (0..count).map(|number| {
+            let body = json!({ "session": { "sid": format!("0123456789abcdef{number}") } }).to_string();
+            // Each from another address: the isolate counts those of one.
+            let [_, a, b, c] = number.to_be_bytes();
+            format!(
+                "POST /auth/revoke HTTP/1.1\r\nhost: app.example.com\r\n{SCHEME_HEADER}: https\r\n\
+                 cf-connecting-ip: 10.{a}.{b}.{c}\r\nauthorization: Bearer {REVOKE_SECRET}\r\n\
+                 content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes()
+        });
+        (requests.collect(), Expected { status: 200, body: "true" })
     }
 
     /// The requests that are sent repeatedly, one after the other: those of a browser that navigates to a page.
@@ -354,6 +449,37 @@ fn settings(rules: u32) -> Value {
     all.push(json!({ "match": ["/", "/about"], "access": "public" }));
     all.push(json!({ "match": "/admin/:path*", "require": { "roles": ["admin"] } }));
     settings_with(&all)
+}
+
+/// With providers that are configured alike.
+fn with_providers(mut builder: HarnessBuilder, count: u32) -> HarnessBuilder {
+    let mut settings = settings(0);
+    let others = (1..count).map(|number| {
+        let (id, issuer) = (format!("idp{number}"), format!("https://idp-{number}.example"));
+        json!({ "id": id, "type": "oidc", "name": id, "issuer": issuer })
+    });
+    let others: Vec<Value> = others.collect();
+    if let Some(providers) = settings.pointer_mut("/providers").and_then(Value::as_array_mut) {
+        providers.splice(0..0, others);
+    }
+    for number in 1..count {
+        builder = builder.secret(&format!("AUTH_IDP{number}_ID"), "bench");
+        builder = builder.secret(&format!("AUTH_IDP{number}_SECRET"), "bench");
+    }
+    configured(builder, settings)
+}
+
+/// With hosts that have an upstream and a rule of their own; the one of the requests is the last.
+fn settings_with_hosts(count: u32) -> Value {
+    let hosts = (1..count).map(|number| format!("host-{number}.example.com"));
+    let hosts: Vec<String> = hosts.chain(["app.example.com".to_owned()]).collect();
+    let rule = |host| json!({ "host": host, "match": "/admin/:path*", "require": { "roles": ["admin"] } });
+    let upstream = |host| json!({ "host": host, "to": "service:APP", "authorization": "access_token" });
+    let mut settings = settings_with(&hosts.iter().map(rule).collect::<Vec<_>>());
+    if let Some(table) = settings.as_object_mut() {
+        table.insert("upstreams".to_owned(), hosts.iter().map(upstream).collect());
+    }
+    settings
 }
 
 fn settings_with(rules: &[Value]) -> Value {

@@ -4,12 +4,15 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The number of parallel connections, the same as `wrk -c 8`.
+use crate::machine::stopwatch;
+
+/// The number of parallel connections unless a measurement says otherwise, the same as `wrk -c 8`.
 pub(crate) const CONNECTIONS: usize = 8;
 
 /// A response that takes longer than this counts as a failure.
@@ -32,7 +35,7 @@ impl Response {
 }
 
 /// What every response has to be: a wrong one could be fast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) status: u16,
     /// A text that the body has to contain.
@@ -53,21 +56,41 @@ pub(crate) struct Load<'a> {
     address: SocketAddr,
     requests: &'a [Vec<u8>],
     expected: Expected,
+    connections: usize,
     answered: AtomicUsize,
     stop: AtomicBool,
+    /// How long each request waited for its response.
+    times: Mutex<Vec<Duration>>,
 }
 
 impl<'a> Load<'a> {
     pub(crate) fn new(address: SocketAddr, requests: &'a [Vec<u8>], expected: Expected) -> Self {
-        let (answered, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { address, requests, expected, answered, stop }
+        Self {
+            address,
+            requests,
+            expected,
+            connections: CONNECTIONS,
+            answered: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            times: Mutex::default(),
+        }
+    }
+
+    /// The same over this number of connections.
+    pub(crate) fn with_connections(self, connections: usize) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// How long each request waited for its response.
+    pub(crate) fn into_times(self) -> Vec<Duration> {
+        self.times.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs the load until `watch` returns. Gives its result.
     pub(crate) fn during<T>(&self, watch: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         thread::scope(|scope| {
             let senders: Vec<_> =
-                (0..CONNECTIONS).map(|number| scope.spawn(move || self.send(number))).collect();
+                (0..self.connections).map(|number| scope.spawn(move || self.send(number))).collect();
             let result = watch(self);
             self.stop.store(true, Ordering::Relaxed);
             for sender in senders {
@@ -100,15 +123,20 @@ impl<'a> Load<'a> {
 
     fn send_all(&self, number: usize) -> Result<()> {
         let mut connection = Connection::open(self.address)?;
-        // Each connection starts at another request and takes every eighth one. So all connections together send the
+        let mut times = Vec::new();
+        // Each connection starts at another request, and skips those of the others. So all connections together send the
         // requests in order.
-        for request in self.requests.iter().cycle().skip(number).step_by(CONNECTIONS) {
+        for request in self.requests.iter().cycle().skip(number).step_by(self.connections) {
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            self.expected.check(&connection.send(request)?)?;
+            let waited = stopwatch();
+            let response = connection.send(request)?;
+            times.push(waited());
+            self.expected.check(&response)?;
             self.answered.fetch_add(1, Ordering::Relaxed);
         }
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).append(&mut times);
         Ok(())
     }
 }

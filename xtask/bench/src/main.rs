@@ -18,6 +18,7 @@ mod sessions;
 mod soak;
 mod start;
 mod summary;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use xtask_arguments::bench::Arguments;
 
+use crate::cases::{Case, Growth};
 use crate::options::Options;
 use crate::report::Report;
 
@@ -45,15 +47,42 @@ fn run(options: &Options) -> Result<()> {
     if options.soak {
         return soak::soak(options);
     }
+    if options.starts {
+        println!("\n{}", Report::new(Vec::new(), start::all(options)?).starts());
+        return Ok(());
+    }
     let cases = cases::selected(options);
     ensure!(
         !cases.is_empty(),
         "no case has a name that starts so; the cases are: {}",
-        cases::names().join(", ")
+        cases::names(options).join(", ")
     );
+    if options.curves {
+        return curves(&cases, options);
+    }
     let measured = measure::all(&cases, options)?;
-    let started = if options.only.is_none() { start::all(options)? } else { Vec::new() };
+    let started =
+        if options.only.is_empty() && options.against.is_none() { start::all(options)? } else { Vec::new() };
     let report = Report::new(measured, started);
     println!("\n{}", report.markdown());
     report.save(options.write)
+}
+
+/// Measures and prints how costs grow, and how long requests wait.
+fn curves(cases: &[Case], options: &Options) -> Result<()> {
+    let mut measured = Vec::new();
+    for growth in Growth::ALL {
+        let of_growth = |case: &&Case| case.grows.is_some_and(|(grows, _)| grows == growth);
+        let cases: Vec<Case> = cases.iter().filter(of_growth).copied().collect();
+        if !cases.is_empty() {
+            println!("── by {}", growth.title());
+            measured.extend(measure::all(&cases, options)?);
+        }
+    }
+    let mut tables = Report::new(measured, Vec::new()).curves();
+    if options.only.is_empty() {
+        tables = format!("{tables}\n{}", waiting::table(options)?);
+    }
+    println!("\n{tables}");
+    if options.write { report::save_curves(&tables) } else { Ok(()) }
 }

@@ -44,9 +44,15 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<Vec<Measured>> {
             one.send_requests(options.warm_up).with_context(|| case.name)?;
             running.push(one);
         }
-        for _ in 0..TURNS {
-            for one in &mut running {
-                one.take_turn(options.measured / TURNS).with_context(|| one.case.name)?;
+        for turn in 0..TURNS {
+            let mut take = |one: &mut Running<'_>| {
+                one.take_turn(options.measured / TURNS).with_context(|| one.case.name)
+            };
+            // There and back, so that none always follows the same one.
+            if turn.is_multiple_of(2) {
+                running.iter_mut().try_for_each(&mut take)?;
+            } else {
+                running.iter_mut().rev().try_for_each(&mut take)?;
             }
         }
         for (one, running) in measured.iter_mut().zip(running) {
@@ -72,8 +78,12 @@ impl<'a> Running<'a> {
     fn start(case: &'a Case, requests: &'a [Vec<u8>]) -> Result<Self> {
         let harness = case.harness().start()?;
         let request = requests.first().context("the case has no requests")?;
-        let response = Connection::open(harness.address())?.send(request)?;
-        case.expected().check(&response).with_context(|| harness.logs().text())?;
+        let mut connection = Connection::open(harness.address())?;
+        let (preparation, expected) = case.preparation();
+        for request in &preparation {
+            expected.check(&connection.send(request)?).with_context(|| harness.logs().text())?;
+        }
+        case.expected().check(&connection.send(request)?).with_context(|| harness.logs().text())?;
         Ok(Self { case, requests, harness, answered: 0, cpu: Duration::ZERO, time: Duration::ZERO })
     }
 

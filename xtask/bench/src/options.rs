@@ -1,5 +1,6 @@
 //! The options of a measurement, from the command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use xtask_arguments::bench::Arguments;
@@ -15,8 +16,14 @@ pub(crate) struct Options {
     pub(crate) warm_up: Duration,
     /// How long each case is measured in a round.
     pub(crate) measured: Duration,
-    /// Measure only the cases whose names start with this text.
-    pub(crate) only: Option<String>,
+    /// Measure only the cases whose names start with one of these texts; all if there is none.
+    pub(crate) only: Vec<String>,
+    /// A folder with another build of the Worker, to compare with.
+    pub(crate) against: Option<PathBuf>,
+    /// Measure only the time from the start to the first response.
+    pub(crate) starts: bool,
+    /// Measure only how costs grow, and how long requests wait.
+    pub(crate) curves: bool,
     /// Measure only memory, over many requests.
     pub(crate) soak: bool,
     /// Write the report into docs/.
@@ -25,7 +32,7 @@ pub(crate) struct Options {
 
 impl From<Arguments> for Options {
     fn from(arguments: Arguments) -> Self {
-        let Arguments { runtime, rounds, quick, only, soak, write } = arguments;
+        let Arguments { runtime, rounds, quick, only, against, starts, curves, soak, write } = arguments;
         let millis = |quick_value, value| Duration::from_millis(if quick { quick_value } else { value });
         Self {
             runtime,
@@ -34,9 +41,19 @@ impl From<Arguments> for Options {
             warm_up: if runtime { millis(200, 300) } else { millis(800, 1200) },
             measured: millis(800, 2000),
             only,
+            against,
+            starts,
+            curves,
             soak,
             write,
         }
+    }
+}
+
+impl Options {
+    /// Whether the case with this name is to be measured.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
     }
 }
 
@@ -54,7 +71,11 @@ mod tests {
     #[test]
     fn options_are_read_and_a_misspelt_one_is_rejected() {
         let options = parse(&["--quick", "--only", "guard", "--write"]).unwrap();
-        assert_eq!((options.rounds, options.only.as_deref(), options.write), (1, Some("guard"), true));
+        assert_eq!((options.rounds, options.write), (1, true));
+        assert!(options.wants("guard-many") && !options.wants("session"));
+        let options = parse(&["--only", "guard,public"]).unwrap();
+        assert!(options.wants("guard") && options.wants("public") && !options.wants("session"));
+        assert!(parse(&[]).unwrap().wants("session"));
         let options = parse(&["--runtime", "--rounds", "3"]).unwrap();
         assert!(options.runtime && options.rounds == 3 && options.measured > options.warm_up);
         for wrong in

@@ -18,6 +18,7 @@ use crate::summary::{Summary, slope};
 const DOCUMENT: &str = "performance.md";
 /// The comments in the document that enclose each table.
 const BENCH: (&str, &str) = ("<!-- bench: begin -->", "<!-- bench: end -->");
+const CURVES: (&str, &str) = ("<!-- curves: begin -->", "<!-- curves: end -->");
 const SOAK: (&str, &str) = ("<!-- soak: begin -->", "<!-- soak: end -->");
 
 /// All measurements.
@@ -44,6 +45,13 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("{}.\n\n", self.machine);
         self.write(&mut text).ok();
+        text
+    }
+
+    /// The table of the starts as Markdown.
+    pub(crate) fn starts(&self) -> String {
+        let mut text = String::new();
+        self.write_starts(&mut text).ok();
         text
     }
 
@@ -84,7 +92,18 @@ impl Report {
             let verdict = if ratio.median <= limit { "" } else { " (exceeded)" };
             writeln!(text, "| `{case}` to `{peer}` | {:.2}{verdict} | {range} | {limit} |", ratio.median)?;
         }
-        for (growth, title) in [(Growth::Cookie, "cookie, kB"), (Growth::Rules, "rules")] {
+        self.write_starts(text)
+    }
+
+    /// The tables of growth as Markdown.
+    pub(crate) fn curves(&self) -> String {
+        let mut text = format!("{}.\n", self.machine);
+        self.write_curves(&mut text).ok();
+        text
+    }
+
+    fn write_curves(&self, text: &mut String) -> std::fmt::Result {
+        for growth in Growth::ALL {
             let points = self.growth(growth);
             if points.len() < 2 {
                 continue;
@@ -92,7 +111,7 @@ impl Report {
             let row = |of: fn(&(f64, f64)) -> f64| {
                 points.iter().map(|point| format!("{:.0}", of(point))).collect::<Vec<_>>().join(" | ")
             };
-            let lines = "|---".repeat(points.len() + 1);
+            let (title, lines) = (growth.title(), "|---".repeat(points.len() + 1));
             writeln!(text, "\n| {title} | {} |\n{lines}|\n| µs | {} |", row(|p| p.0), row(|p| p.1))?;
             if growth == Growth::Cookie {
                 writeln!(text, "\n{:.1} µs per kB.", slope(&points))?;
@@ -101,7 +120,7 @@ impl Report {
                 writeln!(text, "\nThe slowest takes {:.2} times as long as the fastest.", all.max / all.min)?;
             }
         }
-        self.write_starts(text)
+        Ok(())
     }
 
     fn write_starts(&self, text: &mut String) -> std::fmt::Result {
@@ -184,6 +203,11 @@ impl Measured {
     fn rate(&self) -> Summary {
         Summary::of(self.samples.iter().map(|sample| sample.rate))
     }
+}
+
+/// Writes the tables of growth and of waiting into the document.
+pub(crate) fn save_curves(tables: &str) -> Result<()> {
+    update(DOCUMENT, CURVES, tables)
 }
 
 /// Writes the table of memory use into the document.

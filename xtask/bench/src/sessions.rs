@@ -13,6 +13,9 @@ use vestibule_core::time::Timestamp;
 /// The `AUTH_SECRET` of all Workers.
 pub(crate) const SECRET: &str = "a-secret-for-measuring-that-guards-nothing";
 
+/// The `AUTH_REVOKE_SECRET` of the Worker in which sessions are revoked.
+pub(crate) const REVOKE_SECRET: &str = "a-secret-for-measuring-that-revokes-nothing";
+
 /// The name of the session cookie on `https`.
 const COOKIE: &str = "__Secure-authjs.session-token";
 

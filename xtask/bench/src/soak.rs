@@ -25,10 +25,8 @@ const SOAK_CASES: [&str; 2] = ["session-many", "guard-many"];
 pub(crate) fn soak(options: &Options) -> Result<()> {
     let requests = requests(options);
     let mut table = heading(requests)?;
-    let names: Vec<&str> = match &options.only {
-        Some(only) => vec![only],
-        None => SOAK_CASES.to_vec(),
-    };
+    let only: Vec<&str> = options.only.iter().map(String::as_str).collect();
+    let names = if only.is_empty() { SOAK_CASES.to_vec() } else { only };
     for name in names {
         let case = cases::named(name).with_context(|| format!("there is no case {name}"))?;
         println!("── {name}: {requests} requests");

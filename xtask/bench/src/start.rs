@@ -28,7 +28,8 @@ pub(crate) struct Started {
 /// Starts each case several times, one after the other.
 pub(crate) fn all(options: &Options) -> Result<Vec<Started>> {
     println!("── from start to first response");
-    let cases: Vec<Case> = START_CASES.iter().filter_map(|name| cases::named(name)).collect();
+    let cases = START_CASES.iter().filter_map(|name| cases::named(name));
+    let cases: Vec<Case> = cases.flat_map(|case| case.with_other(options)).collect();
     let requests: Vec<Vec<u8>> = cases
         .iter()
         .map(|case| case.requests()?.into_iter().next().context("the case has no requests"))

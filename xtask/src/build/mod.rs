@@ -36,6 +36,10 @@ const MODULE: &str = "index_bg.wasm";
 /// wasm-bindgen use here (its abort handler uses exceptions) and that the Workers runtime supports.
 const OPTIMIZE: &[&str] = &[
     "-Oz",
+    // Otherwise every function with one caller becomes a part of it, so all flows together one function of 160 kB. V8 compiles
+    // a function as a whole when it is first called: the first response took 11 ms of CPU time longer, and every other one
+    // a tenth, until the large functions were compiled again for speed. The number counts binaryen's expressions.
+    "--one-caller-inline-max-function-size=40",
     // Keeps the names of functions for `cargo xtask size`; `optimize` removes them afterwards.
     "--debuginfo",
     "--enable-bulk-memory",

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 
 use crate::load::Expected;
+use crate::options::Options;
 use crate::runtime::apache::Age;
 use crate::runtime::program::Program;
 use crate::runtime::requests::Cookies;
@@ -116,10 +117,9 @@ pub(crate) const CONTESTANTS: [Contestant; 13] = [
     ),
 ];
 
-/// The contestants whose names start with `only`, and those that they are compared with.
-pub(crate) fn selected(only: Option<&str>) -> Vec<Contestant> {
-    let Some(only) = only else { return CONTESTANTS.to_vec() };
-    let wanted = |name: &str| name.starts_with(only);
+/// The contestants that the options select, and those that they are compared with.
+pub(crate) fn selected(options: &Options) -> Vec<Contestant> {
+    let wanted = |name: &str| options.wants(name);
     let peers: Vec<&str> = CONTESTANTS
         .iter()
         .filter(|one| wanted(one.name))
@@ -219,6 +219,9 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use xtask_arguments::bench::Arguments;
+
     use super::*;
 
     #[test]
@@ -231,7 +234,10 @@ mod tests {
 
     #[test]
     fn a_selection_has_those_that_it_is_compared_with() {
-        let names = |only: &str| selected(Some(only)).iter().map(|one| one.name).collect::<Vec<_>>();
+        let names = |only: &str| {
+            let arguments = Arguments::parse_from(["bench", "--only", only]);
+            selected(&Options::from(arguments)).iter().map(|one| one.name).collect::<Vec<_>>()
+        };
         assert_eq!(names("wasi-guard-1"), ["wasi-forward-1", "wasi-guard-1"]);
         assert_eq!(names("server-musl"), ["nginx", "hyper", "apache", "apache-renews", "server-musl"]);
         assert!(names("vestibule").is_empty());

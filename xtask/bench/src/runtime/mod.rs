@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.soak {
         return memory(options);
     }
-    let selected = contestants::selected(options.only.as_deref());
+    let selected = contestants::selected(options);
     ensure!(
         !selected.is_empty(),
         "no contestant has a name that starts so; they are: {}",
@@ -50,13 +50,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.write {
         return Ok(());
     }
-    ensure!(options.only.is_none(), "the document has all contestants: leave out --only");
+    ensure!(options.only.is_empty(), "the document has all contestants: leave out --only");
     report::update(DOCUMENT, BENCH, &tables)
 }
 
 /// Prints the memory of the server after every tenth of a million requests.
 fn memory(options: &Options) -> Result<()> {
-    let name = options.only.as_deref().unwrap_or(SOAK_CASE);
+    let name = options.only.first().map_or(SOAK_CASE, String::as_str);
     let contestant = Contestant::named(name).with_context(|| format!("there is no contestant {name}"))?;
     let origin = nginx::origin()?;
     let running = contestant.start(origin.address())?.context("its program is not there")?;
