@@ -210,7 +210,7 @@ impl Deployment {
             url: RequestUrl::parse(&format!("{APP}{path}")).unwrap(),
             headers: headers.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
         };
-        match platform.until_crash(vestibule.handle(platform.clone(), request, body)).await {
+        match platform.until_crash(Box::pin(vestibule.handle(platform.clone(), request, body))).await {
             None => (CallOutcome::Nothing, None),
             Some(Outcome::Forwarded { cookies, .. }) => {
                 let value = |pair: &str| Some(pair.strip_prefix(COOKIE)?.strip_prefix('=')?.to_owned());

@@ -341,7 +341,7 @@ impl Case {
         let folder: &Path = folder.clone().leak();
         let other =
             Self { name: format!("other-{}", self.name).leak(), targets: &[], built: Some(folder), ..self };
-        self.targets = [self.targets, &[(&*other.name, 1.0)]].concat().leak();
+        self.targets = [self.targets, &[(other.name, 1.0)]].concat().leak();
         vec![other, self]
     }
 

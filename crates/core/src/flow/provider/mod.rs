@@ -122,7 +122,10 @@ impl<P: Platform> RequestContext<'_, P> {
             Wanted::Current => FRESH_FOR,
             Wanted::Newer => UNKNOWN_KEY_THROTTLE,
         };
-        self.read_stored(DocumentId { kind, provider, url: &request.url }, age).await;
+        if platform.stores_documents() {
+            // Apart, because every request would be as large.
+            Box::pin(self.read_stored(DocumentId { kind, provider, url: &request.url }, age)).await;
+        }
         let deadline = platform.now().plus(MAX_ATTEMPT);
         let copy = loop {
             if let Some(value) = cached_copy(age) {
