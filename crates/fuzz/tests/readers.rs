@@ -22,6 +22,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("document::File::parse", "`configuration`, through `check`"),
     ("document::jsonc::parse", "`configuration`, through `check`"),
     ("document::toml::parse", "`configuration`, through `check`"),
+    ("egress::Egress::parse", "an origin of the operator, by `target::Server::parse`: `request_head`"),
     ("flow::form_context::FormContext::verify_csrf", "`csrf` and `form`"),
     ("flow::provider::encrypted::RequestContext::decrypt_id_token_of", "`encrypted_token`"),
     ("flow::provider::newer_keys::RequestContext::verify_given", "`jws`, with the keys of a provider"),

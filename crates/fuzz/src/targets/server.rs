@@ -22,7 +22,7 @@ pub(super) const TARGETS: &[Target] = &[
     Target {
         name: "request_head",
         about: "the head of a request: one host, the path as it was sent, and only known proxies name the client",
-        reads: &["request::head", "network::Network::from_str", "client::Server::parse", "fields::read"],
+        reads: &["request::head", "network::Network::from_str", "target::Server::parse", "fields::read"],
         run: head,
         slice: 1500,
     },
