@@ -111,7 +111,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", required_unless_present_any = ["file", "tested"])]
     sample: Option<usize>,
     /// The mutants that ran before, on the code as it is; runs nothing
-    #[arg(long, conflicts_with_all = ["file", "sample", "list", "again"])]
+    #[arg(long, conflicts_with_all = ["file", "sample", "list"])]
     tested: bool,
     /// Only of this module
     #[arg(long, value_name = "NAME", conflicts_with = "file", value_parser = ROOMS.map(|room| room.name))]
@@ -122,9 +122,6 @@ pub(crate) struct Options {
     /// List the mutants, and run nothing
     #[arg(long)]
     list: bool,
-    /// Also run the mutants again that an earlier run of this command caught
-    #[arg(long)]
-    again: bool,
     /// Write the table into docs/mutants.md
     #[arg(long, conflicts_with_all = ["file", "module", "list"])]
     write: bool,
@@ -149,7 +146,7 @@ pub(crate) fn mutants(project: &Project, options: &Options) -> Result<()> {
         println!("{} mutants of {}", chosen.len(), all.len());
         return Ok(());
     }
-    let mut known = known::Known::read(project, &chosen, options.again)?;
+    let mut known = known::Known::read(project, &chosen)?;
     let turns =
         if options.tested { 0 } else { ROOMS.map(|room| room.tests.len()).into_iter().max().unwrap_or(0) };
     for turn in 0..turns {

@@ -217,7 +217,7 @@ mod tests {
         let padded =
             |length: usize| format!("{}{}", " ".repeat(length - valid.expose().len()), valid.expose());
         assert!(PrivateKey::from_pem(&Secret::new(padded(MAX_PEM))).is_ok());
-        assert_eq!(refused(&padded(MAX_PEM + 1)), PrivateKeyError::NotPem);
+        assert_eq!(refused(padded(MAX_PEM + 1)), PrivateKeyError::NotPem);
     }
 
     #[test]
