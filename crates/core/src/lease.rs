@@ -328,3 +328,6 @@ async fn with_timeout<P: Platform, T>(
 ) -> Result<T, StoreError> {
     answered_within(platform, STORE_TIMEOUT, pin!(operation)).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,8 +30,8 @@ struct Kept {
 }
 
 impl Known {
-    /// What is known of these mutants, where the code of their files is as it was; nothing, if all are to run `again`.
-    pub(super) fn read(project: &Project, mutants: &[Mutant], again: bool) -> Result<Known> {
+    /// What is known of these mutants, where the code of their files is as it was.
+    pub(super) fn read(project: &Project, mutants: &[Mutant]) -> Result<Known> {
         let path = project.path(KNOWN);
         let mut code = BTreeMap::new();
         for Mutant { file, .. } in mutants {
@@ -39,13 +39,10 @@ impl Known {
             let text = text.with_context(|| format!("cannot read {file}"))?;
             code.insert(file.clone(), fingerprint([code_of(&text).as_bytes()]));
         }
-        let mut outcomes: BTreeMap<String, Kept> = match fs::read_to_string(&path) {
+        let outcomes = match fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).with_context(|| format!("remove {KNOWN}"))?,
             Err(_) => BTreeMap::new(),
         };
-        for mutant in mutants.iter().filter(|_| again) {
-            outcomes.remove(&mutant.name);
-        }
         Ok(Known { path, code, outcomes, new: BTreeMap::new() })
     }
 

@@ -108,8 +108,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PATH")]
     file: Vec<String>,
     /// This many mutants, evenly of every module, at random
-    #[arg(long, value_name = "N", required_unless_present = "file")]
+    #[arg(long, value_name = "N", required_unless_present_any = ["file", "tested"])]
     sample: Option<usize>,
+    /// The mutants that ran before, on the code as it is; runs nothing
+    #[arg(long, conflicts_with_all = ["file", "sample", "list"])]
+    tested: bool,
     /// Only of this module
     #[arg(long, value_name = "NAME", conflicts_with = "file", value_parser = ROOMS.map(|room| room.name))]
     module: Option<String>,
@@ -119,10 +122,7 @@ pub(crate) struct Options {
     /// List the mutants, and run nothing
     #[arg(long)]
     list: bool,
-    /// Also run the mutants again that an earlier run of this command caught
-    #[arg(long)]
-    again: bool,
-    /// Write the table of the sample into docs/mutants.md
+    /// Write the table into docs/mutants.md
     #[arg(long, conflicts_with_all = ["file", "module", "list"])]
     write: bool,
 }
@@ -146,8 +146,10 @@ pub(crate) fn mutants(project: &Project, options: &Options) -> Result<()> {
         println!("{} mutants of {}", chosen.len(), all.len());
         return Ok(());
     }
-    let mut known = known::Known::read(project, &chosen, options.again)?;
-    for turn in 0..ROOMS.iter().map(|room| room.tests.len()).max().unwrap_or_default() {
+    let mut known = known::Known::read(project, &chosen)?;
+    let turns =
+        if options.tested { 0 } else { ROOMS.map(|room| room.tests.len()).into_iter().max().unwrap_or(0) };
+    for turn in 0..turns {
         for tests in [OIDC, CORE, FLOWS, ALL_FLOWS] {
             let is_due = |mutant: &&Mutant| {
                 tests_of(&mutant.file).get(turn) == Some(&tests) && known.is_open(mutant, turn)
@@ -161,14 +163,20 @@ pub(crate) fn mutants(project: &Project, options: &Options) -> Result<()> {
         }
     }
     let equivalent = report::equivalent(&project.path(EQUIVALENT))?;
-    let report = report::Report::of(&known.of(&chosen), &equivalent, &all, room_of);
+    let report = report::Report::of(
+        &known.of(&chosen),
+        &equivalent,
+        &all,
+        options.sample.map(|_| options.seed),
+        room_of,
+    );
     std::fs::write(project.path(REPORT), report.survivors())
         .with_context(|| format!("cannot write {REPORT}"))?;
     print!("{}", report.survivors());
     println!("\n{}", report.table());
     println!("at least {CAUGHT} % of the viable mutants; the survivors are in {REPORT}");
     if options.write {
-        report.write(&project.path(DOCUMENT), options.seed)?;
+        report.write(&project.path(DOCUMENT))?;
     }
     if !report.survivors().is_empty() {
         bail!("a test is missing for each survivor; if it means the same as the code, {EQUIVALENT} says why");

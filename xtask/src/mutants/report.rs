@@ -67,20 +67,23 @@ impl Numbers {
 pub(super) struct Report {
     rooms: BTreeMap<String, Numbers>,
     survivors: String,
+    /// That of the sample; `None` if it is none, and says nothing of the mutants that are not in it.
+    seed: Option<u64>,
     /// Mutant and reason.
     equivalent: BTreeSet<(String, String)>,
 }
 
 impl Report {
-    /// Sorts the outcomes of some of `all` mutants.
+    /// Sorts the outcomes of some of `all` mutants, which are a sample of this `seed`.
     pub(super) fn of<'a>(
         outcomes: &'a [Outcome],
         equivalent: &[Equivalent],
         all: &'a [Mutant],
+        seed: Option<u64>,
         room_of: impl Fn(&'a str) -> &'a str,
     ) -> Report {
         let mut report =
-            Report { rooms: BTreeMap::new(), survivors: String::new(), equivalent: BTreeSet::new() };
+            Report { rooms: BTreeMap::new(), survivors: String::new(), seed, equivalent: BTreeSet::new() };
         for mutant in all {
             report.rooms.entry(room_of(&mutant.file).to_owned()).or_default().all += 1;
         }
@@ -122,23 +125,28 @@ impl Report {
             let Numbers { all, caught, timeouts, survived, equivalent, unviable } = numbers;
             let tested = caught + survived + equivalent + unviable;
             let (share, [low, high]) = interval(caught, caught + survived);
+            let of_all = self.seed.map_or("–".to_owned(), |_| format!("{low:.1} to {high:.1}"));
             let _ = writeln!(
                 table,
-                "| {name} | {all} | {tested} | {unviable} | {equivalent} | {caught} | {timeouts} | {survived} | {share:.1} | {low:.1} to {high:.1} |"
+                "| {name} | {all} | {tested} | {unviable} | {equivalent} | {caught} | {timeouts} | {survived} | {share:.1} | {of_all} |"
             );
         }
         table
     }
 
     /// Writes the table, the survivors and the equivalent mutants into the document.
-    pub(super) fn write(&self, path: &Path, seed: u64) -> Result<()> {
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
         let document = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = between("<!-- mutants: begin -->", "<!-- mutants: end -->", &document, &self.text(seed))?;
+        let text = between("<!-- mutants: begin -->", "<!-- mutants: end -->", &document, &self.text())?;
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    fn text(&self, seed: u64) -> String {
-        let mut text = format!("{}\nSeed {seed}.", self.table());
+    fn text(&self) -> String {
+        let chosen = self.seed.map_or_else(
+            || "All that ran on the code as it is, most of them whole files.".to_owned(),
+            |seed| format!("Chosen at random, with the seed {seed}."),
+        );
+        let mut text = format!("{}\n{chosen}", self.table());
         if !self.survivors.is_empty() {
             let _ = write!(text, "\n\nSurvivors:\n");
             for survivor in self.survivors.lines() {
@@ -195,11 +203,11 @@ mod tests {
             outcome(9, "replace f", Summary::Unviable),
         ];
         let all: Vec<Mutant> = outcomes.iter().map(|outcome| outcome.mutant.clone()).collect();
-        let report = Report::of(&outcomes, &equivalent, &all, |file| file);
+        let report = Report::of(&outcomes, &equivalent, &all, Some(7), |file| file);
         assert_eq!(report.survivors(), "a.rs:9:1: replace < with ==\n");
         let numbers = Numbers { all: 5, caught: 2, timeouts: 1, survived: 1, equivalent: 1, unviable: 1 };
         assert_eq!(report.rooms["a.rs"], numbers);
-        let text = report.text(7);
+        let text = report.text();
         assert!(text.contains("| `a.rs` | 5 | 5 | 1 | 1 | 2 | 1 | 1 | 66.7 |"), "{text}");
         assert!(text.contains("| `a.rs: replace < with <=` | never equal |"), "{text}");
     }
