@@ -4,4 +4,4 @@
 pub mod settings;
 pub mod values;
 
-pub use crate::settings::{Given, Settings};
+pub use crate::settings::{Given, Settings, StoreKind};
