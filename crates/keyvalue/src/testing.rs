@@ -39,6 +39,15 @@ impl FakeBucket {
         Self { values: Rc::default(), ..self.clone() }
     }
 
+    /// A handle whose operations take so long at most, in milliseconds.
+    pub(crate) fn with_latency(&self, latency: u64) -> Self {
+        Self { latency: Rc::new(Cell::new(latency)), ..self.clone() }
+    }
+
+    pub(crate) fn random_below(&self, limit: u64) -> u64 {
+        self.random.below(limit)
+    }
+
     /// A handle of another instance, which ends after so many operations.
     pub(crate) fn ending_after(&self, end: Option<u32>) -> Self {
         Self { end: Rc::new(Cell::new(end)), ..self.clone() }
