@@ -122,7 +122,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Wanted::Current => FRESH_FOR,
             Wanted::Newer => UNKNOWN_KEY_THROTTLE,
         };
-        self.read_stored(DocumentId { kind, provider, url: &request.url }, age).await;
+        if platform.stores_documents() {
+            Box::pin(self.read_stored(DocumentId { kind, provider, url: &request.url }, age)).await;
+        }
         let deadline = platform.now().plus(MAX_ATTEMPT);
         let copy = loop {
             if let Some(value) = cached_copy(age) {
@@ -166,7 +168,8 @@ impl<P: Platform> RequestContext<'_, P> {
             request,
             fetch: cache.with(provider, |cached| cached.begin_attempt(kind, begun)),
         };
-        let stored = pin!(platform.run_to_completion(fetch.run()));
+        // Boxed, because most requests fetch nothing, and the future of each is as large as that of one that does.
+        let stored = pin!(platform.run_to_completion(Box::pin(fetch.run())));
         within(platform, max_wait, stored).await.unwrap_or_else(|| Err(recently_failed(provider, kind)))
     }
 

@@ -41,10 +41,10 @@ const MAX_WAIT: Duration = Duration::from_millis(250);
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// Reads a document from the store into the cache, if the runtime stores them and the cache has none of this age.
+    /// Reads a document from the store into the cache, if the cache has none of this age.
     pub(super) async fn read_stored(&self, document: DocumentId<'_>, age: Duration) {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
-        if !platform.stores_documents() || !cache.may_read_store(document, age, platform.now()) {
+        if !cache.may_read_store(document, age, platform.now()) {
             return;
         }
         let keys = &self.config().keys;
