@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::build::{self, Effort, build_component};
+use crate::build::{self, Effort, Store, build_component};
 use crate::project::Project;
 use crate::stack::Runtime;
 use crate::step::{run, step};
@@ -44,7 +44,7 @@ impl RuntimeName {
             }
             RuntimeName::Native => Runtime::Native(build_server(project)?),
             RuntimeName::Wasi => {
-                let file = build_component(project, None)?;
+                let file = build_component(project, Store::Redis, None)?;
                 Runtime::Wasi(wasi::with_redis(project, file, REQUESTS_OF_INSTANCE)?)
             }
         })

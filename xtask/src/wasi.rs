@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::browser;
-use crate::build::{build_component, component_file};
+use crate::build::{Store, build_component, component_file};
 use crate::check;
 use crate::host;
 use crate::project::Project;
@@ -25,6 +25,7 @@ const HOST: &str = "target/wasi/host";
 /// The variables in which the tests get the hosts, and the component.
 pub(crate) const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
+const KEY_VALUE: &str = "VESTIBULE_WASI_KEYVALUE";
 const JCO: &str = "VESTIBULE_JCO";
 const NODE: &str = "VESTIBULE_NODE";
 
@@ -46,7 +47,11 @@ pub(crate) struct Options {
     /// Only test it in wasmtime beside vestibule-server, both with one Redis server; prints what an instance costs
     #[arg(long, conflicts_with = "build")]
     test: bool,
-    /// Only test it in `jco serve`, a host in Node.js, which is installed for it (340 MB)
+    /// The shared store that the component is built for
+    #[arg(long, value_name = "STORE", default_value = "redis", requires = "build")]
+    store: Store,
+    /// Only test it in `jco serve`, a host in Node.js, which is installed for it (340 MB), and the one for wasi:keyvalue there
+    /// and in wasmtime
     #[arg(long, conflicts_with_all = ["build", "test"])]
     jco: bool,
     /// The configuration that is laid into the component, as `vestibule.toml`; without it the component reads it at its start
@@ -60,7 +65,7 @@ pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
     if let Some(config) = &config {
         check_before_build(project, config)?;
     }
-    let file = build_component(project, config.as_deref())?;
+    let file = build_component(project, options.store, config.as_deref())?;
     println!("   {}", file.display());
     if options.build {
         return Ok(());
@@ -95,10 +100,13 @@ fn test(project: &Project, file: &Path) -> Result<()> {
 /// Runs the tests of crates/server that need the component and jco.
 fn test_in_jco(project: &Project, file: &Path) -> Result<()> {
     tools::ensure_npm_of(project, DIRECTORY)?;
+    let key_value = build_component(project, Store::Keyvalue, None)?;
+    let host = ensure_wasmtime(project)?;
     let jco = project.path(DIRECTORY).join("node_modules/@bytecodealliance/jco/dist/jco.js");
     step("the component in jco", || {
         let mut tests = tests(project, "jco::", file);
-        run(tests.args(["--test-threads", "1"]).env(NODE, tools::node(project)?).env(JCO, &jco))
+        tests.env(NODE, tools::node(project)?).env(JCO, &jco).env(WASMTIME, &host).env(KEY_VALUE, &key_value);
+        run(tests.args(["--test-threads", "1"]))
     })
 }
 
@@ -126,7 +134,7 @@ fn walk(project: &Project, file: &Path, chromium: &Path) -> Result<()> {
 
 /// Walks through the story with the component that was built, a Redis server, and a new instance for each request.
 pub(crate) fn story(project: &Project, chromium: &Path) -> Result<()> {
-    let component = with_redis(project, component_file(project), ONE)?;
+    let component = with_redis(project, component_file(project, Store::Redis), ONE)?;
     browser::story_on(project, &Runtime::Wasi(component), chromium)
 }
 

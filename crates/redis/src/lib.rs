@@ -139,6 +139,12 @@ impl<L: Link> RedisStore<L> {
         Ok(count <= u64::from(max))
     }
 
+    /// Counts one more use by `key`, and says whether it is within this limit.
+    pub async fn is_within_limit(&self, of: Limit, key: &str) -> Result<bool, StoreError> {
+        let (name, max) = limit(of);
+        self.count(&format!("{name}/{key}"), max).await
+    }
+
     /// Calls the lock of this name, and waits for its answer.
     pub async fn call_lock(&self, name: &str, call: &str) -> Result<String, StoreError> {
         let key = format!("vestibule:lock:{name}");

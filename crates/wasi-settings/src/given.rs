@@ -13,4 +13,20 @@ pub trait Given {
     /// # Errors
     /// The host's, in words.
     fn file(&self, path: &str) -> Result<Option<String>, String>;
+
+    /// Which shared store the component is built for.
+    fn store(&self) -> StoreKind {
+        StoreKind::Redis
+    }
+}
+
+/// The shared store that a component is built for. What it does not use it does not ask the host for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// Redis over `wasi:sockets`, if its address is set.
+    Redis,
+    /// The host's `wasi:keyvalue`: an error where it is no shared store, and why.
+    KeyValue(Result<(), String>),
+    /// None.
+    None,
 }

@@ -6,6 +6,6 @@ pub mod network;
 pub mod settings;
 pub mod values;
 
-pub use crate::given::Given;
+pub use crate::given::{Given, StoreKind};
 pub use crate::network::Network;
 pub use crate::settings::Settings;

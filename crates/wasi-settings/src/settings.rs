@@ -7,14 +7,14 @@ use std::fmt;
 use serde_json::Value;
 
 use vestibule_core::config::error::{ConfigError, ConfigErrors};
-use vestibule_core::config::{Config, Source, Sources};
+use vestibule_core::config::{Config, Runtime, Source, Sources};
 
 use vestibule_redis::URL;
 use vestibule_redis::redis::Client;
 
-use crate::given::Given;
+use crate::given::{Given, StoreKind};
 use crate::network::Network;
-use crate::values::{FILE, RUNTIME, TRUST_PROXY, VARIABLE};
+use crate::values::{FILE, KEY_VALUE_RUNTIME, RUNTIME, TRUST_PROXY, VARIABLE};
 
 /// What was read and checked.
 pub struct Settings {
@@ -44,11 +44,20 @@ impl Settings {
     /// All mistakes that were found. None quotes a secret.
     pub fn load(given: &dyn Given) -> Result<Self, ConfigErrors> {
         let (network, trusts_proxy, redis) = (Network::read(given), trusts_proxy(given), redis(given));
-        // An address that is wrong is still there: what needs it is not missing.
-        let config = checked(given, !matches!(redis, Ok(None)));
+        let store = given.store();
+        let (runtime, has_store) = match &store {
+            // An address that is wrong is still there: what needs it is not missing.
+            StoreKind::Redis => (&RUNTIME, !matches!(redis, Ok(None))),
+            StoreKind::KeyValue(is_shared) => (&KEY_VALUE_RUNTIME, is_shared.is_ok()),
+            StoreKind::None => (&RUNTIME, false),
+        };
+        let config = checked(given, runtime, has_store);
         match (config, network, trusts_proxy, redis) {
             (Ok(config), Ok(network), Ok(trusts_proxy), Ok(redis)) => {
-                let advice = advice(&config, redis.is_some());
+                let mut advice = advice_of(&config, runtime, redis.is_some());
+                if let StoreKind::KeyValue(Err(why)) = store {
+                    advice.push(format!("there is no shared store: {why} (docs/wasi.md)"));
+                }
                 Ok(Self { config, network, trusts_proxy, redis, advice })
             }
             (config, network, trusts_proxy, redis) => {
@@ -63,9 +72,13 @@ impl Settings {
 
 /// The advice about a checked configuration.
 pub fn advice(config: &Config, has_redis: bool) -> Vec<String> {
-    let mut advice = config.advice(&RUNTIME);
-    advice.extend(config.login_limit_advice(&RUNTIME, has_redis));
-    advice.extend(config.sink_advice(&RUNTIME, &|_| false));
+    advice_of(config, &RUNTIME, has_redis)
+}
+
+fn advice_of(config: &Config, runtime: &Runtime, counts: bool) -> Vec<String> {
+    let mut advice = config.advice(runtime);
+    advice.extend(config.login_limit_advice(runtime, counts));
+    advice.extend(config.sink_advice(runtime, &|_| false));
     advice
 }
 
@@ -74,13 +87,17 @@ pub fn advice(config: &Config, has_redis: bool) -> Vec<String> {
 /// # Errors
 /// What needs a store that there is not.
 pub fn stored(config: Config, has_redis: bool) -> Result<Config, ConfigErrors> {
-    config
-        .check_lease(&RUNTIME, &|_| has_redis)?
-        .check_tokens(&RUNTIME, &|_| has_redis)?
-        .check_revocation(&RUNTIME, &|_| has_redis)
+    stored_at(config, &RUNTIME, has_redis)
 }
 
-fn checked(given: &dyn Given, has_redis: bool) -> Result<Config, ConfigErrors> {
+fn stored_at(config: Config, runtime: &Runtime, has_store: bool) -> Result<Config, ConfigErrors> {
+    config
+        .check_lease(runtime, &|_| has_store)?
+        .check_tokens(runtime, &|_| has_store)?
+        .check_revocation(runtime, &|_| has_store)
+}
+
+fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Config, ConfigErrors> {
     let file = match given.laid_in() {
         Some(json) => Value::String(json.to_owned()),
         None => from_file(given)?,
@@ -97,8 +114,8 @@ fn checked(given: &dyn Given, has_redis: bool) -> Result<Config, ConfigErrors> {
             None
         })
     };
-    let loaded =
-        Config::load(sources.merged(), &secret, &RUNTIME).and_then(|config| stored(config, has_redis));
+    let loaded = Config::load(sources.merged(), &secret, runtime)
+        .and_then(|config| stored_at(config, runtime, has_store));
     let unreadable = unreadable.take();
     if unreadable.is_empty() {
         loaded.map_err(|errors| sources.attribute(errors))
@@ -110,6 +127,10 @@ fn checked(given: &dyn Given, has_redis: bool) -> Result<Config, ConfigErrors> {
 
 fn redis(given: &dyn Given) -> Result<Option<Client>, ConfigError> {
     let Some(url) = secret(given, URL)? else { return Ok(None) };
+    if given.store() != StoreKind::Redis {
+        let fix = "remove it, or build the component with `--store redis`";
+        return Err(ConfigError::new(URL, "this component is not built for Redis", fix));
+    }
     let client = vestibule_redis::parse(&url);
     client.map(Some).map_err(|(problem, fix)| ConfigError::new(URL, problem, fix))
 }
@@ -182,6 +203,7 @@ mod tests {
         laid_in: Option<&'static str>,
         variables: BTreeMap<&'static str, &'static str>,
         files: BTreeMap<&'static str, Option<&'static str>>,
+        store: Option<StoreKind>,
     }
 
     impl Given for Fake {
@@ -200,6 +222,10 @@ mod tests {
                 None => Ok(None),
             }
         }
+
+        fn store(&self) -> StoreKind {
+            self.store.clone().unwrap_or(StoreKind::Redis)
+        }
     }
 
     fn valid() -> Fake {
@@ -211,6 +237,7 @@ mod tests {
                 ("AUTH_OKTA_SECRET", "hunter2"),
             ]),
             files: BTreeMap::from([(FILE, Some(OWN))]),
+            store: None,
         }
     }
 
@@ -337,11 +364,48 @@ mod tests {
         let mut given = valid();
         assert!(Settings::load(&given).unwrap().redis.is_none());
         given.files.insert(FILE, Some(own));
-        assert_eq!(refused(&given).len(), 1);
+        let expected = "AUTH.session.tokens (vestibule.toml): \"store\" needs the address of a Redis server, which is missing; \
+                        set AUTH_REDIS_URL, for example \"redis://127.0.0.1:6379\", or write tokens = \"cookie\" \
+                        (docs/sessions.md)";
+        assert_eq!(refused(&given), [expected]);
         given.variables.insert(URL, "redis://127.0.0.1:6379");
         let settings = Settings::load(&given).unwrap();
         assert!(settings.redis.is_some());
         assert_eq!(settings.config.revocation.store, RevocationStore::Lock);
+    }
+
+    #[test]
+    fn a_key_value_store_is_used_where_it_is_shared_and_said_where_it_is_not() {
+        let own = "base_path = \"/auth\"\n[refresh]\nlease = \"keyvalue\"\n[revocation]\nstore = \"keyvalue\"\n[[providers]]\nid = \"okta\"\n\
+                   issuer = \"https://a.okta.com\"\nscope = \"openid offline_access\"\n";
+        let with = |store, text| {
+            let mut given = valid();
+            given.store = Some(store);
+            given.files.insert(FILE, Some(text));
+            given
+        };
+        let shared = Settings::load(&with(StoreKind::KeyValue(Ok(())), own)).unwrap();
+        assert_eq!(shared.config.revocation.store, RevocationStore::Lock);
+        let forgets = || StoreKind::KeyValue(Err("the host forgets what is written".to_owned()));
+        let without = Settings::load(&with(forgets(), OWN)).unwrap();
+        assert_eq!(without.config.revocation.store, RevocationStore::None);
+        let says = "there is no shared store: the host forgets what is written (docs/wasi.md)";
+        assert!(without.advice.iter().any(|advice| advice == says), "{:?}", without.advice);
+        let expected = "AUTH.revocation.store (vestibule.toml): \"keyvalue\" needs a key-value store that keeps what is written, \
+                        which the host has not; use another host, or the component that is built for Redis";
+        assert_eq!(refused(&with(forgets(), own)), [expected]);
+    }
+
+    #[test]
+    fn the_address_of_redis_is_refused_by_a_component_that_is_not_built_for_it() {
+        for store in [StoreKind::KeyValue(Ok(())), StoreKind::None] {
+            let mut given = valid();
+            given.store = Some(store);
+            given.variables.insert(URL, "redis://127.0.0.1:6379");
+            let expected = "AUTH_REDIS_URL: this component is not built for Redis; remove it, or build the component with \
+                            `--store redis`";
+            assert_eq!(refused(&given), [expected]);
+        }
     }
 
     #[test]

@@ -71,5 +71,33 @@ pub const RUNTIME: Runtime = Runtime {
     local_secrets: "the environment",
 };
 
+/// The same for a component whose shared store is the host's `wasi:keyvalue`.
+pub const KEY_VALUE_RUNTIME: Runtime = Runtime {
+    leases: &[Lease {
+        value: "keyvalue",
+        kind: LeaseKind::Lock,
+        missing: NO_BUCKET,
+        add: USE_BUCKET,
+        advice: "there is no shared store, so two requests can use the same refresh token: use a host whose wasi:keyvalue \
+                 keeps what is written, or write lease = \"none\" (docs/wasi.md)",
+    }],
+    revocations: &[Revocation {
+        value: "keyvalue",
+        kind: RevocationStore::Lock,
+        interval: Duration::from_secs(10),
+        missing: NO_BUCKET,
+        add: USE_BUCKET,
+        advice: "use a host whose wasi:keyvalue keeps what is written, or write store = \"none\" (docs/wasi.md)",
+    }],
+    login_limits: "count attempts in the proxy in front, because an instance remembers none, and wasi:keyvalue has no \
+                   lifetimes (docs/wasi.md)",
+    ..RUNTIME
+};
+
+/// The variable with the name of the bucket of `wasi:keyvalue`; without it the name is empty, which is wasmtime's.
+pub const BUCKET: &str = "AUTH_KEYVALUE_BUCKET";
+
+const NO_BUCKET: &str = "needs a key-value store that keeps what is written, which the host has not";
+const USE_BUCKET: &str = "use another host, or the component that is built for Redis";
 const NO_REDIS: &str = "needs the address of a Redis server, which is missing";
 const SET_REDIS: &str = "set AUTH_REDIS_URL, for example \"redis://127.0.0.1:6379\"";

@@ -9,12 +9,11 @@ use vestibule_core::Vestibule;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::log::{LogEvent, Record};
-use vestibule_redis::RedisStore;
 use vestibule_wasi_settings::values::CLIENT_ADDRESS;
-use vestibule_wasi_settings::{Given, Network, Settings};
+use vestibule_wasi_settings::{Given, Network, Settings, StoreKind};
 
 use crate::platform;
-use crate::redis::InstanceLink;
+use crate::store::{self, SharedStore};
 
 /// The configuration that `cargo xtask wasi --build --config FILE` lays in, as JSON: an instance need not read a file for it.
 /// Empty where there is none.
@@ -32,7 +31,7 @@ pub(crate) struct Instance {
     /// What stands in front of the host.
     pub(crate) proxy: Proxy,
     /// The store that all instances share, if there is one.
-    pub(crate) store: Option<RedisStore<InstanceLink>>,
+    pub(crate) store: Option<SharedStore>,
 }
 
 impl Instance {
@@ -42,9 +41,12 @@ impl Instance {
     }
 
     fn new() -> Result<Self, ConfigErrors> {
-        let settings = Settings::load(&Host)?;
+        let (kind, found) = store::find();
+        let host = Host { store: kind };
+        let settings = Settings::load(&host)?;
+        let store = found.or_else(|| store::named_by(&settings));
         // An instance may be of one request, and would say it each time. The build has said it of what is laid in.
-        if Host.laid_in().is_none() {
+        if host.laid_in().is_none() {
             for advice in settings.advice {
                 platform::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
             }
@@ -53,13 +55,15 @@ impl Instance {
             vestibule: Vestibule::new(settings.config),
             network: settings.network,
             proxy: Proxy { is_trusted: settings.trusts_proxy },
-            store: settings.redis.map(|client| RedisStore::new(InstanceLink::new(client))),
+            store,
         })
     }
 }
 
 /// The host's environment and files.
-struct Host;
+struct Host {
+    store: StoreKind,
+}
 
 impl Given for Host {
     fn laid_in(&self) -> Option<&str> {
@@ -76,6 +80,10 @@ impl Given for Host {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn store(&self) -> StoreKind {
+        self.store.clone()
     }
 }
 

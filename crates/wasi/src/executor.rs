@@ -49,6 +49,16 @@ pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
     }
 }
 
+/// The result of a future that waits for nothing; `None` if it does.
+#[cfg(feature = "keyvalue")]
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}
+
 /// Starts `job`, which [`run`] runs to its end.
 pub(crate) fn spawn(job: impl Future<Output = ()> + 'static) {
     SPAWNED.with_borrow_mut(|spawned| spawned.push(Box::pin(job)));

@@ -12,8 +12,14 @@ mod convert;
 mod entry;
 mod executor;
 mod forward;
+#[cfg(feature = "keyvalue")]
+mod keyvalue;
+#[cfg(not(any(feature = "keyvalue", feature = "redis")))]
+mod no_store;
 mod platform;
+#[cfg(all(feature = "redis", not(feature = "keyvalue")))]
 mod redis;
+mod store;
 
 wasip2::http::proxy::export!(Component);
 

@@ -21,10 +21,9 @@ use vestibule_core::platform::{
     Background, Clock, HttpClient, Limit, Lock, Log, Random, RateLimit, Sinks, Store, StoreError, Unicode,
 };
 use vestibule_core::time::Timestamp;
-use vestibule_redis::RedisStore;
 
 use crate::configuration::Instance;
-use crate::redis::InstanceLink;
+use crate::store::SharedStore;
 use crate::{client, executor};
 
 /// The runtime around one request.
@@ -35,13 +34,18 @@ pub(crate) struct Wasi {
 
 impl Clock for Wasi {
     fn now(&self) -> Timestamp {
-        let now = wall_clock::now();
-        Timestamp::from_millis(now.seconds.saturating_mul(1000) + u64::from(now.nanoseconds / 1_000_000))
+        now()
     }
 
     async fn sleep(&self, time: Duration) {
         sleep(time).await;
     }
+}
+
+/// The host's time.
+pub(crate) fn now() -> Timestamp {
+    let now = wall_clock::now();
+    Timestamp::from_millis(now.seconds.saturating_mul(1000) + u64::from(now.nanoseconds / 1_000_000))
 }
 
 /// Waits for at least `time`.
@@ -130,8 +134,8 @@ impl HttpClient for Wasi {
 
 impl Wasi {
     /// The store that all instances share.
-    fn store(&self) -> Result<&RedisStore<InstanceLink>, StoreError> {
-        self.instance.store.as_ref().ok_or(StoreError::Missing("shared store: set AUTH_REDIS_URL"))
+    fn store(&self) -> Result<&SharedStore, StoreError> {
+        self.instance.store.as_ref().ok_or(StoreError::Missing("shared store (docs/wasi.md)"))
     }
 }
 
@@ -171,9 +175,7 @@ impl Lock for Wasi {
 impl RateLimit for Wasi {
     async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
         // Without a store the core counts by itself.
-        let store = self.store()?;
-        let (name, max) = vestibule_redis::limit(limit);
-        store.count(&format!("{name}/{key}"), max).await
+        self.store()?.is_within_limit(limit, key).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use vestibule_redis::redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, Parser, RedisError, Value, cmd};
-use vestibule_redis::{Link, TIMEOUT, failed};
+use vestibule_redis::{Link, RedisStore, TIMEOUT, failed};
 use wasip2::io::streams::{InputStream, OutputStream};
 use wasip2::sockets::instance_network::instance_network;
 use wasip2::sockets::ip_name_lookup::resolve_addresses;
@@ -88,9 +88,17 @@ impl From<Failure> for StoreError {
     }
 }
 
+/// The shared store of the instances.
+pub(crate) type SharedStore = RedisStore<InstanceLink>;
+
+/// The store in the server at this address.
+pub(crate) fn shared_store(client: Client) -> SharedStore {
+    RedisStore::new(InstanceLink::new(client))
+}
+
 impl InstanceLink {
     /// To the server at this address. The first command connects.
-    pub(crate) fn new(client: Client) -> Self {
+    fn new(client: Client) -> Self {
         Self { client, idle: Rc::default() }
     }
 

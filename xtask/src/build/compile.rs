@@ -13,15 +13,16 @@ use crate::tools::TARGET;
 
 /// Runs cargo, shows its progress, and gives the path of the WebAssembly file.
 pub(super) fn compile(project: &Project, source: Source) -> Result<PathBuf> {
-    compile_for(project, source, (TARGET, "release"), &[])
+    compile_for(project, source, (TARGET, "release"), &[], &[])
 }
 
-/// The same for any target and profile, with these variables in the environment.
+/// The same for any target and profile, with these variables in the environment, and these options of cargo.
 pub(super) fn compile_for(
     project: &Project,
     source: Source,
     (target, profile): (&str, &str),
     variables: &[(&str, String)],
+    options: &[&str],
 ) -> Result<PathBuf> {
     let mut command = project.cargo();
     command.args(["build", "--profile", profile, "--target", target]).envs(variables.iter().cloned());
@@ -29,6 +30,7 @@ pub(super) fn compile_for(
     // An incremental build is larger, and not the same each time.
     command.env("CARGO_INCREMENTAL", "0");
     command.args(["--package", source.package, "--lib", "--features", source.features]);
+    command.args(options);
     command.args(["--message-format", "json-render-diagnostics"]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().context("cannot start cargo")?;

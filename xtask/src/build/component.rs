@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 
 use super::{Source, compile};
 use crate::project::Project;
@@ -16,8 +17,37 @@ const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", outp
 /// The profile of Cargo.toml that it is built by.
 const PROFILE: &str = "component";
 
-/// The name of the component.
-const NAME: &str = "vestibule.wasm";
+/// The shared store that a component is built for. A host has to have what it uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Store {
+    /// Redis, over wasi:sockets
+    #[default]
+    Redis,
+    /// The host's wasi:keyvalue
+    Keyvalue,
+    /// None: the component needs no more than wasi:http and wasi:cli
+    None,
+}
+
+impl Store {
+    /// The name of the component.
+    fn file_name(self) -> &'static str {
+        match self {
+            Store::Redis => "vestibule.wasm",
+            Store::Keyvalue => "vestibule-keyvalue.wasm",
+            Store::None => "vestibule-without-store.wasm",
+        }
+    }
+
+    /// The options of cargo that choose it.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Store::Redis => &[],
+            Store::Keyvalue => &["--no-default-features", "--features", "keyvalue"],
+            Store::None => &["--no-default-features"],
+        }
+    }
+}
 
 /// The variable from which the crate takes the configuration that is laid in, as JSON; empty for none.
 const CONFIGURATION: &str = "VESTIBULE_WASI_CONFIGURATION";
@@ -27,13 +57,13 @@ pub(crate) const FORWARD: Source =
     Source { package: "wasi-forward", features: "", output: "target/bench/runtime" };
 
 /// The component, after [`build_component`].
-pub(crate) fn component_file(project: &Project) -> PathBuf {
-    project.path(COMPONENT.output).join(NAME)
+pub(crate) fn component_file(project: &Project, store: Store) -> PathBuf {
+    project.path(COMPONENT.output).join(store.file_name())
 }
 
-/// Builds the component, with a configuration laid in if there is one. Gives its path.
-pub(crate) fn build_component(project: &Project, config: Option<&Path>) -> Result<PathBuf> {
-    build_component_to(project, None, config, &component_file(project))
+/// Builds the component for a store, with a configuration laid in if there is one. Gives its path.
+pub(crate) fn build_component(project: &Project, store: Store, config: Option<&Path>) -> Result<PathBuf> {
+    build_to(project, COMPONENT, store.options(), config, &component_file(project, store))
 }
 
 /// Builds ours, or another component, and writes it to `output`.
@@ -43,12 +73,21 @@ pub(crate) fn build_component_to(
     config: Option<&Path>,
     output: &Path,
 ) -> Result<PathBuf> {
-    let source = source.unwrap_or(COMPONENT);
+    build_to(project, source.unwrap_or(COMPONENT), &[], config, output)
+}
+
+fn build_to(
+    project: &Project,
+    source: Source,
+    options: &[&str],
+    config: Option<&Path>,
+    output: &Path,
+) -> Result<PathBuf> {
     tools::ensure_target(project, WASI)?;
     let configuration = config.map(read).transpose()?.unwrap_or_default();
     let variables = [(CONFIGURATION, configuration)];
     let built = step(&format!("compile {}", source.package), || {
-        compile::compile_for(project, source, (WASI, PROFILE), &variables)
+        compile::compile_for(project, source, (WASI, PROFILE), &variables, options)
     })?;
     if let Some(directory) = output.parent() {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;

@@ -96,6 +96,7 @@ const CRATES: &[Layers] = &[
     Layers { source: "src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/server/src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/redis/src", rooms: None, rejects_file_cycles: true },
+    Layers { source: "crates/keyvalue/src", rooms: None, rejects_file_cycles: true },
     Layers { source: "crates/wasi-settings/src", rooms: None, rejects_file_cycles: true },
 ];
 

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::{self, Effort, build_component};
+use crate::build::{self, Effort, Store, build_component};
 use crate::project::Project;
 use crate::runtime::{RuntimeName, build_server};
 use crate::step::{run, step};
@@ -68,7 +68,7 @@ fn build(project: &Project, runtime: RuntimeName) -> Result<Vec<(&'static str, O
         RuntimeName::Native => build_server(project).map(|_| Vec::new()),
         RuntimeName::Wasi => {
             tools::ensure_redis(project)?;
-            build_component(project, None)?;
+            build_component(project, Store::Redis, None)?;
             host_of_component(project)
         }
     }

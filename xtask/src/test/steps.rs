@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::apps;
 use crate::browser;
-use crate::build;
+use crate::build::{self, Store};
 use crate::commands;
 use crate::dev;
 use crate::examples;
@@ -80,7 +80,13 @@ pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
             cargo(project, &[&what[..], &["--", "-D", "warnings"]].concat())
         }),
         Step::new("clippy, wasi", || {
-            cargo(project, &["clippy", "--package", COMPONENT, "--target", WASI, "--", "-D", "warnings"])
+            for options in
+                [&[][..], &["--no-default-features"], &["--no-default-features", "--features", "keyvalue"]]
+            {
+                let what = ["clippy", "--package", COMPONENT, "--target", WASI];
+                cargo(project, &[&what[..], options, &["--", "-D", "warnings"]].concat())?;
+            }
+            Ok(())
         }),
         Step::new("documentation", || {
             run(project.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
@@ -92,7 +98,7 @@ pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
 pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
     vec![
         Step::new("build", || build::build_and_check(project)),
-        Step::new("component", || build::build_component(project, None).map(drop)),
+        Step::new("component", || build::build_component(project, Store::Redis, None).map(drop)),
     ]
 }
 

@@ -57,11 +57,17 @@ impl Config {
         let loading = Loading { env: &|_| None, runtime, problems: Problems::default() };
         let root = Place::root(&loading);
         let session = root.key("session");
-        let missing = runtime.lease(LeaseKind::Store).map_or("needs a store", |lease| lease.missing);
+        let (store, lock) = (runtime.lease(LeaseKind::Store), runtime.lease(LeaseKind::Lock));
+        // Where only locks have a store, it is not bound but named otherwise.
+        let (missing, fix) = match (store, lock) {
+            (Some(store), _) => (store.missing, "bind it"),
+            (None, Some(lock)) => (lock.missing, lock.add),
+            (None, None) => ("needs a store, and this runtime has none", "use another one"),
+        };
         refuse!(
             session.key("tokens"),
             "\"store\" {missing}",
-            "bind it, or write tokens = \"cookie\" (docs/sessions.md)"
+            "{fix}, or write tokens = \"cookie\" (docs/sessions.md)"
         );
         loading.problems.unless_any(None)
     }

@@ -5,12 +5,15 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::browser::Browser;
+use crate::redis::refreshed_at;
 use crate::site::{SECRET, Server, Site, received};
 use crate::wasi::variable;
 
 const NODE: &str = "VESTIBULE_NODE";
 const JCO: &str = "VESTIBULE_JCO";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
+const KEY_VALUE: &str = "VESTIBULE_WASI_KEYVALUE";
+const WASMTIME: &str = "VESTIBULE_WASMTIME";
 
 /// How jco runs requests: one after the other in one instance, or each in a worker of its own.
 const SERIAL: &[&str] = &[];
@@ -33,10 +36,22 @@ impl Drop for Jco {
 
 /// The component with the configuration and the secrets of the site.
 fn start(site: &Site, arguments: &[&str]) -> Jco {
+    start_component(site, COMPONENT, arguments)
+}
+
+/// The component for `wasi:keyvalue`, with a bucket that all of the same site share. jco maps it in only where one instance
+/// answers all requests.
+fn start_with_bucket(site: &Site) -> Jco {
+    let store = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/wasi/store.mjs");
+    let map = format!("wasi:keyvalue/*={store}#*");
+    start_component(site, KEY_VALUE, &["--jco-map", &map, "--"])
+}
+
+fn start_component(site: &Site, component: &str, arguments: &[&str]) -> Jco {
     let address = vestibule_ports::free_address().unwrap();
     let mut command = Command::new(variable(NODE));
     command.arg(variable(JCO)).args(["serve", "--host", "127.0.0.1", "--port", &address.port().to_string()]);
-    command.args(arguments).arg(variable(COMPONENT)).process_group(0);
+    command.args(arguments).arg(variable(component)).process_group(0);
     let text = std::fs::read_to_string(site.file("vestibule.toml")).unwrap();
     let config: toml::Table = toml::from_str(&text).unwrap();
     command.env("AUTH", serde_json::to_string(&config).unwrap());
@@ -46,6 +61,7 @@ fn start(site: &Site, arguments: &[&str]) -> Jco {
     }
     let fields = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/wasi/fields.mjs");
     command.env("NODE_OPTIONS", format!("--import file://{fields}"));
+    command.env("STORE_FOLDER", site.folder.path().join("bucket"));
     command.env("AUTH_SECRET", SECRET).env("AUTH_ORIGIN_URL", format!("http://{}", site.app));
     let mut jco = Jco { server: Server::start(command) };
     jco.server.wait_for("Server listening");
@@ -73,4 +89,62 @@ fn pages_sign_in_and_an_upload_work_in_jco() {
         let page = browser.post(address, "/page?a=b", &body);
         assert_eq!((page.status(), page.value()["body"].as_str().unwrap()), (200, body.as_str()));
     }
+}
+
+/// A site that keeps its leases and revocations in a bucket, and whose tokens are valid for so many seconds.
+fn site_with_bucket(lifetime: u64) -> Site {
+    let site = Site::new(lifetime);
+    std::fs::create_dir(site.file("bucket")).unwrap();
+    site.configure(
+        "",
+        "[revocation]\nstore = \"keyvalue\"\ninterval = \"1s\"\n[refresh]\nlease = \"keyvalue\"",
+    );
+    site
+}
+
+#[test]
+#[ignore = "cargo xtask wasi --jco"]
+fn processes_that_share_a_bucket_use_a_refresh_token_once() {
+    let site = site_with_bucket(1);
+    let (first, second) = (start_with_bucket(&site), start_with_bucket(&site));
+    for _ in 0..3 {
+        refreshed_at(&site, [first.server.address, second.server.address]);
+        refreshed_at(&site, [second.server.address, first.server.address]);
+    }
+}
+
+#[test]
+#[ignore = "cargo xtask wasi --jco"]
+fn a_sign_out_ends_the_session_at_every_process_that_shares_the_bucket() {
+    let site = site_with_bucket(3600);
+    let (first, second) = (start_with_bucket(&site), start_with_bucket(&site));
+    let (first, second) = (first.server.address, second.server.address);
+    let mut browser = Browser::signed_in(first, &site.provider);
+    let mut copy = browser.clone();
+    let mut status = || {
+        let request = copy.request(first, "GET", "/page");
+        copy.send(second, &request).status()
+    };
+    assert_eq!(status(), 200);
+    browser.sign_out(first);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(status(), 302);
+}
+
+#[test]
+#[ignore = "cargo xtask wasi --jco"]
+fn wasmtimes_key_value_store_which_forgets_is_said_to_be_none() {
+    let site = Site::new(3600);
+    let mut command = Command::new(variable(WASMTIME));
+    command.args(["serve", "-Scli", "-Skeyvalue", "--addr", "127.0.0.1:0"]);
+    command.args(["--max-instance-reuse-count", "100"]);
+    command.args(["--dir", &format!("{}::/", site.folder.path().display())]);
+    command.env("AUTH_SECRET", SECRET).env("AUTH_ORIGIN_URL", format!("http://{}", site.app));
+    command.args(["--env", "AUTH_SECRET", "--env", "AUTH_ORIGIN_URL"]).arg(variable(KEY_VALUE));
+    let mut server = Server::start(command);
+    let line = server.wait_for("Serving HTTP on ");
+    server.address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
+    let page = Browser::signed_in(server.address, &site.provider).get(server.address, "/page");
+    assert_eq!(page.status(), 200);
+    server.says("there is no shared store: the host's wasi:keyvalue forgets what is written");
 }

@@ -169,7 +169,8 @@ impl<P: Platform> RequestContext<'_, P> {
             request,
             fetch: cache.with(provider, |cached| cached.begin_attempt(kind, begun)),
         };
-        let stored = pin!(platform.run_to_completion(fetch.run()));
+        // Boxed, because most requests fetch nothing, and the future of each is as large as that of one that does.
+        let stored = pin!(platform.run_to_completion(Box::pin(fetch.run())));
         within(platform, max_wait, stored).await.unwrap_or_else(|| Err(recently_failed(provider, kind)))
     }
 
