@@ -65,9 +65,9 @@ pub fn explain<'a>(
     let claims = claims.as_ref().and_then(|claims| config.proven_claims(claims));
     let claims = claims.as_ref();
     let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
-    let upstream = PathReadings::of_upstream(upstream);
-    let Ok(decided) = config.rules.decide(request, &path, &upstream) else { return Explanation::TooMuchWork };
-    let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
+    let readings = PathReadings::of_upstream(upstream);
+    let Ok(decided) = config.rules.decide(request, &path, &readings) else { return Explanation::TooMuchWork };
+    let route = Route::new(upstream, decided.rule());
     if let Some(prefix) = route.strip_prefix.filter(|prefix| prefix.strip(&request.url.path).is_none()) {
         return Explanation::OutsidePrefix(prefix.as_str());
     }
@@ -79,7 +79,7 @@ pub fn explain<'a>(
         }
         decision => decision,
     };
-    let readings = config.rules.readings(request, &path, &upstream, &Budget::new());
+    let readings = config.rules.readings(request, &path, &readings, &Budget::new());
     let readings = readings.into_iter().filter(DecidedReading::asks);
     let readings = readings.map(|reading| explain_reading(config, request, reading, claims, now)).collect();
     // A preflight carries no credentials, so its user is unknown.
@@ -266,7 +266,8 @@ fn explain_forwarding<'a>(
     claims: Option<&ProvenClaims<'_>>,
     has_subject: bool,
 ) -> ForwardedRequest<'a> {
-    let route = Route::new(&config.upstreams, &request.url.authority, decided.rule());
+    let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
+    let route = Route::new(upstream, decided.rule());
     let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers)
         .with_cookies(config.cookie_naming.clone());
     let names = CookieNames::new(&config.cookie_naming, config.dialect, request.url.secure);

@@ -5,6 +5,7 @@ mod routes;
 #[cfg(feature = "reference")]
 pub mod routes;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::json;
@@ -172,7 +173,7 @@ impl<P: Platform> RequestContext<'_, P> {
         self.reject_cross_origin(route, path)?;
         let provider = path.get(1).copied();
         match route {
-            Some(Route::SignInPage) => self.show_sign_in(&params.query).await,
+            Some(Route::SignInPage) => apart(self.show_sign_in(&params.query)).await,
             // A prefetch must not use up the ticket or the code, and no browser may keep its answer: the real request follows.
             Some(
                 Route::ReceiveSignIn
@@ -184,48 +185,48 @@ impl<P: Platform> RequestContext<'_, P> {
                 | Route::InitiateLogin,
             ) if self.request.is_prefetch() => Ok(responses::token_unavailable(Duration::from_secs(1))),
             Some(Route::ReceiveSignIn) => {
-                self.receive_sign_in(provider.unwrap_or_default(), &params.query).await
+                apart(self.receive_sign_in(provider.unwrap_or_default(), &params.query)).await
             }
-            Some(Route::Callback) => self.callback(provider.unwrap_or_default(), &params.query).await,
+            Some(Route::Callback) => apart(self.callback(provider.unwrap_or_default(), &params.query)).await,
             Some(route @ (Route::SignIn | Route::SignOut | Route::PostedCallback)) => {
                 let (query, form) = params.with_form(self.read_form(body).await?);
                 match (route, provider) {
                     (Route::PostedCallback, Some(provider)) if self.posts_its_response(provider) => {
-                        self.callback(provider, form).await
+                        apart(self.callback(provider, form)).await
                     }
                     (Route::PostedCallback, Some(provider)) => {
-                        self.sign_in_by_credentials(provider, query, form).await
+                        apart(self.sign_in_by_credentials(provider, query, form)).await
                     }
-                    (Route::SignOut, _) => Ok(self.sign_out(query, form).await?),
-                    _ => self.sign_in(provider, query, form).await,
+                    (Route::SignOut, _) => Ok(apart(self.sign_out(query, form)).await?),
+                    _ => apart(self.sign_in(provider, query, form)).await,
                 }
             }
-            Some(Route::SignOutPage) => self.show_sign_out(&params.query).await,
+            Some(Route::SignOutPage) => apart(self.show_sign_out(&params.query)).await,
             Some(Route::SignOutCallback) => Ok(self.finish_provider_logout(&params.query)),
             Some(Route::Session) => self.show_session(&params.query).await,
             Some(Route::UpdateSession) => {
-                self.update_session(&params.query, self.read_update(body).await?).await
+                apart(self.update_session(&params.query, self.read_update(body).await?)).await
             }
             Some(Route::Csrf) => self.csrf_token(&params.query),
             Some(Route::Providers) => Ok(self.list_providers()),
-            Some(Route::Token) => self.show_token().await,
-            Some(Route::GivePreviewSession) => self.give_preview_session(&params.query).await,
-            Some(Route::EndPreviewSession) => self.end_preview_session(&params.query).await,
-            Some(Route::TakePreviewSession) => self.take_preview_session(&params.query).await,
-            Some(Route::Renew) => self.refresh_at_login_host(&params.query).await,
-            Some(Route::StepUp) => self.receive_step_up(&params.query).await,
+            Some(Route::Token) => apart(self.show_token()).await,
+            Some(Route::GivePreviewSession) => apart(self.give_preview_session(&params.query)).await,
+            Some(Route::EndPreviewSession) => apart(self.end_preview_session(&params.query)).await,
+            Some(Route::TakePreviewSession) => apart(self.take_preview_session(&params.query)).await,
+            Some(Route::Renew) => apart(self.refresh_at_login_host(&params.query)).await,
+            Some(Route::StepUp) => apart(self.receive_step_up(&params.query)).await,
             Some(Route::InitiateLogin) if self.request.method == Method::Post => {
                 let (_, form) = params.with_form(self.read_form(body).await?);
-                self.initiate_login(form).await
+                apart(self.initiate_login(form)).await
             }
-            Some(Route::InitiateLogin) => self.initiate_login(&params.query).await,
+            Some(Route::InitiateLogin) => apart(self.initiate_login(&params.query)).await,
             Some(Route::ErrorPage) => self.show_error(&params.query),
-            Some(Route::FindKeptForm) => Ok(self.find_kept_form().await),
-            Some(Route::ShowKeptForm) => Ok(self.show_kept_form(body).await),
-            Some(Route::Keys) => Ok(self.jwks().await),
-            Some(Route::ClientKeys) => Ok(self.client_keys().await),
-            Some(Route::ClientLog) => Ok(self.log_client_error(body).await),
-            Some(Route::FrontchannelLogout) => Ok(Box::pin(self.frontchannel_logout(&params.query)).await),
+            Some(Route::FindKeptForm) => Ok(apart(self.find_kept_form()).await),
+            Some(Route::ShowKeptForm) => Ok(apart(self.show_kept_form(body)).await),
+            Some(Route::Keys) => Ok(apart(self.jwks()).await),
+            Some(Route::ClientKeys) => Ok(apart(self.client_keys()).await),
+            Some(Route::ClientLog) => Ok(apart(self.log_client_error(body)).await),
+            Some(Route::FrontchannelLogout) => Ok(apart(self.frontchannel_logout(&params.query)).await),
             Some(
                 Route::Verify
                 | Route::Revoke
@@ -310,6 +311,12 @@ impl<P: Platform> RequestContext<'_, P> {
         let query = self.request.url.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
         is_v4_sign_in.then(|| Response::redirect(format!("{}{query}", self.route("signin"))))
     }
+}
+
+/// A flow whose code is not part of its caller's, because it is called through a pointer. The runtime compiles the code of
+/// all flows that are in one function when the first of them runs, which takes milliseconds.
+fn apart<'f, T>(flow: impl Future<Output = T> + 'f) -> Pin<Box<dyn Future<Output = T> + 'f>> {
+    Box::pin(flow)
 }
 
 /// What a script of another origin may read of a route.

@@ -46,7 +46,13 @@ pub struct Upstream {
 impl Upstream {
     /// The upstream of a host: the first one for it. `None` where there is none, and the zone's own origin answers.
     pub fn of_host<'a>(upstreams: &'a [Self], authority: &str) -> Option<&'a Self> {
-        upstreams.iter().find(|upstream| upstream.host.as_ref().is_none_or(|host| host.matches(authority)))
+        upstreams.get(Self::position(upstreams, authority)?)
+    }
+
+    /// The place of that upstream among all.
+    pub(crate) fn position(upstreams: &[Self], authority: &str) -> Option<usize> {
+        let is_for = |upstream: &Self| upstream.host.as_ref().is_none_or(|host| host.matches(authority));
+        upstreams.iter().position(is_for)
     }
 }
 

@@ -7,6 +7,7 @@ use xtask_arguments::bench::Arguments;
 
 /// How much is measured, and where the report is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Options {
     /// Measure other runtimes than workerd.
     pub(crate) runtime: bool,

@@ -34,6 +34,7 @@ struct Layers {
 }
 
 const CRATES: &[Layers] = &[
+    Layers { source: "crates/aead/src", rooms: None, rejects_file_cycles: true },
     Layers {
         source: "crates/oidc/src",
         rooms: Some(&[

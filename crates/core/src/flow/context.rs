@@ -17,6 +17,7 @@ use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::{CookieNames, CookieNaming};
 use crate::session::read::{self, SessionReading};
+use crate::upstream::Upstream;
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
 use vestibule_oidc::http::origin::{CookieDomain, Origin};
 use vestibule_oidc::http::request::Request;
@@ -33,6 +34,7 @@ pub(crate) struct RequestContext<'a, P: Platform> {
     /// The role of that host in the site's sign-ins.
     pub(crate) host_role: HostRole<'a>,
     pub(crate) names: Rc<CookieNames>,
+    upstream: Option<&'a Upstream>,
     pub(crate) cookies: Cookies,
     /// One reading of the clock for the whole request.
     pub(crate) now: Timestamp,
@@ -48,8 +50,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// `None` if no browser can send the request's host, because it is not a valid host in a URL.
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
         let config = &vestibule.config;
-        let Site { origin, mut names } =
-            vestibule.site_cache.site(&config.cookie_naming, config.dialect, &request.url)?;
+        let Site { origin, mut names, upstream } = vestibule.site_cache.site(
+            &config.cookie_naming,
+            config.dialect,
+            &config.upstreams,
+            &request.url,
+        )?;
         let host_role = HostRole::of(config, &origin);
         if let HostRole::Preview(_) = host_role {
             // Another preview of the same domain must not set this one's session.
@@ -66,6 +72,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             host_role,
             origin,
             names,
+            upstream: upstream.and_then(|at| config.upstreams.get(at)),
             cookies: Cookies::parse(request.headers.get_all("cookie")),
             now: platform.now(),
             reading: OnceCell::new(),
@@ -76,6 +83,11 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     pub(crate) fn config(&self) -> &'a Config {
         &self.vestibule.config
+    }
+
+    /// The upstream of the request's host. `None` where there is none, and the zone's own origin answers.
+    pub(crate) fn upstream(&self) -> Option<&'a Upstream> {
+        self.upstream
     }
 
     /// The lease that keeps other processes from using a session's refresh token at the same time.

@@ -5,14 +5,16 @@ use std::rc::Rc;
 
 use crate::session::dialect::Dialect;
 use crate::session::names::{CookieNames, CookieNaming};
+use crate::upstream::Upstream;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::RequestUrl;
 
-/// A request's origin, and the names of its cookies.
+/// A request's origin, the names of its cookies, and its upstream's place in the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) origin: Rc<Origin>,
     pub(crate) names: Rc<CookieNames>,
+    pub(crate) upstream: Option<usize>,
 }
 
 /// The origin of the last request. One entry is enough: a site has few origins, and requests to one come in groups.
@@ -21,7 +23,13 @@ pub(crate) struct SiteCache(RefCell<Option<(String, Site)>>);
 
 impl SiteCache {
     /// The site of a request; `None` if its host is not a valid host in a URL.
-    pub(crate) fn site(&self, naming: &CookieNaming, dialect: Dialect, url: &RequestUrl) -> Option<Site> {
+    pub(crate) fn site(
+        &self,
+        naming: &CookieNaming,
+        dialect: Dialect,
+        upstreams: &[Upstream],
+        url: &RequestUrl,
+    ) -> Option<Site> {
         let origin_url = url.origin();
         let mut last = self.0.borrow_mut();
         if let Some((origin, site)) = &*last
@@ -30,7 +38,9 @@ impl SiteCache {
             return Some(site.clone());
         }
         let origin = Rc::new(Origin::parse(&origin_url).ok()?);
-        let site = Site { origin, names: Rc::new(CookieNames::new(naming, dialect, url.secure)) };
+        let names = Rc::new(CookieNames::new(naming, dialect, url.secure));
+        let upstream = Upstream::position(upstreams, &url.authority);
+        let site = Site { origin, names, upstream };
         *last = Some((origin_url, site.clone()));
         Some(site)
     }
@@ -53,10 +63,10 @@ mod tests {
         ];
         for (url, origin, name) in urls.iter().chain(urls.iter().rev()) {
             let url = RequestUrl::parse(url).unwrap();
-            let site = sites.site(&naming, Dialect::AuthJsV5, &url).unwrap();
+            let site = sites.site(&naming, Dialect::AuthJsV5, &[], &url).unwrap();
             assert_eq!((site.origin.as_str(), site.names.session()), (*origin, *name), "{url:?}");
         }
         let no_host = RequestUrl::parse("https://a.1.2/").unwrap();
-        assert!(sites.site(&naming, Dialect::AuthJsV5, &no_host).is_none());
+        assert!(sites.site(&naming, Dialect::AuthJsV5, &[], &no_host).is_none());
     }
 }

@@ -41,13 +41,12 @@ pub struct Route<'a> {
 }
 
 impl<'a> Route<'a> {
-    /// The route of a request to `authority` about which `rule` has decided: the first upstream for the host, with the
-    /// rule's changes. Without an upstream, the request goes to the site's own origin server, with nothing added.
+    /// The route of a request about which `rule` has decided: the upstream of its host, with the rule's changes. Without an
+    /// upstream, the request goes to the site's own origin server, with nothing added.
     ///
     /// If the rule names another server, nothing of the upstream's configuration applies: what one server may know
     /// about users is not sent to another.
-    pub fn new(upstreams: &'a [Upstream], authority: &str, rule: Option<&'a Rule>) -> Self {
-        let upstream = Upstream::of_host(upstreams, authority);
+    pub fn new(upstream: Option<&'a Upstream>, rule: Option<&'a Rule>) -> Self {
         let mut route = upstream.map_or(Self::to(&Target::Origin), Self::of);
         let Some(rule) = rule else { return route };
         if let Some(target) = &rule.forwarding.target {

@@ -260,12 +260,15 @@ fn requests_go_to_the_upstream_of_their_host() {
         { "to": "origin" },
     ]);
     let (world, mut browser) = (TestEnv::with(hosts), Browser::new());
-    for (host, target) in [
+    let targets = [
         ("api.example.com", Target::Service("API".to_owned())),
         ("app.example.com", Target::Service("ASSETS".to_owned())),
         ("example.org", Target::Origin),
-    ] {
-        assert_eq!(browser.open(&world, &format!("https://{host}/about")).forwarded.unwrap().target, target);
+        ("api.example.com:8443", Target::Service("API".to_owned())),
+    ];
+    // What is remembered of a host counts for its next request, and for no other host's.
+    for (host, target) in targets.iter().chain(&targets[..1]).chain(targets.iter().rev()) {
+        assert_eq!(browser.open(&world, &format!("https://{host}/about")).forwarded.unwrap().target, *target);
     }
 }
 

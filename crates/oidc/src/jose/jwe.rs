@@ -4,11 +4,9 @@
 //! A token is read in two steps, because its header names the key: [`SealedJwe::parse`] checks everything that needs no
 //! key, [`SealedJwe::open`] authenticates and decrypts.
 
-mod content;
-
 use thiserror::Error;
 
-pub use content::{ContentEncryption, ContentKey};
+pub use vestibule_aead::{ContentEncryption, ContentKey};
 
 use super::{JoseHeader, base64url};
 

@@ -22,19 +22,18 @@ use crate::revocation::status::RevocationUnavailable;
 use crate::session::claims::{REFRESH_TOKEN_ERROR, Session};
 use crate::session::cookie::SessionCookie;
 use crate::session::proven::ProvenClaims;
-use crate::upstream::Upstream;
 use vestibule_oidc::http::request::{Method, Request};
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request needs to pass, by the first rule that matches it.
     pub(super) fn access(&self, path: &CanonicalPath) -> Result<Access<'a>, Denied> {
         let config = self.config();
-        let upstream = Upstream::of_host(&config.upstreams, &self.request.url.authority);
+        let upstream = self.upstream();
         let readings = PathReadings::of_upstream(upstream);
         let decided = config.rules.decide(self.request, path, &readings).inspect_err(|error| {
             self.log(Record::new(LogEvent::PathRejected, error));
         })?;
-        let mut route = Route::new(&config.upstreams, &self.request.url.authority, decided.rule());
+        let mut route = Route::new(upstream, decided.rule());
         // The server knows no other path than those below its prefix. Without this, its own `/admin` would have two names.
         if route.strip_prefix.is_some_and(|prefix| prefix.strip(&self.request.url.path).is_none()) {
             return Err(Denied::new(DenialReason::NotFound));

@@ -116,7 +116,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return self.rejected("the request has a header that looks like one that Vestibule sets");
         }
         let config = self.config();
-        let mut route = Route::new(&config.upstreams, &self.request.url.authority, None);
+        let mut route = Route::new(self.upstream(), None);
         // The proxy forwards the browser's own cookies.
         route.cookies = &[];
         let mut exposed;

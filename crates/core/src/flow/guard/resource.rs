@@ -11,7 +11,6 @@ use crate::guard::resource::{MetadataPath, Resource, ResourceRequest};
 use crate::guard::rules::Rule;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
-use crate::upstream::Upstream;
 use vestibule_oidc::http::origin::{Origin, is_loopback};
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
@@ -138,7 +137,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 .rules()
                 .iter()
                 .any(|rule| rule.host.as_ref().is_some_and(|own| own.matches(authority)))
-            || Upstream::of_host(&config.upstreams, authority).is_some_and(|upstream| upstream.host.is_some())
+            || self.upstream().is_some_and(|upstream| upstream.host.is_some())
     }
 
     fn page_denied(&self, resource: &Resource) -> Denied {

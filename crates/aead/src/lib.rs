@@ -1,4 +1,7 @@
 //! Content encryption (RFC 7518 section 5): authenticated encryption. The type of a key guarantees its length.
+//!
+//! It is a crate of its own because the loops over blocks are generic code of its dependencies, which is compiled here: for
+//! speed, where everything else in the Worker is compiled for size.
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
@@ -9,7 +12,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use crate::secret::constant_time_eq;
+use subtle::ConstantTimeEq;
 
 /// A content encryption algorithm: `enc` (RFC 7518 section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ impl ContentEncryption {
     }
 
     /// The initialization vector's length in bytes.
-    pub(in crate::jose) const fn iv_length(self) -> usize {
+    pub const fn iv_length(self) -> usize {
         match self {
             Self::A128CbcHs256 | Self::A256CbcHs512 => 16,
             Self::A256Gcm => 12,
@@ -57,7 +60,7 @@ impl ContentEncryption {
     }
 
     /// The authentication tag's length in bytes.
-    pub(in crate::jose) const fn tag_length(self) -> usize {
+    pub const fn tag_length(self) -> usize {
         match self {
             Self::A256CbcHs512 => 32,
             Self::A128CbcHs256 | Self::A256Gcm => 16,
@@ -102,8 +105,11 @@ impl ContentKey {
         }
     }
 
-    /// Returns ciphertext and tag. `iv` has the algorithm's length and was never used with this key before.
-    pub(super) fn encrypt(&self, iv: &[u8], aad: &[u8], plaintext: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    /// Returns ciphertext and tag. `iv` was never used with this key before.
+    ///
+    /// # Panics
+    /// If `iv` does not have the algorithm's length ([`ContentEncryption::iv_length`]).
+    pub fn encrypt(&self, iv: &[u8], aad: &[u8], plaintext: &[u8]) -> (Vec<u8>, Vec<u8>) {
         match self {
             Self::A128CbcHs256(key) => {
                 let (mac_key, enc_key) = key.split_at(16);
@@ -132,19 +138,18 @@ impl ContentKey {
         }
     }
 
-    /// Returns the plaintext; `None` if the tag does not authenticate it.
-    pub(in crate::jose) fn decrypt(
-        &self,
-        iv: &[u8],
-        aad: &[u8],
-        ciphertext: &[u8],
-        tag: &[u8],
-    ) -> Option<Vec<u8>> {
+    /// Returns the plaintext; `None` if the tag does not authenticate it, or if `iv` or `tag` does not have the algorithm's
+    /// length.
+    pub fn decrypt(&self, iv: &[u8], aad: &[u8], ciphertext: &[u8], tag: &[u8]) -> Option<Vec<u8>> {
+        let encryption = self.encryption();
+        if iv.len() != encryption.iv_length() || tag.len() != encryption.tag_length() {
+            return None;
+        }
         match self {
             Self::A128CbcHs256(key) => {
                 let (mac_key, enc_key) = key.split_at(16);
                 // As below: first the MAC, then the padding.
-                if !constant_time_eq(&cbc_tag_128(mac_key, aad, iv, ciphertext), tag) {
+                if !bool::from(cbc_tag_128(mac_key, aad, iv, ciphertext).ct_eq(tag)) {
                     return None;
                 }
                 cbc::Decryptor::<Aes128>::new(&fixed::<16>(enc_key).into(), &fixed::<16>(iv).into())
@@ -155,7 +160,7 @@ impl ContentKey {
                 let (mac_key, enc_key) = halves(key);
                 // The MAC is verified before the padding is read (RFC 7518 section 5.2.2.2). Otherwise the padding
                 // would be an oracle for an attacker.
-                if !constant_time_eq(&cbc_tag(&mac_key, aad, iv, ciphertext), tag) {
+                if !bool::from(cbc_tag(&mac_key, aad, iv, ciphertext).ct_eq(tag)) {
                     return None;
                 }
                 cbc::Decryptor::<Aes256>::new(&enc_key.into(), &fixed::<16>(iv).into())
@@ -200,7 +205,7 @@ fn cbc_tag_128(mac_key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> [u8;
     fixed(mac.finalize().into_bytes().split_at(16).0)
 }
 
-/// `bytes` as an array. The lengths are those of the algorithm: constants here, and checked where a token is parsed.
+/// `bytes` as an array. The lengths are those of the algorithm: constants here, or checked before.
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
     #[allow(clippy::expect_used, reason = "only this file calls it, with checked lengths")]
     bytes.try_into().expect("the algorithm's length")
