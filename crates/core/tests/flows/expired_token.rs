@@ -8,6 +8,7 @@ use vestibule_core::log::LogEvent;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
+use vestibule_core::time::Timestamp;
 use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv, environment, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
@@ -39,7 +40,11 @@ fn forwarded(answer: &Answer) -> String {
 
 /// The claims of the session that the upstream opens.
 fn opened(world: &TestEnv, answer: &Answer) -> Map<String, Value> {
-    let cookies = field(answer, "cookie").unwrap();
+    claims_in(world, field(answer, "cookie").unwrap())
+}
+
+/// The claims of the session in these cookies.
+fn claims_in(world: &TestEnv, cookies: &str) -> Map<String, Value> {
     let sealed = cookies.split("; ").find_map(|pair| pair.strip_prefix(SESSION)?.strip_prefix('=')).unwrap();
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     seal::open(&keys, Dialect::AuthJsV5, SESSION, sealed, world.now()).unwrap()
@@ -75,6 +80,22 @@ fn where_the_upstream_needs_the_token_a_script_gets_401_and_nothing_is_forwarded
         }
         assert_eq!(world.store.reads.get(), 0);
     }
+}
+
+#[test]
+fn a_token_is_forwarded_until_the_moment_it_ends_and_not_from_then_on() {
+    let second = Duration::from_secs(1);
+    let (world, mut browser) = signed_in(settings());
+    let claims = claims_in(&world, &browser.cookie_header());
+    let end = Timestamp::from_seconds(claims["expires_at"].as_u64().unwrap());
+    world.pass(end.since(world.now()) - second);
+    for address in [format!("{APP}/api"), format!("{APP}/about")] {
+        let answer = browser.fetch(&world, &address);
+        assert_eq!(field(&answer, "authorization"), Some("Bearer access-bob"), "{answer:?}");
+    }
+    world.pass(second);
+    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 401);
+    assert_eq!(field(&browser.open(&world, &format!("{APP}/about")), "authorization"), None);
 }
 
 #[test]
