@@ -250,6 +250,7 @@ const BEGINNING: usize = 3;
 
 /// The groups of all names and prefixes of the table. Every field of every request is looked up in it, and almost none is in one
 /// of these groups. Computed by the compiler: an instance of the component that answers one request would pay for it each time.
+#[allow(clippy::indexing_slicing, reason = "computed by the compiler, which would refuse it")]
 static GROUPS_OF_TABLE: [bool; GROUPS] = {
     let mut groups = [false; GROUPS];
     let mut family = 0;
@@ -261,6 +262,7 @@ static GROUPS_OF_TABLE: [bool; GROUPS] = {
     groups
 };
 
+#[allow(clippy::indexing_slicing, reason = "computed by the compiler, which would refuse it")]
 const fn mark(names: &[&str], groups: &mut [bool; GROUPS]) {
     let mut index = 0;
     while index < names.len() {
