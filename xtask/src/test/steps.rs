@@ -89,7 +89,10 @@ pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
 
 /// What the tests and the walks start.
 pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
-    vec![Step::new("build", || build::build_and_check(project))]
+    vec![
+        Step::new("build", || build::build_and_check(project)),
+        Step::new("build, the component", || build::build_component(project, None).map(drop)),
+    ]
 }
 
 /// The tests of the workspace.
@@ -97,6 +100,7 @@ pub(super) fn tests(project: &Project) -> Vec<Step<'_>> {
     vec![
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
         Step::new("the quick set on native", || runtimes::run_quick(project, RuntimeName::Native)),
+        Step::new("the quick set on wasi", || runtimes::run_quick(project, RuntimeName::Wasi)),
     ]
 }
 
