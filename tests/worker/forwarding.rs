@@ -332,6 +332,9 @@ fn every_kind_of_upstream_gets_the_requested_host_and_not_the_client_s_forwarded
         if is_cloudflare {
             expected["cf-connecting-ip"] = json!(address);
         }
+        if !part_needs!(RawRequests) {
+            assert!(received.remove("x-plain").is_some(), "the host has read which fields Connection names");
+        }
         assert_eq!(json!(received), expected, "{target}");
     }
 }
@@ -515,7 +518,9 @@ fn header_values_outside_ascii_are_forwarded() {
         let reply = browser.raw(&request, Duration::from_secs(5));
         assert_eq!(reply.statuses(), [200], "{bytes:?}");
         let got = env.requests_to_service("APP").pop().unwrap();
-        assert_eq!(got.header_bytes("x-odd"), Some(bytes), "byte for byte");
+        if part_needs!(FieldBytes) {
+            assert_eq!(got.header_bytes("x-odd"), Some(bytes), "byte for byte");
+        }
         assert_eq!(got.header_bytes("cookie"), Some(rewritten(&[b"mine=", bytes].concat()).as_bytes()));
     }
 }
@@ -545,7 +550,7 @@ fn an_app_s_cookies_arrive_byte_for_byte_if_no_cookie_is_removed() {
             assert_eq!(reply.statuses(), [200], "{bytes:?}");
             let got = env.requests_to_service("APP").pop().unwrap();
             let own = [b"mine=", bytes].concat();
-            let is_rewritten = !before.is_empty();
+            let is_rewritten = !before.is_empty() || !part_needs!(FieldBytes);
             let expected = if is_rewritten { rewritten(&own).into_bytes() } else { own };
             assert_eq!(got.header_bytes("cookie"), Some(expected.as_slice()), "{before:.20} {bytes:?}");
         }

@@ -35,6 +35,7 @@ fn a_dataset_gets_a_row_for_what_was_decided_and_one_for_each_endpoint_of_the_pr
 
 #[test]
 fn only_a_developers_own_machine_sees_server_timing_also_of_an_upstream() {
+    needs!(NoProxy);
     let mut settings = settings();
     settings["metrics"] = json!({ "server_timing": true });
     let env = TestEnv::with(settings, |builder| builder.service("APP", echo));

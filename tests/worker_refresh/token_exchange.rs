@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use miniflare_test_harness::{Harness, Request, Response};
 use serde_json::json;
+use vestibule_test_runtimes::needs;
 
 use crate::setup::{
     API, APP, MAX_WAIT, a_session, auth_of, fetch, fetch_in_parallel, plant, provider, session, tabs,
@@ -47,6 +48,7 @@ fn exchanges(harness: &Harness) -> usize {
 
 #[test]
 fn a_burst_exchanges_a_token_once() {
+    needs!(OneMemory);
     let harness = worker("cookie", &["FRA"], exchanged);
     let browser = harness.client();
     plant(&browser, &a_session("the-session", "first", 1800));

@@ -56,14 +56,13 @@ pub(crate) async fn send(
     body: Body,
     egress: Option<&Url>,
 ) -> Result<Received, String> {
-    let (mut scheme, mut authority, path) = convert::parts(url).ok_or("the URL is not valid")?;
+    let (origin, path) = convert::parts(url).ok_or("the URL is not valid")?;
     let has_length = headers.contains("content-length");
     let mut headers = headers.clone();
-    if let Some(gateway) = egress {
-        let meant = Url::parse(url).map_err(|error| error.to_string())?;
-        headers.set(EGRESS_ORIGIN, meant.origin());
-        (scheme, authority, _) = convert::parts(gateway.as_str()).ok_or("the gateway's URL is not valid")?;
+    if egress.is_some() {
+        headers.set(EGRESS_ORIGIN, origin.origin());
     }
+    let (scheme, authority) = convert::server(egress.unwrap_or(&origin));
     if !body.is_empty() && !has_length && body.rest.is_none() {
         headers.append("content-length", body.first.len().to_string());
     }

@@ -73,16 +73,22 @@ pub(crate) fn to_host_method(method: &Method) -> HostMethod {
     }
 }
 
-/// The scheme, the authority, and the path with the query of a URL that is sent to.
-pub(crate) fn parts(url: &str) -> Option<(Scheme, String, String)> {
-    let url = Url::parse(url).ok()?;
-    let scheme = if url.is_secure() { Scheme::Https } else { Scheme::Http };
-    let (_, authority) = url.origin().split_once("://")?;
-    let path = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
-    Some((scheme, authority.to_owned(), path))
+/// Where a URL leads: its origin, and its path with the query as they are written, without a fragment. The path of a request
+/// that is forwarded may have characters that a URL of the configuration may not.
+pub(crate) fn parts(url: &str) -> Option<(Url, String)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let path = path.split('#').next().unwrap_or_default();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Some((Url::parse(&format!("{scheme}://{authority}")).ok()?, format!("{slash}{path}")))
+}
+
+/// The scheme and the authority of an origin.
+pub(crate) fn server(origin: &Url) -> (Scheme, String) {
+    let scheme = if origin.is_secure() { Scheme::Https } else { Scheme::Http };
+    let authority = origin.origin().split_once("://").map_or("", |(_, authority)| authority).to_owned();
+    (scheme, authority)
 }
 
 /// The host's header fields as the core's, in the same order. A byte that is no character of UTF-8 is one of Latin-1.

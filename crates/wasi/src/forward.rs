@@ -31,6 +31,7 @@ impl Forwarder for Wasi {
             return Ok(Received { status: 501, headers: Headers::new(), body: None });
         }
         let (target, egress) = server(&forward, &self.instance.network)?;
+        let meant = forward.target;
         let forward = Forward { target, ..forward };
         let request = forward.request;
         let url = forward.url();
@@ -38,9 +39,13 @@ impl Forwarder for Wasi {
         let headers = forward.changes.applied_to(&request.headers);
         let sent = client::send(&request.method, &url, &headers, body, egress);
         let mut response = sent.await.map_err(ForwardError::Unreachable)?;
-        let location = response.headers.get("location").and_then(|location| forward.location(location));
-        if let Some(location) = location {
-            response.headers.set("location", location);
+        if let Some(location) = response.headers.get("location") {
+            // A server of the site's own network leads to itself by its own name, or by the site's.
+            let by_own_name = forward.location(location);
+            let location = by_own_name.or_else(|| Forward { target: meant, ..forward }.location(location));
+            if let Some(location) = location {
+                response.headers.set("location", location);
+            }
         }
         Ok(response)
     }

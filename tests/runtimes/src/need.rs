@@ -27,11 +27,19 @@ pub enum Need {
     Answers500,
     /// WebSockets.
     WebSockets,
+    /// Requests that arrive as they were sent, also those that are no HTTP, with all fields of the connection.
+    RawRequests,
+    /// Values of header fields that are forwarded byte for byte, also those that are not UTF-8.
+    FieldBytes,
+    /// One memory for all requests: what one has learnt the next one knows.
+    OneMemory,
+    /// Requests that come to the runtime by no proxy.
+    NoProxy,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Workers,
         Self::Cloudflare,
         Self::Isolates,
@@ -39,6 +47,10 @@ impl Need {
         Self::Wrangler,
         Self::Answers500,
         Self::WebSockets,
+        Self::RawRequests,
+        Self::FieldBytes,
+        Self::OneMemory,
+        Self::NoProxy,
     ];
 
     /// Its name, as [`needs!`](crate::needs) has it.
@@ -74,6 +86,28 @@ impl Need {
                 None,
             ),
             Self::WebSockets => (None, Some("WebSockets, which wasi:http 0.2 does not have")),
+            Self::RawRequests => (
+                None,
+                Some(
+                    "requests as they were sent: wasmtime answers those that are no HTTP, and reads `Connection`",
+                ),
+            ),
+            Self::FieldBytes => (
+                None,
+                Some(
+                    "header fields byte for byte: bytes that are not UTF-8 are read as ISO 8859-1 and sent as UTF-8",
+                ),
+            ),
+            Self::OneMemory => (
+                None,
+                Some(
+                    "one memory: an instance knows after `revocation.interval` what another one has learnt, and requests at \
+                      the same time have an instance each",
+                ),
+            ),
+            Self::NoProxy => {
+                (None, Some("requests that come by no proxy, which ends TLS in front of wasmtime"))
+            }
         };
         match kind {
             Kind::Workers => None,

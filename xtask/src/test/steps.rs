@@ -98,7 +98,7 @@ pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
 pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
     vec![
         Step::new("build", || build::build_and_check(project)),
-        Step::new("component", || build::build_component(project, Store::Redis, None).map(drop)),
+        Step::new("build, the component", || build::build_component(project, Store::Redis, None).map(drop)),
     ]
 }
 
@@ -107,6 +107,7 @@ pub(super) fn tests(project: &Project) -> Vec<Step<'_>> {
     vec![
         Step::new("tests", || cargo(project, &["test", "--workspace", "--no-fail-fast"])),
         Step::new("the quick set on native", || runtimes::run_quick(project, RuntimeName::Native)),
+        Step::new("the quick set on wasi", || runtimes::run_quick(project, RuntimeName::Wasi)),
     ]
 }
 
