@@ -11,7 +11,7 @@ use crate::test_env::{self, TestEnv, echo};
 
 /// One of them, running.
 pub enum Decider {
-    Worker(TestEnv),
+    Worker(Box<TestEnv>),
     Native(Native),
 }
 
@@ -23,9 +23,9 @@ impl Decider {
     pub fn start(settings: Value) -> Self {
         let runtime = std::env::var("PROXIES_RUNTIME").unwrap_or_else(|_| "workers".to_owned());
         match runtime.as_str() {
-            "workers" => Self::Worker(TestEnv::with(settings, |builder| {
+            "workers" => Self::Worker(Box::new(TestEnv::with(settings, |builder| {
                 builder.service("APP", echo).secret("AUTH_VERIFY_SECRET", SECRET)
-            })),
+            }))),
             "native" => Self::Native(Native::start(settings)),
             other => panic!("PROXIES_RUNTIME is `workers` or `native`, not `{other}`"),
         }

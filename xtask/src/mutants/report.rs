@@ -125,10 +125,11 @@ impl Report {
             let Numbers { all, caught, timeouts, survived, equivalent, unviable } = numbers;
             let tested = caught + survived + equivalent + unviable;
             let (share, [low, high]) = interval(caught, caught + survived);
+            let share = if caught + survived == 0 { "–".to_owned() } else { format!("{share:.1}") };
             let of_all = self.seed.map_or("–".to_owned(), |_| format!("{low:.1} to {high:.1}"));
             let _ = writeln!(
                 table,
-                "| {name} | {all} | {tested} | {unviable} | {equivalent} | {caught} | {timeouts} | {survived} | {share:.1} | {of_all} |"
+                "| {name} | {all} | {tested} | {unviable} | {equivalent} | {caught} | {timeouts} | {survived} | {share} | {of_all} |"
             );
         }
         table

@@ -88,7 +88,7 @@ fn a_token_is_forwarded_until_the_moment_it_ends_and_not_from_then_on() {
     let (world, mut browser) = signed_in(settings());
     let claims = claims_in(&world, &browser.cookie_header());
     let end = Timestamp::from_seconds(claims["expires_at"].as_u64().unwrap());
-    world.pass(end.since(world.now()) - second);
+    world.pass(end.minus(second).since(world.now()));
     for address in [format!("{APP}/api"), format!("{APP}/about")] {
         let answer = browser.fetch(&world, &address);
         assert_eq!(field(&answer, "authorization"), Some("Bearer access-bob"), "{answer:?}");
