@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use xtask_arguments::component::Store;
 
-use crate::build::{self, Effort, Store, build_component};
+use crate::build::{self, Effort, build_component};
 use crate::project::Project;
 use crate::stack::Runtime;
 use crate::step::{run, step};

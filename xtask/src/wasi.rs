@@ -1,14 +1,15 @@
 //! `cargo xtask wasi`: builds the component for wasi:http, and walks through the demo and the story with it, in a browser.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use xtask_arguments::component::Store;
 
 use crate::browser;
-use crate::build::{Store, build_component, component_file};
+use crate::build::{build_component, component_file};
 use crate::check;
 use crate::host;
 use crate::project::Project;
@@ -63,7 +64,7 @@ pub(crate) struct Options {
 pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
     let config = options.config.as_deref().map(std::path::absolute).transpose()?;
     if let Some(config) = &config {
-        check_before_build(project, config)?;
+        check_before_build(project, config, options.store)?;
     }
     let file = build_component(project, options.store, config.as_deref())?;
     println!("   {}", file.display());
@@ -83,8 +84,10 @@ pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
 
 /// Checks the configuration that is laid in by the component's own rules. Prints mistakes and advice, which an instance does not
 /// repeat; fails if there is a mistake.
-fn check_before_build(project: &Project, config: &Path) -> Result<()> {
-    let arguments = [config.as_os_str(), OsStr::new("--runtime"), OsStr::new("wasi")].map(OsStr::to_owned);
+fn check_before_build(project: &Project, config: &Path, store: Store) -> Result<()> {
+    let words = ["--runtime", "wasi", "--store", store.name()].map(OsStr::new);
+    let arguments: Vec<OsString> =
+        [config.as_os_str()].into_iter().chain(words).map(OsStr::to_owned).collect();
     check::run(project, "check", &arguments)
 }
 

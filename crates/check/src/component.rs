@@ -1,7 +1,8 @@
 //! What a component for wasi:http would refuse about a configuration, and what it would advise.
 
+use vestibule_core::config::Runtime;
 use vestibule_wasi_settings::settings;
-use vestibule_wasi_settings::values::RUNTIME;
+use vestibule_wasi_settings::values::{KEY_VALUE_RUNTIME, RUNTIME};
 
 use crate::advice::located;
 use crate::check::{Report, refused};
@@ -10,19 +11,48 @@ use crate::document::File;
 use crate::finding::Finding;
 use crate::load::Loaded;
 
+/// The shared store that a component is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentStore {
+    /// Redis, if its address is set where the component starts.
+    Redis,
+    /// The host's `wasi:keyvalue`, if it is a shared store.
+    KeyValue,
+    /// None.
+    None,
+}
+
+impl ComponentStore {
+    fn runtime(self) -> &'static Runtime {
+        match self {
+            Self::Redis | Self::None => &RUNTIME,
+            Self::KeyValue => &KEY_VALUE_RUNTIME,
+        }
+    }
+
+    /// What is missing where there is no such store in the end.
+    fn absent(self) -> &'static str {
+        match self {
+            Self::Redis | Self::None => "without AUTH_REDIS_URL",
+            Self::KeyValue => "on a host that keeps nothing in wasi:keyvalue",
+        }
+    }
+}
+
 /// Checks a `vestibule.toml`. Secrets are not known: the component gets them where it starts, and with them the address of
-/// Redis, if there is one.
-pub fn check_component(file: File) -> Report {
+/// Redis, if there is one. Nor is it known what the host keeps.
+pub fn check_component(file: File, store: ComponentStore) -> Report {
     let input = ConfigFiles { vestibule: Some(file), may_lack_secrets: true, ..ConfigFiles::default() };
     let files = match Files::read(&input) {
         Ok(files) => files,
         Err(findings) => return Report::new(findings),
     };
-    Report::new(files.deployment(None).map(|deployment| findings(&deployment)).unwrap_or_default())
+    Report::new(files.deployment(None).map(|deployment| findings(&deployment, store)).unwrap_or_default())
 }
 
-fn findings(deployment: &Deployment<'_>) -> Vec<Finding> {
-    let loaded = Loaded::new(deployment, &RUNTIME);
+fn findings(deployment: &Deployment<'_>, store: ComponentStore) -> Vec<Finding> {
+    let runtime = store.runtime();
+    let loaded = Loaded::new(deployment, runtime);
     let mut findings: Vec<Finding> = loaded.errors.iter().map(|error| refused(deployment, error)).collect();
     // A key that a variable may replace is more probably forgotten than set elsewhere.
     let (settable, keys): (Vec<_>, Vec<_>) =
@@ -37,11 +67,16 @@ fn findings(deployment: &Deployment<'_>) -> Vec<Finding> {
     if loaded.config.is_none() {
         return findings;
     }
-    let stored = |has_redis| {
+    let stored = |has_store| {
         let config = loaded.load(deployment).ok()?;
-        Some(settings::stored(config, has_redis).map(|config| settings::advice(&config, has_redis)))
+        let counts = has_store && store == ComponentStore::Redis;
+        Some(
+            settings::stored(config, runtime, has_store)
+                .map(|config| settings::advice(&config, runtime, counts)),
+        )
     };
-    let (Some(with), Some(without)) = (stored(true), stored(false)) else { return findings };
+    let has_store = store != ComponentStore::None;
+    let (Some(with), Some(without)) = (stored(has_store), stored(false)) else { return findings };
     let with = match with {
         Ok(advice) => advice,
         Err(errors) => {
@@ -55,7 +90,7 @@ fn findings(deployment: &Deployment<'_>) -> Vec<Finding> {
             let only_without = advice.iter().filter(|text| !with.contains(text));
             findings.extend(only_without.map(|text| {
                 let finding = located(deployment, text);
-                Finding { problem: format!("without AUTH_REDIS_URL: {}", finding.problem), ..finding }
+                Finding { problem: format!("{}: {}", store.absent(), finding.problem), ..finding }
             }));
         }
         Err(errors) => findings.extend(errors.iter().map(|error| {
@@ -74,7 +109,11 @@ mod tests {
         "base_path = \"/auth\"\n[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
 
     fn said(text: &str) -> Vec<String> {
-        let report = check_component(File::new("vestibule.toml", text));
+        said_of(ComponentStore::Redis, text)
+    }
+
+    fn said_of(store: ComponentStore, text: &str) -> Vec<String> {
+        let report = check_component(File::new("vestibule.toml", text), store);
         report.findings.iter().map(ToString::to_string).collect()
     }
 
@@ -87,15 +126,34 @@ mod tests {
                 "vestibule.toml:6:1: error: AUTH.refresh.lease: \"kv\" is not a known value; known here: redis, none",
             ),
             (
-                "[[upstreams]]\nto = \"service:API\"\n",
-                "vestibule.toml:6:1: error: AUTH.upstreams[0].to: \"service:API\" is not a known target; write \"origin\" \
-                 or \"https://app.example.com\"",
+                "[revocation]\nstore = \"durable-object\"\n",
+                "vestibule.toml:6:1: error: AUTH.revocation.store: \"durable-object\" is not a known value; known here: \
+                 redis, none",
             ),
         ] {
             let said = said(&format!("{OKTA}{text}"));
             let errors: Vec<&String> = said.iter().filter(|finding| finding.contains(": error: ")).collect();
             assert_eq!(errors, [expected], "{said:#?}");
         }
+    }
+
+    #[test]
+    fn the_rules_are_those_of_the_store_that_the_component_is_built_for() {
+        let text = format!("{OKTA}[refresh]\nlease = \"keyvalue\"\n");
+        let errors = |store| {
+            said_of(store, &text)
+                .into_iter()
+                .filter(|finding| finding.contains(": error: "))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(errors(ComponentStore::KeyValue), Vec::<String>::new());
+        assert_eq!(errors(ComponentStore::Redis).len(), 1);
+        let advice = said_of(ComponentStore::KeyValue, OKTA);
+        let part = "on a host that keeps nothing in wasi:keyvalue: a sign-out only removes the cookie";
+        assert!(advice.iter().any(|finding| finding.contains(part)), "{advice:#?}");
+        let stored = format!("{OKTA}[session]\ntokens = \"store\"\n");
+        let said = said_of(ComponentStore::None, &stored);
+        assert!(said.iter().any(|finding| finding.contains(": error: AUTH.session.tokens")), "{said:#?}");
     }
 
     #[test]

@@ -28,5 +28,5 @@ pub mod wasm;
 pub use crate::check::{Report, check};
 pub use crate::compile::compile;
 #[cfg(not(target_arch = "wasm32"))]
-pub use crate::component::check_component;
+pub use crate::component::{ComponentStore, check_component};
 pub use crate::deployment::ConfigFiles;

@@ -54,7 +54,7 @@ impl Settings {
         let config = checked(given, runtime, has_store);
         match (config, network, trusts_proxy, redis) {
             (Ok(config), Ok(network), Ok(trusts_proxy), Ok(redis)) => {
-                let mut advice = advice_of(&config, runtime, redis.is_some());
+                let mut advice = advice(&config, runtime, redis.is_some());
                 if let StoreKind::KeyValue(Err(why)) = store {
                     advice.push(format!("there is no shared store: {why} (docs/wasi.md)"));
                 }
@@ -70,12 +70,8 @@ impl Settings {
     }
 }
 
-/// The advice about a checked configuration.
-pub fn advice(config: &Config, has_redis: bool) -> Vec<String> {
-    advice_of(config, &RUNTIME, has_redis)
-}
-
-fn advice_of(config: &Config, runtime: &Runtime, counts: bool) -> Vec<String> {
+/// The advice about a checked configuration. `counts`: whether the store counts attempts to sign in.
+pub fn advice(config: &Config, runtime: &Runtime, counts: bool) -> Vec<String> {
     let mut advice = config.advice(runtime);
     advice.extend(config.login_limit_advice(runtime, counts));
     advice.extend(config.sink_advice(runtime, &|_| false));
@@ -86,11 +82,7 @@ fn advice_of(config: &Config, runtime: &Runtime, counts: bool) -> Vec<String> {
 ///
 /// # Errors
 /// What needs a store that there is not.
-pub fn stored(config: Config, has_redis: bool) -> Result<Config, ConfigErrors> {
-    stored_at(config, &RUNTIME, has_redis)
-}
-
-fn stored_at(config: Config, runtime: &Runtime, has_store: bool) -> Result<Config, ConfigErrors> {
+pub fn stored(config: Config, runtime: &Runtime, has_store: bool) -> Result<Config, ConfigErrors> {
     config
         .check_lease(runtime, &|_| has_store)?
         .check_tokens(runtime, &|_| has_store)?
@@ -115,7 +107,7 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
         })
     };
     let loaded = Config::load(sources.merged(), &secret, runtime)
-        .and_then(|config| stored_at(config, runtime, has_store));
+        .and_then(|config| stored(config, runtime, has_store));
     let unreadable = unreadable.take();
     if unreadable.is_empty() {
         loaded.map_err(|errors| sources.attribute(errors))

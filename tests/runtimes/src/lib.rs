@@ -1,4 +1,4 @@
-//! Vestibule on each of its runtimes, behind one [`Harness`](miniflare_test_harness::Harness): the tests are the same, and
+//! Vestibule on each of its runtimes, behind one [`Harness`]: the tests are the same, and
 //! the variable [`VARIABLE`] says what they run. `cargo xtask test --runtime NAME` builds it and sets the variable.
 //!
 //! A test that needs what a runtime does not have says so in its first line, with [`needs!`]; a part of one with

@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, ValueEnum};
 
+use crate::component::Store;
+
 /// Check a configuration before it is deployed: each mistake with file, line and column
 ///
 /// Ends with an error if there is a mistake; advice alone is none. Without --live nothing is sent over the network.
@@ -17,6 +19,9 @@ pub struct Arguments {
     /// Where it is to run; for a component only vestibule.toml counts
     #[arg(long, value_name = "NAME", default_value = "workers", conflicts_with_all = ["live", "env", "dev_vars"])]
     pub runtime: Runtime,
+    /// The store that the component is built for, with --runtime wasi
+    #[arg(long, value_name = "STORE", default_value = "redis")]
+    pub store: Store,
     /// Where the rest is.
     #[command(flatten)]
     pub files: Files,

@@ -3,5 +3,6 @@
 
 pub mod bench;
 pub mod check;
+pub mod component;
 pub mod explain;
 pub mod hashed_user;

@@ -12,8 +12,9 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use vestibule_check::explain::{Question, explain, table};
 use vestibule_check::live::run;
-use vestibule_check::{ConfigFiles, Report, check, check_component};
+use vestibule_check::{ComponentStore, ConfigFiles, Report, check, check_component};
 use xtask_arguments::check::{Arguments as Check, Runtime};
+use xtask_arguments::component::Store;
 use xtask_arguments::explain::Arguments as Explain;
 
 /// The command, which xtask passes on.
@@ -48,7 +49,12 @@ fn run_check(arguments: &Check) -> Result<ExitCode> {
 
 fn report(arguments: &Check) -> Result<Report> {
     if arguments.runtime == Runtime::Wasi {
-        return Ok(check_component(files::own(&arguments.file)?));
+        let store = match arguments.store {
+            Store::Redis => ComponentStore::Redis,
+            Store::Keyvalue => ComponentStore::KeyValue,
+            Store::None => ComponentStore::None,
+        };
+        return Ok(check_component(files::own(&arguments.file)?, store));
     }
     let mut input = files::read(&arguments.file, &arguments.files)?;
     input.may_lack_secrets = arguments.errors_only;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
+use xtask_arguments::component::Store;
 
 use super::{Source, compile};
 use crate::project::Project;
@@ -17,35 +17,21 @@ const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", outp
 /// The profile of Cargo.toml that it is built by.
 const PROFILE: &str = "component";
 
-/// The shared store that a component is built for. A host has to have what it uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Store {
-    /// Redis, over wasi:sockets
-    #[default]
-    Redis,
-    /// The host's wasi:keyvalue
-    Keyvalue,
-    /// None: the component needs no more than wasi:http and wasi:cli
-    None,
+/// The name of the component for a store.
+fn file_name(store: Store) -> &'static str {
+    match store {
+        Store::Redis => "vestibule.wasm",
+        Store::Keyvalue => "vestibule-keyvalue.wasm",
+        Store::None => "vestibule-without-store.wasm",
+    }
 }
 
-impl Store {
-    /// The name of the component.
-    fn file_name(self) -> &'static str {
-        match self {
-            Store::Redis => "vestibule.wasm",
-            Store::Keyvalue => "vestibule-keyvalue.wasm",
-            Store::None => "vestibule-without-store.wasm",
-        }
-    }
-
-    /// The options of cargo that choose it.
-    fn options(self) -> &'static [&'static str] {
-        match self {
-            Store::Redis => &[],
-            Store::Keyvalue => &["--no-default-features", "--features", "keyvalue"],
-            Store::None => &["--no-default-features"],
-        }
+/// The options of cargo that choose it.
+fn options(store: Store) -> &'static [&'static str] {
+    match store {
+        Store::Redis => &[],
+        Store::Keyvalue => &["--no-default-features", "--features", "keyvalue"],
+        Store::None => &["--no-default-features"],
     }
 }
 
@@ -58,12 +44,12 @@ pub(crate) const FORWARD: Source =
 
 /// The component, after [`build_component`].
 pub(crate) fn component_file(project: &Project, store: Store) -> PathBuf {
-    project.path(COMPONENT.output).join(store.file_name())
+    project.path(COMPONENT.output).join(file_name(store))
 }
 
 /// Builds the component for a store, with a configuration laid in if there is one. Gives its path.
 pub(crate) fn build_component(project: &Project, store: Store, config: Option<&Path>) -> Result<PathBuf> {
-    build_to(project, COMPONENT, store.options(), config, &component_file(project, store))
+    build_to(project, COMPONENT, options(store), config, &component_file(project, store))
 }
 
 /// Builds ours, or another component, and writes it to `output`.

@@ -8,8 +8,9 @@ use std::io::ErrorKind;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use xtask_arguments::component::Store;
 
-use crate::build::{self, Effort, Store, build_component};
+use crate::build::{self, Effort, build_component};
 use crate::project::Project;
 use crate::runtime::{RuntimeName, build_server};
 use crate::step::{run, step};

@@ -4,10 +4,11 @@
 //! take each other's files away; so what a walk builds, it builds into directories that no test uses, and the rest comes last.
 
 use anyhow::Result;
+use xtask_arguments::component::Store;
 
 use crate::apps;
 use crate::browser;
-use crate::build::{self, Store};
+use crate::build;
 use crate::commands;
 use crate::dev;
 use crate::examples;
