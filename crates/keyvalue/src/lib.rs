@@ -1,7 +1,7 @@
 //! The store in a bucket of `wasi:keyvalue` (0.2.0-draft), for all instances of a component.
 //!
 //! The interface has no lifetimes and no compare-and-swap, only `increment`. So a value says itself when it ends, and a lock's
-//! record is replaced by rounds: see [`lock`].
+//! record is replaced by rounds: see `lock.rs`.
 
 mod lock;
 
