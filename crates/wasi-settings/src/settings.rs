@@ -26,7 +26,7 @@ pub struct Settings {
     pub trusts_proxy: bool,
     /// The Redis server, if there is one.
     pub redis: Option<Client>,
-    /// What an operator should know about it.
+    /// What an operator should know about it; of a configuration that was laid in only what the build cannot know.
     pub advice: Vec<String>,
 }
 
@@ -54,7 +54,9 @@ impl Settings {
         let config = checked(given, runtime, has_store);
         match (config, network, trusts_proxy, redis) {
             (Ok(config), Ok(network), Ok(trusts_proxy), Ok(redis)) => {
-                let mut advice = advice(&config, runtime, redis.is_some());
+                // An instance may be of one request. The build has said it of what is laid in.
+                let is_said = given.laid_in().is_some();
+                let mut advice = if is_said { Vec::new() } else { advice(&config, runtime, redis.is_some()) };
                 if let StoreKind::KeyValue(Err(why)) = store {
                     advice.push(format!("there is no shared store: {why} (docs/wasi.md)"));
                 }

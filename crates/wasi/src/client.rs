@@ -93,11 +93,13 @@ async fn upload(body: Body, to: OutgoingBody) {
 
 async fn received(response: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCode> {
     loop {
+        // It was just sent, so no answer is there yet.
+        ready(response.subscribe()).await;
         match response.get() {
             Some(Ok(response)) => return response,
             // It is taken only here, and once.
             Some(Err(())) => return Err(ErrorCode::InternalError(None)),
-            None => ready(response.subscribe()).await,
+            None => {}
         }
     }
 }

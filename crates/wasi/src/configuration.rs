@@ -45,7 +45,7 @@ impl Instance {
         let host = Host { store: kind };
         let settings = Settings::load(&host)?;
         let store = found.or_else(|| store::named_by(&settings));
-        // An instance may be of one request, and would say it each time. The build has said it of what is laid in.
+        // An instance may be of one request, and would say it each time.
         if host.laid_in().is_none() {
             for advice in settings.advice {
                 platform::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());

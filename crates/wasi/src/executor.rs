@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use vestibule_core::time::Timestamp;
 use wasip2::io::poll::{self, Pollable};
 
 type Job = Pin<Box<dyn Future<Output = ()>>>;
@@ -17,6 +18,18 @@ thread_local! {
     static SPAWNED: RefCell<Vec<Job>> = const { RefCell::new(Vec::new()) };
     /// What the jobs wait for.
     static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
+    /// The time, as the host said it after the last wait.
+    static TIME: Cell<Option<Timestamp>> = const { Cell::new(None) };
+}
+
+/// The time, which `read` asks the host for once between two waits: a request looks at it a dozen times, and each question is a
+/// call of the host.
+pub(crate) fn time(read: impl FnOnce() -> Timestamp) -> Timestamp {
+    TIME.with(|time| {
+        let now = time.get().unwrap_or_else(read);
+        time.set(Some(now));
+        now
+    })
 }
 
 /// A future that waits for a pollable. The future owns it: a pollable has to be dropped before what it belongs to.
@@ -33,6 +46,7 @@ struct Event {
 
 /// Runs `main`, and every job that it spawns, until all are done.
 pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
+    TIME.set(None);
     let mut tasks = vec![Task::new(Box::pin(main))];
     loop {
         tasks.retain_mut(|task| !task.is_done());
@@ -94,6 +108,7 @@ fn wait() -> bool {
             event.is_there.set(true);
         }
     }
+    TIME.set(None);
     // Who is woken for nothing waits again; so everyone is, once anything is ready, and no one is kept in a list.
     for (_, waker) in &waiting {
         waker.wake_by_ref();

@@ -34,7 +34,7 @@ pub(crate) struct Wasi {
 
 impl Clock for Wasi {
     fn now(&self) -> Timestamp {
-        now()
+        executor::time(now)
     }
 
     async fn sleep(&self, time: Duration) {

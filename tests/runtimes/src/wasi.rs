@@ -1,6 +1,6 @@
 //! The component in `wasmtime serve`, behind a proxy, with a Redis server of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -78,7 +78,7 @@ impl Runtime for Wasi {
 
 /// A Redis server that keeps nothing on the disk, and its address.
 fn redis(launch: &Launch<'_>) -> Result<(GuardedProcess, String), StartError> {
-    let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let free = vestibule_ports::free_address();
     let port = free.map_err(failed("find a port for", launch.folder()))?.port().to_string();
     let words = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     let arguments: Vec<String> = words.into_iter().map(str::to_owned).collect();
@@ -97,7 +97,7 @@ fn redis(launch: &Launch<'_>) -> Result<(GuardedProcess, String), StartError> {
 /// The component that `cargo xtask` has built.
 fn component() -> PathBuf {
     let variable = std::env::var_os(COMPONENT).map(PathBuf::from);
-    let component = variable.unwrap_or_else(|| crate::root().join("build/vestibule.wasm"));
+    let component = variable.unwrap_or_else(|| crate::root().join("component/vestibule.wasm"));
     let path = component.canonicalize();
     path.unwrap_or_else(|_| panic!("{} does not exist: run `cargo xtask wasi --build`", component.display()))
 }

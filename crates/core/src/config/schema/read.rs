@@ -18,20 +18,26 @@ use vestibule_oidc::presets::with_url;
 /// that no check reports it again. So does each table around it: without that value, its other keys could mean something
 /// else.
 pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place: &Place<'_>) {
-    let (mut shown, mut hidden) = (Vec::new(), Vec::new());
-    for Key { name, kind, .. } in keys.iter().copied().flatten() {
-        let known = if matches!(kind, Kind::Hidden) { &mut hidden } else { &mut shown };
-        known.push(*name);
+    let known = || keys.iter().copied().flatten();
+    // A table has few of the keys that it could have.
+    let initials = table.keys().fold(0, |all, key| all | initial(key));
+    for Key { name, kind, .. } in known().filter(|key| initials & initial(key.name) != 0) {
         if let Some(value) = table.get_mut(*name).filter(|value| !value.is_null()) {
             read_value(value, kind, &place.key(name));
         }
     }
     for (key, _) in &*table {
-        if !shown.contains(&key.as_str()) && !hidden.contains(&key.as_str()) {
-            let hint = suggestion(key, &shown);
+        if !known().any(|known| known.name == key) {
+            let shown = known().filter(|known| !matches!(known.kind, Kind::Hidden)).map(|known| known.name);
+            let hint = suggestion(key, &shown.collect::<Vec<_>>());
             refuse!(place.key(key), "unknown key; {hint}");
         }
     }
+}
+
+/// One bit, which is the same for two texts that begin alike.
+fn initial(text: &str) -> u32 {
+    text.bytes().next().map_or(0, |first| 1 << (first % 32))
 }
 
 fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
