@@ -38,19 +38,21 @@ pub struct KeyValueStore<B> {
     bucket: B,
 }
 
-/// The key by which [`is_shared`] finds out whether a bucket remembers.
+/// The key by which [`shared`] finds out whether a bucket remembers.
 const PROBE: &str = "vestibule:probe";
 
-/// Whether what one handle of a bucket writes is there for the next one. `open` opens it.
-pub async fn is_shared<B: Bucket>(open: impl Fn() -> Result<B, StoreError>) -> Result<bool, StoreError> {
+/// The bucket that `open` opens, if what one handle of it writes is there for the next one.
+pub async fn shared<B: Bucket>(open: impl Fn() -> Result<B, StoreError>) -> Result<Option<B>, StoreError> {
     {
         let bucket = open()?;
         if bucket.get(PROBE).await?.is_some() {
-            return Ok(true);
+            return Ok(Some(bucket));
         }
         bucket.set(PROBE, b"1").await?;
     }
-    Ok(open()?.get(PROBE).await?.is_some())
+    let bucket = open()?;
+    let remembers = bucket.get(PROBE).await?.is_some();
+    Ok(remembers.then_some(bucket))
 }
 
 impl<B: Bucket> KeyValueStore<B> {
@@ -146,9 +148,9 @@ mod tests {
     fn a_bucket_that_forgets_when_its_handle_is_closed_is_not_shared() {
         let bucket = FakeBucket::new(1);
         for _ in 0..2 {
-            assert_eq!(bucket.run(is_shared(|| Ok(bucket.clone()))), Ok(true));
+            assert!(bucket.run(shared(|| Ok(bucket.clone()))).unwrap().is_some());
         }
-        assert_eq!(bucket.run(is_shared(|| Ok(bucket.emptied()))), Ok(false));
-        assert!(bucket.run(is_shared(|| Err::<FakeBucket, _>(StoreError::Missing("store")))).is_err());
+        assert!(bucket.run(shared(|| Ok(bucket.emptied()))).unwrap().is_none());
+        assert!(bucket.run(shared(|| Err::<FakeBucket, _>(StoreError::Missing("store")))).is_err());
     }
 }

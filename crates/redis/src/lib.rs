@@ -133,7 +133,7 @@ impl<L: Link> RedisStore<L> {
     }
 
     /// Counts one more use of a key, and says whether there were at most `max` in [`WINDOW`].
-    pub async fn count(&self, key: &str, max: u32) -> Result<bool, StoreError> {
+    async fn count(&self, key: &str, max: u32) -> Result<bool, StoreError> {
         let key = format!("vestibule:count:{key}");
         let count: u64 = self.query(cmd("EVAL").arg(COUNT).arg(1).arg(key).arg(millis(WINDOW))).await?;
         Ok(count <= u64::from(max))
@@ -204,7 +204,13 @@ mod tests {
         for good in ["redis://127.0.0.1:6379", "redis://:hunter2@redis.internal:6380/3"] {
             assert!(parse(good).is_ok(), "{good}");
         }
-        for wrong in ["", "redis", "http://127.0.0.1:6379", "rediss://:hunter2@redis.example:6379"] {
+        for wrong in [
+            "",
+            "redis",
+            "http://127.0.0.1:6379",
+            "redis://:hunter2@redis.example:port",
+            "rediss://:hunter2@redis.example:6379",
+        ] {
             let (problem, fix) = parse(wrong).unwrap_err();
             assert!(!problem.contains("hunter2") && !fix.contains("hunter2"), "{wrong}");
         }

@@ -1,15 +1,14 @@
 //! A gateway that all outgoing requests pass, in networks where nothing else reaches the internet.
 
-use std::net::IpAddr;
-
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use thiserror::Error;
 
 use crate::target::Server;
+use vestibule_core::http::egress;
 
-/// The field that tells the gateway which origin a request is for: `https://idp.example`. Only this server sets it.
-pub(crate) const ORIGIN: HeaderName = HeaderName::from_static("vestibule-egress-origin");
+/// The field with the origin that a request is for.
+pub(crate) const ORIGIN: HeaderName = HeaderName::from_static(egress::ORIGIN);
 
 /// The gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +27,10 @@ pub(crate) enum EgressError {
 }
 
 impl Egress {
-    /// Reads the gateway's origin. Requests carry secrets and tokens, so http is for this machine only.
+    /// Reads the gateway's origin.
     pub(crate) fn parse(text: &str) -> Result<Self, EgressError> {
         let server = Server::parse(text).ok_or_else(|| EgressError::Malformed(text.to_owned()))?;
-        if server.is_secure() || is_this_machine(server.host()) {
+        if egress::may_be_asked(server.is_secure(), server.host()) {
             Ok(Self(server))
         } else {
             Err(EgressError::Exposed(text.to_owned()))
@@ -49,11 +48,6 @@ impl Egress {
         request.headers_mut().insert(ORIGIN, origin);
         Ok(())
     }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

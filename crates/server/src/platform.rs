@@ -159,8 +159,7 @@ impl Lock for Native {
 
 impl RateLimit for Native {
     async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
-        let (name, max) = vestibule_redis::limit(limit);
-        self.thread.store.count(&format!("{name}/{key}"), max).await
+        self.thread.store.is_within_limit(limit, key).await
     }
 }
 

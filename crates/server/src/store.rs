@@ -13,7 +13,7 @@ use self::journal::Journal;
 use self::memory::Memory;
 use self::redis::ThreadLink;
 use crate::metrics::MaybeMetrics;
-use vestibule_core::platform::StoreError;
+use vestibule_core::platform::{Limit, StoreError};
 use vestibule_redis::RedisStore;
 
 /// Where it is shared.
@@ -90,11 +90,11 @@ impl Store {
         }
     }
 
-    /// Counts one more use of a key, and says whether there were at most `max` in a minute.
-    pub(crate) async fn count(&self, key: &str, max: u32) -> Result<bool, StoreError> {
+    /// Counts one more use by `key`, and says whether it is within this limit.
+    pub(crate) async fn is_within_limit(&self, limit: Limit, key: &str) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.count(key, max)),
-            Self::Redis(redis) => redis.count(key, max).await,
+            Self::Memory(memory) => Ok(memory.is_within_limit(limit, key)),
+            Self::Redis(redis) => redis.is_within_limit(limit, key).await,
         }
     }
 }

@@ -2,9 +2,9 @@
 //! hosts pass.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use vestibule_core::config::error::ConfigError;
+use vestibule_core::http::egress::may_be_asked;
 use vestibule_core::http::url::Url;
 use vestibule_core::upstream::Target;
 
@@ -65,7 +65,6 @@ fn services(given: &dyn Given) -> Result<BTreeMap<String, Target>, ConfigError> 
     Ok(services)
 }
 
-/// Requests carry secrets and tokens, so plain http is for a gateway on this machine.
 fn egress(given: &dyn Given) -> Result<Option<Url>, ConfigError> {
     let Some(text) = given.variable(EGRESS) else { return Ok(None) };
     let wrong = |problem: String| {
@@ -73,7 +72,7 @@ fn egress(given: &dyn Given) -> Result<Option<Url>, ConfigError> {
         ConfigError::new(EGRESS, problem, fix)
     };
     let url = parse(&text).map_err(wrong)?;
-    if url.is_secure() || is_this_machine(url.host()) {
+    if may_be_asked(url.is_secure(), url.host()) {
         Ok(Some(url))
     } else {
         Err(wrong("the gateway would get secrets in plain http over the network".to_owned()))
@@ -88,9 +87,4 @@ fn parse(text: &str) -> Result<Url, String> {
     } else {
         Err("the URL must not have a path, a query or a fragment, which are those of the request".to_owned())
     }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -25,9 +25,6 @@ pub const SERVICES: &str = "AUTH_SERVICES";
 /// The variable with the URL of the gateway that requests to other hosts pass: `https://egress.internal:8443`.
 pub const EGRESS: &str = "AUTH_EGRESS_URL";
 
-/// The field that tells the gateway which origin a request is for: `https://idp.example`. Only the component sets it.
-pub const EGRESS_ORIGIN: &str = "vestibule-egress-origin";
-
 /// The field with the client's address, which this crate sets: from what the proxy in front says, or not at all.
 pub const CLIENT_ADDRESS: &str = "x-real-ip";
 

@@ -8,10 +8,10 @@ use wasip2::http::types::{
 };
 
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::http::egress;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::Method;
 use vestibule_core::http::url::Url;
-use vestibule_wasi_settings::values::EGRESS_ORIGIN;
 
 use crate::body::{Body, Incoming, pipe};
 use crate::convert;
@@ -60,7 +60,7 @@ pub(crate) async fn send(
     let has_length = headers.contains("content-length");
     let mut headers = headers.clone();
     if egress.is_some() {
-        headers.set(EGRESS_ORIGIN, origin.origin());
+        headers.set(egress::ORIGIN, origin.origin());
     }
     let (scheme, authority) = convert::server(egress.unwrap_or(&origin));
     if !body.is_empty() && !has_length && body.rest.is_none() {

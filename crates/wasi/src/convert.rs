@@ -2,10 +2,10 @@
 
 use wasip2::http::types::{Fields, IncomingRequest, Method as HostMethod, Scheme};
 
+use vestibule_core::http::egress;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::http::url::Url;
-use vestibule_wasi_settings::values::EGRESS_ORIGIN;
 
 use crate::configuration::Proxy;
 
@@ -27,7 +27,7 @@ const OF_CONNECTION: [&str; 10] = [
 /// The head of a request. `None` if it has no authority, or one that is none.
 pub(crate) fn head(request: &IncomingRequest, proxy: Proxy) -> Option<Request> {
     let mut headers = headers(&request.headers());
-    headers.remove(EGRESS_ORIGIN);
+    headers.remove(egress::ORIGIN);
     let scheme = match request.scheme() {
         Some(Scheme::Https) => "https",
         _ => "http",

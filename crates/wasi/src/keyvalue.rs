@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vestibule_core::platform::StoreError;
 use vestibule_core::time::Timestamp;
-use vestibule_keyvalue::{Bucket, KeyValueStore, is_shared};
+use vestibule_keyvalue::{Bucket, KeyValueStore, shared};
 use vestibule_wasi_settings::values::BUCKET;
 
 use crate::executor;
@@ -35,13 +35,12 @@ impl HostBucket {
 
 /// The host's store, or why it is none that instances share.
 pub(crate) fn shared_store() -> Result<SharedStore, String> {
-    let shared = executor::at_once(is_shared(HostBucket::open));
+    let shared = executor::at_once(shared(HostBucket::open));
     match shared.unwrap_or(Err(StoreError::Missing("answer"))) {
-        Ok(true) => {}
-        Ok(false) => return Err("the host's wasi:keyvalue forgets what is written".to_owned()),
-        Err(error) => return Err(format!("the host's wasi:keyvalue does not work: {error}")),
+        Ok(Some(bucket)) => Ok(KeyValueStore::new(bucket)),
+        Ok(None) => Err("the host's wasi:keyvalue forgets what is written".to_owned()),
+        Err(error) => Err(format!("the host's wasi:keyvalue does not work: {error}")),
     }
-    HostBucket::open().map(KeyValueStore::new).map_err(|error| error.to_string())
 }
 
 fn failed(error: store::Error) -> StoreError {

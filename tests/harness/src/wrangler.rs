@@ -5,7 +5,6 @@ use std::{
     fmt, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value};
@@ -16,9 +15,9 @@ use crate::{
     builder::private_folder,
     client::{Client, Target},
     error::StartError,
-    logs::{Logs, structured},
-    process::{GuardedProcess, Streams},
-    runtime::{self, START_TIMEOUT},
+    logs::{LogLine, Logs, structured},
+    process::GuardedProcess,
+    runtime::{self, Command},
     spec,
 };
 
@@ -116,7 +115,8 @@ impl WranglerBuilder {
             "--upstream-protocol=https",
             "--persist-to=state",
             "--show-interactive-dev-session=false",
-        ];
+        ]
+        .map(str::to_owned);
         let home = folder.path().to_string_lossy().into_owned();
         let environment = [
             ("CI", "1"),
@@ -124,32 +124,18 @@ impl WranglerBuilder {
             ("WRANGLER_SEND_METRICS", "false"),
             ("CLOUDFLARE_CF_FETCH_ENABLED", "false"),
             ("XDG_CONFIG_HOME", home.as_str()),
-        ];
-        let (mut process, streams) = GuardedProcess::start(&node, &arguments, &environment, folder.path())
-            .map_err(StartError::io(format!("start {}", node.display())))?;
-        let logs = Logs::default();
-        let Streams { stdout, stderr, control: _control } = streams;
-        let readers = [logs.follow(stdout, "stdout", structured), logs.follow(stderr, "stderr", structured)];
-        let deadline = Instant::now() + START_TIMEOUT;
-        let worker = loop {
-            // Waits for short times, to notice also when the process has ended.
-            let ready = logs.wait_until(Duration::from_millis(100), |lines| {
-                lines.iter().find_map(|line| {
-                    line.message.split_once(READY)?.1.split_whitespace().next()?.parse().ok()
-                })
-            });
-            if let Some(address) = ready {
-                break address;
-            }
-            let why = if process.has_ended() {
-                "it ended".to_owned()
-            } else if Instant::now() > deadline {
-                format!("it was not ready after {START_TIMEOUT:?}")
-            } else {
-                continue;
-            };
-            return Err(runtime::failed("wrangler dev", why, process, readers, &logs));
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let command = Command {
+            name: "wrangler dev",
+            program: &node,
+            arguments: &arguments,
+            environment: &environment,
         };
+        let logs = Logs::default();
+        let address =
+            |line: &LogLine| line.message.split_once(READY)?.1.split_whitespace().next()?.parse().ok();
+        let (process, worker) = command.start(folder.path(), &logs, structured, address)?;
         let target = Target::new([(worker, String::new())].into(), None, false);
         Ok(Wrangler { _process: process, _folder: folder, logs, target })
     }

@@ -27,6 +27,9 @@ pub use need::{NOT_RUN, Need, has};
 /// The variable that names the runtime: `workers`, `native` or `wasi`. Without it the tests run on Workers.
 pub const VARIABLE: &str = "VESTIBULE_RUNTIME";
 
+/// The field that runtimes set for their gateway.
+const EGRESS: &str = "vestibule-egress-origin";
+
 /// A runtime of Vestibule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

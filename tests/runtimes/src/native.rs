@@ -16,9 +16,6 @@ use crate::proxy::{Behind, Proxy};
 /// What the server says as soon as it accepts connections, before its address.
 const LISTENING: &str = "listening on ";
 
-/// The field that the server sets for its gateway.
-const EGRESS: &str = "vestibule-egress-origin";
-
 pub(crate) struct Native;
 
 impl Runtime for Native {
@@ -81,7 +78,7 @@ impl Server {
         let mut arguments = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
         arguments.extend(["--threads".to_owned(), launch.isolates().len().to_string()]);
         arguments.extend(["--origin".to_owned(), format!("http://{}", launch.origin()?)]);
-        arguments.extend(["--egress".to_owned(), format!("http://{}", launch.gateway(EGRESS)?)]);
+        arguments.extend(["--egress".to_owned(), format!("http://{}", launch.gateway(crate::EGRESS)?)]);
         for name in launch.services() {
             arguments.extend(["--services".to_owned(), format!("{name}=http://{}", launch.service(name)?)]);
         }

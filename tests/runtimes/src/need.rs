@@ -60,60 +60,36 @@ impl Need {
 
     /// Why a runtime does not have it; `None` if it does.
     pub fn missing(self, kind: Kind) -> Option<&'static str> {
-        let (native, wasi) = match self {
-            Self::Workers => {
-                let text = "bindings and limits of workerd";
-                (Some(text), Some(text))
-            }
-            Self::Cloudflare => {
-                let text = "the fields that Cloudflare sets in requests";
-                (Some(text), Some(text))
-            }
-            Self::Isolates => {
-                let text = "isolates in several locations, which share only a store";
-                (Some(text), Some(text))
-            }
-            Self::OpenStore => {
-                let text = "a KV namespace that the test reads, delays or breaks";
-                (Some(text), Some(text))
-            }
-            Self::Wrangler => {
-                let text = "`wrangler dev`";
-                (Some(text), Some(text))
-            }
+        const ALL_OTHERS: &[Kind] = &[Kind::Native, Kind::Wasi];
+        let (lacking, reason): (&[Kind], _) = match self {
+            Self::Workers => (ALL_OTHERS, "bindings and limits of workerd"),
+            Self::Cloudflare => (ALL_OTHERS, "the fields that Cloudflare sets in requests"),
+            Self::Isolates => (ALL_OTHERS, "isolates in several locations, which share only a store"),
+            Self::OpenStore => (ALL_OTHERS, "a KV namespace that the test reads, delays or breaks"),
+            Self::Wrangler => (ALL_OTHERS, "`wrangler dev`"),
             Self::Answers500 => (
-                Some("an answer in spite of a wrong configuration, with which the server does not start"),
-                None,
+                &[Kind::Native],
+                "an answer in spite of a wrong configuration, with which the server does not start",
             ),
-            Self::WebSockets => (None, Some("WebSockets, which wasi:http 0.2 does not have")),
+            Self::WebSockets => (&[Kind::Wasi], "WebSockets, which wasi:http 0.2 does not have"),
             Self::RawRequests => (
-                None,
-                Some(
-                    "requests as they were sent: wasmtime answers those that are no HTTP, and reads `Connection`",
-                ),
+                &[Kind::Wasi],
+                "requests as they were sent: wasmtime answers those that are no HTTP, and reads `Connection`",
             ),
             Self::FieldBytes => (
-                None,
-                Some(
-                    "header fields byte for byte: bytes that are not UTF-8 are read as ISO 8859-1 and sent as UTF-8",
-                ),
+                &[Kind::Wasi],
+                "header fields byte for byte: bytes that are not UTF-8 are read as ISO 8859-1 and sent as UTF-8",
             ),
             Self::OneMemory => (
-                None,
-                Some(
-                    "one memory: an instance knows after `revocation.interval` what another one has learnt, and requests at \
-                      the same time have an instance each",
-                ),
+                &[Kind::Wasi],
+                "one memory: an instance knows after `revocation.interval` what another one has learnt, and requests at \
+                 the same time have an instance each",
             ),
             Self::NoProxy => {
-                (None, Some("requests that come by no proxy, which ends TLS in front of wasmtime"))
+                (&[Kind::Wasi], "requests that come by no proxy, which ends TLS in front of wasmtime")
             }
         };
-        match kind {
-            Kind::Workers => None,
-            Kind::Native => native,
-            Kind::Wasi => wasi,
-        }
+        lacking.contains(&kind).then_some(reason)
     }
 }
 

@@ -19,9 +19,6 @@ const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
 /// What the host says as soon as it accepts connections, before its address.
 const SERVING: &str = "Serving HTTP on http://";
 
-/// The field that the component sets for its gateway.
-const EGRESS: &str = "vestibule-egress-origin";
-
 /// How many requests an instance answers: wasmtime's default.
 const REQUESTS_OF_INSTANCE: &str = "128";
 
@@ -48,7 +45,7 @@ impl Runtime for Wasi {
         let mut environment = vec![
             ("AUTH_TRUST_PROXY".to_owned(), "true".to_owned()),
             ("AUTH_ORIGIN_URL".to_owned(), format!("http://{}", launch.origin()?)),
-            ("AUTH_EGRESS_URL".to_owned(), format!("http://{}", launch.gateway(EGRESS)?)),
+            ("AUTH_EGRESS_URL".to_owned(), format!("http://{}", launch.gateway(crate::EGRESS)?)),
             ("AUTH_SERVICES".to_owned(), services.join(",")),
             ("AUTH_REDIS_URL".to_owned(), url),
         ];

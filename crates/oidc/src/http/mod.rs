@@ -3,6 +3,7 @@
 pub mod changes;
 pub mod client;
 pub mod cookie;
+pub mod egress;
 pub mod form;
 pub mod header_wire;
 pub mod headers;

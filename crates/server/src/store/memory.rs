@@ -11,8 +11,9 @@ use super::counts::Counts;
 use super::journal::{Entry, Journal};
 use crate::clock;
 use vestibule_core::lease::lock::{Answers, WaitingCalls};
-use vestibule_core::platform::StoreError;
+use vestibule_core::platform::{Limit, StoreError};
 use vestibule_core::time::Timestamp;
+use vestibule_redis::limit;
 
 /// The number of values or locks at which expired ones are first looked for.
 const SWEEP_AT: usize = 1024;
@@ -74,9 +75,10 @@ impl Memory {
         self.state().values.entries.remove(key);
     }
 
-    /// Counts one more use of a key.
-    pub(crate) fn count(&self, key: &str, max: u32) -> bool {
-        self.state().counts.count(key, max, clock::now())
+    /// Counts one more use by `key`, and says whether it is within this limit.
+    pub(crate) fn is_within_limit(&self, of: Limit, key: &str) -> bool {
+        let (name, max) = limit(of);
+        self.state().counts.count(&format!("{name}/{key}"), max, clock::now())
     }
 
     /// Calls the lock of this name, and waits for its answer.

@@ -4,9 +4,8 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -25,9 +24,8 @@ impl Tunnel {
     /// To HTTP/2 at this server, whose certificate is of this authority.
     pub(crate) fn to(server: SocketAddr, authority: &Authority) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let mut config =
+            ClientConfig::builder().with_root_certificates(authority.roots()).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let connector = TlsConnector::from(Arc::new(config));
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
