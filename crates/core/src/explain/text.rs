@@ -90,6 +90,9 @@ impl fmt::Display for ExplainedReading<'_> {
                 let habits: Vec<&str> = habits.iter().map(|habit| habit.description()).collect();
                 writeln!(f, "read so    by servers {}", habits.join(", and "))?;
             }
+            Readers::OfMethod(method) => {
+                writeln!(f, "read so    by servers that take the method for {method}")?;
+            }
         }
         for (place, reason) in &self.skipped {
             writeln!(f, "skipped    {place}: {reason}")?;

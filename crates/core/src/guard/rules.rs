@@ -18,7 +18,7 @@ pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requir
 pub use crate::guard::rules::decisions::{DecidedReading, Matched, Readers, ReadingDecision, RuleDecisions};
 pub use crate::guard::rules::rule::{Caching, Deny, Forwarding, Mismatch, Rule};
 use crate::upstream::ServerReading;
-use vestibule_oidc::http::request::{Request, RequestUrl};
+use vestibule_oidc::http::request::{Method, Request, RequestUrl};
 
 /// All rules in their order, and the access where no rule matches.
 #[derive(Debug)]
@@ -142,9 +142,29 @@ impl RuleSet {
         Ok(decisions)
     }
 
-    /// What the rules say about every reading of the path: as it is written first, then as any server may read it, then as
-    /// some servers do.
+    /// What the rules say about every reading of the request: with the path as it is written first, then as any server may
+    /// read it, then as some servers do, and then the same for servers that do not distinguish `post` from `POST`.
     pub fn readings(
+        &self,
+        request: &Request,
+        path: &CanonicalPath,
+        upstream: &PathReadings,
+        budget: &Budget,
+    ) -> Vec<DecidedReading<'_>> {
+        let mut decided = self.readings_of_path(request, path, upstream, budget);
+        let method = request.method.as_str();
+        if self.distinguishes_methods && method.bytes().any(|letter| letter.is_ascii_lowercase()) {
+            let in_upper_case = method.to_ascii_uppercase();
+            let request = Request { method: Method::new(&in_upper_case), ..request.clone() };
+            let others = self.readings_of_path(&request, path, upstream, budget);
+            let by_method =
+                |reading| DecidedReading { readers: Readers::OfMethod(in_upper_case.clone()), ..reading };
+            decided.extend(others.into_iter().map(by_method));
+        }
+        decided
+    }
+
+    fn readings_of_path(
         &self,
         request: &Request,
         path: &CanonicalPath,

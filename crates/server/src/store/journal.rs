@@ -1,11 +1,11 @@
 //! The file that keeps revocations across a restart.
 //!
 //! Each line is one record of a lock, as JSON; the last line of a name counts. A line is on the disk before anyone learns that
-//! the session is revoked. A thread of its own writes: lines that arrive while it writes are written together. When most of
-//! the file is out of date, it is written anew beside the old one, and replaces it.
+//! the session is revoked. A thread of its own writes: lines that arrive while it writes are written together. When the file
+//! has doubled, it is written anew beside the old one, without what is out of date, and replaces it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,8 @@ type Append = (Entry, oneshot::Sender<Result<(), String>>);
 pub(crate) enum JournalError {
     #[error("the file of revocations {} cannot be used: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
+    #[error("the file of revocations {} is no ordinary file; name one, or a path where none is yet", .0.display())]
+    NotAFile(PathBuf),
     #[error("the file of revocations {} is used by another process; only one may use it, and several need Redis", .0.display())]
     InUse(PathBuf),
     #[error("line {line} of the file of revocations {} is not one of this server's: the file was changed", .0.display(), line = .1)]
@@ -51,17 +53,30 @@ impl Journal {
     /// Opens the file, or makes it, and reads what still counts.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
         let failed = |error| JournalError::File(path.to_owned(), error);
+        if fs::metadata(path).is_ok_and(|at| !at.is_file()) {
+            return Err(JournalError::NotAFile(path.to_owned()));
+        }
         let mut file = open(path).map_err(failed)?;
-        file.try_lock().map_err(|_| JournalError::InUse(path.to_owned()))?;
+        // It is replaced when it is written anew: where a link leads to, and not the link.
+        let path = &fs::canonicalize(path).map_err(failed)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => JournalError::InUse(path.clone()),
+            TryLockError::Error(error) => failed(error),
+        })?;
         // Another process may have replaced it between the two calls.
         if !is_at(&file, path).map_err(failed)? {
-            return Err(JournalError::InUse(path.to_owned()));
+            return Err(JournalError::InUse(path.clone()));
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let lines = entries(&bytes).map_err(|line| JournalError::Line(path.to_owned(), line))?;
-        let mut written = Written { path: path.to_owned(), file, size: 0, is_cut_off: false, lines };
-        written.compact().map_err(failed)?;
+        let lines = entries(&bytes).map_err(|line| JournalError::Line(path.clone(), line))?;
+        let mut written = Written::new(path.clone(), file, &bytes, lines);
+        match written.compact() {
+            Ok(()) => {}
+            // The old file is whole: who is signed out stays so, and the site is there.
+            Err(error) if is_full(&error) => log::say(NotAnew(&error)),
+            Err(error) => return Err(failed(error)),
+        }
         let entries = written.lines.values().cloned().collect();
         let (sender, receiver) = mpsc::channel();
         std::thread::Builder::new()
@@ -93,6 +108,22 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Whether there is no room for what was to be written.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What is said where the file could not be written anew, which is no failure of what was written.
+#[derive(Debug, Error)]
+#[error("the file of revocations could not be written anew: {0}")]
+struct NotAnew<'a>(&'a io::Error);
+
+/// How many bytes of a file are whole lines. A line without its end was being written when the process ended: no one was told
+/// that it counts.
+fn whole(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
+}
+
 /// Whether the file is still the one at this path.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let [own, named] = [file.metadata()?, fs::metadata(path)?];
@@ -107,6 +138,8 @@ struct Written {
     size: u64,
     /// Whether there may be more in it, of a write that failed.
     is_cut_off: bool,
+    /// The length at which it is written anew.
+    compact_at: u64,
     lines: BTreeMap<String, Entry>,
 }
 
@@ -123,6 +156,12 @@ fn write_all(receiver: &Receiver<Append>, written: &mut Written) {
 }
 
 impl Written {
+    fn new(path: PathBuf, file: File, bytes: &[u8], lines: BTreeMap<String, Entry>) -> Self {
+        let size = whole(bytes);
+        let is_cut_off = size < bytes.len();
+        Self { path, file, size: size as u64, is_cut_off, compact_at: MIN_COMPACTED, lines }
+    }
+
     fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
         let text: String = entries.iter().map(line).collect();
         // What a failed write has left behind, as on a full disk, must not become a part of the next line.
@@ -135,12 +174,11 @@ impl Written {
         self.is_cut_off = false;
         self.size += text.len() as u64;
         self.lines.extend(entries.iter().map(|entry| (entry.name.clone(), entry.clone())));
-        let live: usize = self.lines.values().map(|entry| entry.name.len() + entry.record.len()).sum();
-        if self.size > MIN_COMPACTED && self.size / 2 > live as u64 {
-            // The old file is whole, so this is no failure of what was written.
-            if let Err(error) = self.compact() {
-                log::say(format_args!("the file of revocations could not be written anew: {error}"));
-            }
+        if self.size > self.compact_at
+            && let Err(error) = self.compact()
+        {
+            log::say(NotAnew(&error));
+            self.compact_at = self.size + MIN_COMPACTED;
         }
         Ok(())
     }
@@ -150,7 +188,8 @@ impl Written {
         let now = clock::now();
         self.lines.retain(|_, entry| now < entry.until);
         let text: String = self.lines.values().map(line).collect();
-        let beside = self.path.with_extension("new");
+        // With its whole name in front: two files of one folder must not share it.
+        let beside = self.path.with_added_extension("new");
         fs::remove_file(&beside).or_else(|error| match error.kind() {
             io::ErrorKind::NotFound => Ok(()),
             _ => Err(error),
@@ -163,6 +202,7 @@ impl Written {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         (self.file, self.size, self.is_cut_off) = (file, text.len() as u64, false);
+        self.compact_at = (2 * self.size).max(MIN_COMPACTED);
         Ok(())
     }
 }
@@ -170,9 +210,7 @@ impl Written {
 /// What the bytes of a file say, by name. The error is the number of the first line that is none of this server's.
 pub(crate) fn entries(bytes: &[u8]) -> Result<BTreeMap<String, Entry>, usize> {
     let mut entries = BTreeMap::new();
-    // A line without its end was being written when the process ended: no one was told that it counts.
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let text = bytes.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n');
+    let text = bytes.get(..whole(bytes)).unwrap_or_default().split(|byte| *byte == b'\n');
     for (n, line) in text.enumerate().filter(|(_, line)| !line.is_empty()) {
         let entry = read(line).ok_or(n + 1)?;
         entries.insert(entry.name.clone(), entry);
@@ -283,5 +321,51 @@ mod tests {
         assert!(fs::metadata(&path).unwrap().len() < 2 * MIN_COMPACTED);
         append(&journal, entry("b", "1")).unwrap();
         assert_eq!(reopened(journal, &path).1.len(), 2);
+    }
+
+    #[test]
+    fn unbounded_growth_what_is_out_of_date_is_forgotten_also_where_no_name_comes_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations");
+        let (journal, _) = Journal::open(&path).unwrap();
+        let record = "x".repeat(128 * 1024);
+        for n in 0..32 {
+            let old = Entry { until: Timestamp::from_millis(1), ..entry(&n.to_string(), &record) };
+            append(&journal, old).unwrap();
+        }
+        assert!(fs::metadata(&path).unwrap().len() < 2 * MIN_COMPACTED);
+        append(&journal, entry("b", "1")).unwrap();
+        assert_eq!(reopened(journal, &path).1.len(), 1);
+    }
+
+    #[test]
+    fn two_files_of_one_folder_are_written_anew_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = ["revocations.a", "revocations.new"].map(|name| folder.path().join(name));
+        let [first, second] = [&a, &b].map(|path| Journal::open(path).unwrap().0);
+        let record = "x".repeat(MIN_COMPACTED as usize);
+        for _ in 0..2 {
+            append(&first, entry("a", &record)).unwrap();
+            append(&second, entry("b", &record)).unwrap();
+        }
+        let name = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+        assert_eq!(name(reopened(first, &a).1), ["a"]);
+        assert_eq!(name(reopened(second, &b).1), ["b"]);
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [socket, link, path] = ["socket", "link", "revocations"].map(|name| folder.path().join(name));
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for path in [&socket, folder.path()] {
+            assert!(matches!(Journal::open(path), Err(JournalError::NotAFile(_))));
+        }
+        assert!(!fs::metadata(&socket).unwrap().is_file());
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let (journal, _) = Journal::open(&link).unwrap();
+        append(&journal, entry("b", "1")).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(reopened(journal, &path).1.len(), 1);
     }
 }

@@ -93,7 +93,7 @@ impl<'a> RuleDecisions<'a> {
     }
 }
 
-/// Who reads a path so.
+/// Who reads a request so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readers {
     /// The path is as it is written.
@@ -102,6 +102,9 @@ pub enum Readers {
     Any,
     /// Servers with these habits do.
     Some(Vec<ServerReading>),
+    /// Servers that read the method in upper case, so as this one. The method is case-sensitive (RFC 9110 section 9.1), but
+    /// Django, Symfony, Werkzeug and others take `post` for `POST`.
+    OfMethod(String),
 }
 
 /// One reading of a request's path, and what the rules say about it.
@@ -121,7 +124,7 @@ impl DecidedReading<'_> {
     pub fn asks(&self) -> bool {
         match self.readers {
             Readers::Written | Readers::Any => true,
-            Readers::Some(_) => self.decision.matched.is_some() && !self.decision.is_public(),
+            Readers::Some(_) | Readers::OfMethod(_) => self.decision.matched.is_some() && !self.decision.is_public(),
         }
     }
 }

@@ -115,6 +115,26 @@ fn a_rule_with_host_or_methods_applies_to_these_only() {
     }
 }
 
+/// Django, Symfony and Werkzeug compare methods in upper case.
+#[test]
+fn a_method_in_other_letters_is_restricted_as_servers_may_read_it_and_permitted_as_it_is() {
+    let mut restricts = rule(&["/a/:path*"], Access::SignedIn);
+    restricts.methods = Some(vec![Method::Post, Method::new("DELETE")]);
+    let mut permits = rule(&["/b/:path*"], Access::Public);
+    permits.methods = Some(vec![Method::Post]);
+    let rules = RuleSet::new(vec![restricts.clone(), permits], DefaultAccess::SignedIn);
+    let open = RuleSet::new(vec![restricts], DefaultAccess::Public);
+    for method in ["POST", "post", "Post", "DELETE", "delete", "dELETE"] {
+        assert!(!decide(&open, "h", method, "/a/x").is_public(), "{method}");
+    }
+    for (method, is_public) in [("GET", true), ("get", true), ("PATCH", true), ("patch", true)] {
+        assert_eq!(decide(&open, "h", method, "/a/x").is_public(), is_public, "{method}");
+    }
+    for (method, is_public) in [("POST", true), ("post", false), ("Post", false), ("PUT", false)] {
+        assert_eq!(decide(&rules, "h", method, "/b/x").is_public(), is_public, "{method}");
+    }
+}
+
 #[test]
 fn a_rule_with_has_or_missing_applies_to_requests_that_meet_the_conditions() {
     let condition = |source, value: Option<&str>| Condition {
