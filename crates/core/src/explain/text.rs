@@ -91,7 +91,7 @@ impl fmt::Display for ExplainedReading<'_> {
                 writeln!(f, "read so    by servers {}", habits.join(", and "))?;
             }
             Readers::OfMethod(method) => {
-                writeln!(f, "read so    by servers that take the method for {method}")?;
+                writeln!(f, "read so    by servers that take the method for {}", method.as_str())?;
             }
         }
         for (place, reason) in &self.skipped {

@@ -14,6 +14,7 @@ pub mod forward_auth;
 pub mod headers;
 pub mod hops;
 pub mod matcher;
+mod method;
 pub mod path;
 pub mod principals;
 pub mod readings;

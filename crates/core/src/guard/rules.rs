@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::guard::budget::Budget;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::matcher::{Case, FirstSegment, Reading};
+use crate::guard::method::other_methods;
 use crate::guard::path::{CanonicalPath, PathError};
 use crate::guard::principals::Principals;
 use crate::guard::readings::PathReadings;
@@ -34,7 +35,8 @@ pub struct RuleSet {
     has_upper_case: bool,
     /// Patterns that match any first segment. A request is matched against each of them.
     anywhere: Vec<Place>,
-    distinguishes_methods: bool,
+    /// The methods that some rule names.
+    methods: Vec<Method>,
     names_clients: bool,
 }
 
@@ -67,7 +69,12 @@ impl RuleSet {
             DefaultAccess::SignedIn => Access::SignedIn,
             DefaultAccess::Public => Access::Public,
         };
-        let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
+        let mut methods: Vec<Method> = Vec::new();
+        for method in rules.iter().filter_map(|rule| rule.methods.as_ref()).flatten() {
+            if !methods.contains(method) {
+                methods.push(method.clone());
+            }
+        }
         let names_clients = rules.iter().any(|rule| rule.principals != Principals::Users);
         Self {
             rules,
@@ -76,7 +83,7 @@ impl RuleSet {
             by_folded_segment,
             has_upper_case,
             anywhere,
-            distinguishes_methods,
+            methods,
             names_clients,
         }
     }
@@ -143,7 +150,7 @@ impl RuleSet {
     }
 
     /// What the rules say about every reading of the request: with the path as it is written first, then as any server may
-    /// read it, then as some servers do, and then the same for servers that do not distinguish `post` from `POST`.
+    /// read it, then as some servers do, and then what they ask for with each other method that servers may read.
     pub fn readings(
         &self,
         request: &Request,
@@ -152,18 +159,20 @@ impl RuleSet {
         budget: &Budget,
     ) -> Vec<DecidedReading<'_>> {
         let mut decided = self.readings_of_path(request, path, upstream, budget);
-        let method = request.method.as_str();
-        if self.distinguishes_methods && method.bytes().any(|letter| letter.is_ascii_lowercase()) {
-            let in_upper_case = method.to_ascii_uppercase();
-            let request = Request { method: Method::new(&in_upper_case), ..request.clone() };
+        if !self.distinguishes_methods() {
+            return decided;
+        }
+        for method in other_methods(request, |method| self.methods.contains(method)) {
+            let request = Request { method: method.clone(), ..request.clone() };
             let others = self.readings_of_path(&request, path, upstream, budget);
             let by_method =
-                |reading| DecidedReading { readers: Readers::OfMethod(in_upper_case.clone()), ..reading };
-            decided.extend(others.into_iter().map(by_method));
+                |reading| DecidedReading { readers: Readers::OfMethod(method.clone()), ..reading };
+            decided.extend(others.into_iter().filter(DecidedReading::asks).map(by_method));
         }
         decided
     }
 
+    /// What the rules say about every reading of the path, with the request's method.
     fn readings_of_path(
         &self,
         request: &Request,
@@ -239,7 +248,7 @@ impl RuleSet {
 
     /// Whether any rule applies to some methods only. Then it matters which method an upstream sees.
     pub fn distinguishes_methods(&self) -> bool {
-        self.distinguishes_methods
+        !self.methods.is_empty()
     }
 
     /// Whether any rule says what clients without a user may do. Then every other rule is for users.

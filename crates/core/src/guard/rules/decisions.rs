@@ -6,6 +6,7 @@ use crate::guard::requirements::Access;
 use crate::guard::rules::rule::{Caching, Deny, Rule};
 use crate::session::proven::ProvenClaims;
 use crate::upstream::ServerReading;
+use vestibule_oidc::http::request::Method;
 use vestibule_oidc::time::Timestamp;
 
 /// Where it is written what holds without a rule.
@@ -102,9 +103,8 @@ pub enum Readers {
     Any,
     /// Servers with these habits do.
     Some(Vec<ServerReading>),
-    /// Servers that read the method in upper case, so as this one. The method is case-sensitive (RFC 9110 section 9.1), but
-    /// Django, Symfony, Werkzeug and others take `post` for `POST`.
-    OfMethod(String),
+    /// Servers that read this method do, which is not the one that the request has.
+    OfMethod(Method),
 }
 
 /// One reading of a request's path, and what the rules say about it.
@@ -123,8 +123,8 @@ impl DecidedReading<'_> {
     /// never asks for what holds by default.
     pub fn asks(&self) -> bool {
         match self.readers {
-            Readers::Written | Readers::Any => true,
-            Readers::Some(_) | Readers::OfMethod(_) => self.decision.matched.is_some() && !self.decision.is_public(),
+            Readers::Written | Readers::Any | Readers::OfMethod(_) => true,
+            Readers::Some(_) => self.decision.matched.is_some() && !self.decision.is_public(),
         }
     }
 }

@@ -115,6 +115,28 @@ fn a_rule_with_host_or_methods_applies_to_these_only() {
     }
 }
 
+#[test]
+fn a_post_that_servers_take_for_another_method_is_restricted_as_that_one_too() {
+    let mut restricts = rule(&["/a/:path*"], Access::SignedIn);
+    restricts.methods = Some(vec![Method::new("DELETE")]);
+    let mut permits = rule(&["/b/:path*"], Access::Public);
+    permits.methods = Some(vec![Method::Get, Method::Post]);
+    let open = RuleSet::new(vec![restricts], DefaultAccess::Public);
+    let closed = RuleSet::new(vec![permits], DefaultAccess::SignedIn);
+    for (method, url, is_public) in [
+        ("POST", "/a/x?_method=delete", false),
+        ("post", "/a/x?_method=delete", false),
+        ("POST", "/a/x?_method=PATCH&_method=DELETE", false),
+        ("POST", "/a/x?_method=PATCH", true),
+        ("PUT", "/a/x?_method=DELETE", true),
+    ] {
+        assert_eq!(decide(&open, "h", method, url).is_public(), is_public, "{method} {url}");
+    }
+    for (url, is_public) in [("/b/x?_method=GET", true), ("/b/x?_method=PATCH", false), ("/b/x?a=b", true)] {
+        assert_eq!(decide(&closed, "h", "POST", url).is_public(), is_public, "{url}");
+    }
+}
+
 /// Django, Symfony and Werkzeug compare methods in upper case.
 #[test]
 fn a_method_in_other_letters_is_restricted_as_servers_may_read_it_and_permitted_as_it_is() {
