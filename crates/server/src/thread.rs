@@ -13,7 +13,7 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
@@ -49,6 +49,10 @@ const PING: Duration = Duration::from_secs(20);
 
 /// How HTTP/2 begins where no TLS says so (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The pauses in which the rest of [`PREFACE`] is waited for: the first, and the longest. A client may send its first byte and
+/// no more.
+const PREFACE_PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(1)];
 
 /// The pause after a connection could not be accepted, for example because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -194,6 +198,7 @@ async fn begun<T>(
 /// Whether a connection begins as HTTP/2 does. Waits until that is known.
 async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
     let mut begin = [0; PREFACE.len()];
+    let [mut pause, max_pause] = PREFACE_PAUSES;
     loop {
         let length = stream.peek(&mut begin).await?;
         let begin = begin.get(..length).unwrap_or_default();
@@ -203,8 +208,12 @@ async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
         if begin == PREFACE || !PREFACE.starts_with(begin) {
             return Ok(begin == PREFACE);
         }
-        // What arrived stays readable, so there is no event for the rest.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        // What arrived stays readable, so there is no event for the rest, and no end of the stream behind it.
+        if stream.ready(Interest::READABLE).await?.is_read_closed() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(max_pause);
     }
 }
 

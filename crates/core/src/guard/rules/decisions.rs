@@ -124,7 +124,9 @@ impl DecidedReading<'_> {
     pub fn asks(&self) -> bool {
         match self.readers {
             Readers::Written | Readers::Any => true,
-            Readers::Some(_) | Readers::OfMethod(_) => self.decision.matched.is_some() && !self.decision.is_public(),
+            Readers::Some(_) | Readers::OfMethod(_) => {
+                self.decision.matched.is_some() && !self.decision.is_public()
+            }
         }
     }
 }
