@@ -28,6 +28,9 @@ const IDLE: Duration = Duration::from_secs(15);
 /// How many connections without a request are kept to one server, by each thread.
 const MAX_IDLE: usize = 256;
 
+/// How much of a response is read at once, and how long its head may be, in bytes.
+const MAX_READ: usize = 64 * 1024;
+
 /// What providers see as the client where the request does not say it. Some refuse a request without it.
 const USER_AGENT: HeaderValue = HeaderValue::from_static("vestibule");
 
@@ -55,6 +58,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MAX_IDLE)
+            .http1_max_buf_size(MAX_READ)
             .build(https);
         Self { http, egress }
     }

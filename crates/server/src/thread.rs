@@ -44,6 +44,10 @@ const MAX_HEAD: usize = 64 * 1024;
 /// How many requests of one HTTP/2 connection may be open.
 const MAX_STREAMS: u32 = 128;
 
+/// How much of an answer is kept for each of these requests until its client reads it, in bytes, besides the last part that the
+/// upstream sent. A client may open all of them and read nothing.
+const MAX_UNREAD: usize = 64 * 1024;
+
 /// How often a silent HTTP/2 connection is asked whether the client is still there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
 
@@ -111,20 +115,21 @@ async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
         let open = Open::new(permit, counted);
         drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), open)));
     };
-    let mut is_ending = pin!(async {
+    let is_ending = || async {
         let mut ends = ends.clone();
         ends.wait_for(|ends| *ends).await.ok();
-    });
+    };
     loop {
-        let accepted = async {
-            let permit = Arc::clone(&connections).acquire_owned().await.ok();
-            (listener.accept().await, permit)
-        };
         tokio::select! {
             biased;
-            () = &mut is_ending => break,
-            (accepted, permit) = accepted => match accepted {
-                Ok((stream, peer)) => spawn(stream, peer, permit),
+            () = is_ending() => break,
+            accepted = listener.accept() => match accepted {
+                // Only then: a place that is kept for no one would be missed by another thread's connections.
+                Ok((stream, peer)) => tokio::select! {
+                    biased;
+                    permit = Arc::clone(&connections).acquire_owned() => spawn(stream, peer, permit.ok()),
+                    () = is_ending() => spawn(stream, peer, None),
+                },
                 Err(error) => {
                     log::say(format_args!("a connection could not be accepted: {error}"));
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -242,6 +247,7 @@ async fn serve_on(
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
+            .max_send_buf_size(MAX_UNREAD)
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);
