@@ -365,6 +365,9 @@ pub enum ForwardError {
     /// There is no proof of possession for the access token; the runtime's error message.
     #[error("the proof for the access token could not be signed: {0}")]
     NoProof(String),
+    /// The client stopped sending the body, or sent one that is none; why.
+    #[error("the client did not send the whole body: {0}")]
+    Incomplete(String),
     /// The upstream did not respond; the runtime's error message.
     #[error("the upstream did not respond: {0}")]
     Unreachable(String),
@@ -375,6 +378,7 @@ impl ForwardError {
     pub fn record(&self) -> Record {
         let error_source = match self {
             Self::NoService(_) => ErrorSource::Configuration,
+            Self::Incomplete(_) => ErrorSource::Client,
             Self::Unreachable(_) | Self::Cookies(_) | Self::NoProof(_) => ErrorSource::Platform,
         };
         Record::new(LogEvent::ForwardFailed, self).caused_by(error_source)
@@ -382,12 +386,12 @@ impl ForwardError {
 
     /// The response to the client.
     pub fn answer(&self) -> Response {
-        let status = match self {
-            Self::NoService(_) | Self::NoProof(_) => 500,
-            Self::Unreachable(_) | Self::Cookies(_) => 502,
+        let (status, error) = match self {
+            Self::Incomplete(_) => (400, "incomplete_body"),
+            Self::NoService(_) | Self::NoProof(_) => (500, "upstream_unavailable"),
+            Self::Unreachable(_) | Self::Cookies(_) => (502, "upstream_unavailable"),
         };
-        Response::json(status, &json!({ "error": "upstream_unavailable" }))
-            .with("cache-control", "private, no-store")
+        Response::json(status, &json!({ "error": error })).with("cache-control", "private, no-store")
     }
 }
 

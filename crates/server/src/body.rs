@@ -1,13 +1,14 @@
 //! Bodies of messages: ours, which are small, and those that are streamed from one side to the other.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::connection::Stream;
 use crate::metrics::Counted;
@@ -39,12 +40,43 @@ pub(crate) struct ClientBody {
     max_pause: Duration,
     /// When it fails. `None` until it had to wait once.
     deadline: Option<Pin<Box<Sleep>>>,
+    upload: Upload,
+}
+
+/// How far a client's body is on its way to an upstream. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Upload(Arc<Mutex<UploadState>>);
+
+/// Where a client's body is.
+#[derive(Clone, Debug)]
+pub(crate) enum UploadState {
+    /// What was read of it by then is the upstream's to receive. It may be all.
+    AtUpstream(Instant),
+    /// The upstream waits for the client, which has a deadline of its own.
+    AtClient,
+    /// It failed, and why.
+    Failed(String),
+}
+
+impl Upload {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(UploadState::AtUpstream(Instant::now()))))
+    }
+
+    /// Where the body is now.
+    pub(crate) fn state(&self) -> UploadState {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, state: UploadState) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
 }
 
 impl ClientBody {
     /// The body of a request, whose client may pause for so long.
     pub(crate) fn new(incoming: Incoming, max_pause: Duration) -> Self {
-        Self { incoming, max_pause, deadline: None }
+        Self { incoming, max_pause, deadline: None, upload: Upload::new() }
     }
 
     /// Whether there is nothing to read.
@@ -53,6 +85,16 @@ impl ClientBody {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.poll_in_time(context);
+        self.upload.set(match &polled {
+            Poll::Pending => UploadState::AtClient,
+            Poll::Ready(Some(Err(error))) => UploadState::Failed(error.to_string()),
+            Poll::Ready(_) => UploadState::AtUpstream(Instant::now()),
+        });
+        polled
+    }
+
+    fn poll_in_time(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
             self.deadline = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Failed)));
@@ -67,6 +109,14 @@ impl Body {
     /// No bytes.
     pub(crate) const fn empty() -> Self {
         Self::Whole(Bytes::new())
+    }
+
+    /// How far it is on its way, if it is a client's.
+    pub(crate) fn upload(&self) -> Upload {
+        match self {
+            Self::Client(client) => client.upload.clone(),
+            Self::Whole(_) | Self::Upstream(_) => Upload::new(),
+        }
     }
 }
 

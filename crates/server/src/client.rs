@@ -1,5 +1,6 @@
 //! Outgoing requests: to providers, and to upstreams.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,13 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
 
-use crate::body::{self, Body};
+use crate::body::{self, Body, UploadState};
 use crate::egress::Egress;
 use crate::fields;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
+use vestibule_core::platform::ForwardError;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,6 +27,9 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// How many connections without a request are kept to one server, by each thread.
 const MAX_IDLE: usize = 256;
+
+/// How much of a response is read at once, and how long its head may be, in bytes.
+const MAX_READ: usize = 64 * 1024;
 
 /// What providers see as the client where the request does not say it. Some refuse a request without it.
 const USER_AGENT: HeaderValue = HeaderValue::from_static("vestibule");
@@ -52,6 +58,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MAX_IDLE)
+            .http1_max_buf_size(MAX_READ)
             .build(https);
         Self { http, egress }
     }
@@ -85,15 +92,30 @@ impl Client {
         self.egress.as_ref().map_or(Ok(()), |egress| egress.redirect(request))
     }
 
-    /// Sends a request to an upstream, and waits so long for the head of its response. The error is a text for the log.
+    /// Sends a request to an upstream, and waits for the head of its response. The upstream may take so long for it once it has
+    /// the body, and for each part of the body; what the client takes to send the body does not count.
     pub(crate) async fn send(
         &self,
         request: Request<Body>,
         deadline: Duration,
-    ) -> Result<Response<hyper::body::Incoming>, String> {
-        match tokio::time::timeout(deadline, self.http.request(request)).await {
-            Ok(response) => response.map_err(|error| causes(&error)),
-            Err(_) => Err(format!("no response within {}s", deadline.as_secs())),
+    ) -> Result<Response<hyper::body::Incoming>, ForwardError> {
+        let upload = request.body().upload();
+        let mut response = pin!(self.http.request(request));
+        loop {
+            let until = match upload.state() {
+                UploadState::AtUpstream(since) => since + deadline,
+                UploadState::AtClient | UploadState::Failed(_) => Instant::now() + deadline,
+            };
+            if let Ok(response) = timeout_at(until, response.as_mut()).await {
+                return response.map_err(|error| match upload.state() {
+                    UploadState::Failed(why) => ForwardError::Incomplete(why),
+                    _ => ForwardError::Unreachable(causes(&error)),
+                });
+            }
+            if matches!(upload.state(), UploadState::AtUpstream(since) if since + deadline <= Instant::now())
+            {
+                return Err(ForwardError::Unreachable(format!("no response within {}s", deadline.as_secs())));
+            }
         }
     }
 }

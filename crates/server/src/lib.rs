@@ -15,6 +15,7 @@ mod connection;
 mod crypto;
 mod egress;
 mod fields;
+mod files;
 mod framing;
 mod health;
 mod jobs;

@@ -45,8 +45,15 @@ impl FromStr for Network {
         };
         let address = address.trim().parse::<IpAddr>().map_err(|_| error())?;
         let all = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(all), str::parse).map_err(|_| error())?;
-        if bits > all { Err(error()) } else { Ok(Self { address, bits }) }
+        let bits: u32 = bits.map_or(Ok(all), str::parse).map_err(|_| error())?;
+        if bits > all {
+            return Err(error());
+        }
+        // An IPv4 network that is written as IPv6, as the addresses in it are.
+        Ok(match (address.to_canonical(), bits.checked_sub(128 - 32)) {
+            (address @ IpAddr::V4(_), Some(bits)) if all == 128 => Self { address, bits },
+            _ => Self { address, bits },
+        })
     }
 }
 
@@ -67,6 +74,9 @@ mod tests {
             ("2001:db8::/32", "2001:db8:1::1", true),
             ("2001:db8::/32", "2001:db9::1", false),
             ("::/0", "2001:db8::1", true),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", true),
+            ("::ffff:10.0.0.0/104", "11.1.2.3", false),
+            ("::ffff:192.0.2.7", "192.0.2.7", true),
         ] {
             let network: Network = network.parse().unwrap();
             assert_eq!(network.contains(address.parse().unwrap()), is_in, "{network:?} {address}");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use tokio::sync::Semaphore;
 
 use crate::network::Network;
 
@@ -77,10 +78,10 @@ pub(crate) struct Options {
     pub(crate) threads: Option<NonZeroUsize>,
 
     /// How many connections may be open. More wait until one is closed.
-    #[arg(long, env = "VESTIBULE_CONNECTIONS", default_value = "10000", value_name = "NUMBER")]
+    #[arg(long, env = "VESTIBULE_CONNECTIONS", default_value = "10000", value_parser = connections, value_name = "NUMBER")]
     pub(crate) connections: NonZeroUsize,
 
-    /// How long an upstream may take until the head of its answer is there, in seconds.
+    /// How long an upstream may take until the head of its answer is there, once it has the request, in seconds.
     #[arg(long, env = "VESTIBULE_UPSTREAM_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) upstream_timeout: Duration,
 
@@ -93,7 +94,7 @@ pub(crate) struct Options {
     pub(crate) body_timeout: Duration,
 
     /// How long a process that ends waits for its requests, in seconds.
-    #[arg(long, env = "VESTIBULE_DRAIN", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "VESTIBULE_DRAIN", default_value = "30", value_parser = seconds_or_none, value_name = "SECONDS")]
     pub(crate) drain: Duration,
 
     /// Checks the configuration and ends.
@@ -105,6 +106,28 @@ pub(crate) struct Options {
     pub(crate) health: bool,
 }
 
-fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
-    text.parse().map(Duration::from_secs)
+/// The longest time that an option can say, in seconds: a week.
+const MAX_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+/// A time, of which none would let no request pass.
+fn seconds(text: &str) -> Result<Duration, String> {
+    seconds_from(1, text)
+}
+
+/// A time that may be none.
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    seconds_from(0, text)
+}
+
+fn seconds_from(min: u64, text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (min..=MAX_SECONDS).contains(seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("write a number of seconds from {min} to {MAX_SECONDS}"))
+}
+
+/// How many connections there may be: a number that the server can count to.
+fn connections(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= Semaphore::MAX_PERMITS);
+    number.ok_or_else(|| format!("write a number from 1 to {}", Semaphore::MAX_PERMITS))
 }

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::egress::Egress;
+use crate::files;
 use crate::health;
 use crate::log;
 use crate::metrics::Metrics;
@@ -71,7 +72,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
 
     let (end, ends) = watch::channel(false);
     let (change, changes) = watch::channel(Arc::new(settings));
-    let connections = Arc::new(Semaphore::new(options.connections.get()));
+    let connections = Arc::new(Semaphore::new(connections(&options)));
     let options = Arc::new(options);
     let client_tls = Arc::new(client_tls);
     let shared = Shared {
@@ -130,9 +131,25 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     Ok(())
 }
 
+/// How many connections may be open. Says so where that is fewer than the operator wants.
+fn connections(options: &Options) -> usize {
+    let (wanted, possible) = (options.connections.get(), files::connections(options.connections.get()));
+    if possible < wanted {
+        log::say(format_args!(
+            "at most {possible} connections are served at the same moment, not {wanted}: the process may not have more files \
+             open; raise its limit (ulimit -n, LimitNOFILE), or write a lower --connections"
+        ));
+    }
+    possible
+}
+
 /// The Redis server, if there is one. It is not asked anything yet.
 fn redis(options: &Options, settings: &Settings) -> Result<Option<::redis::Client>, String> {
-    let Some(url) = settings.redis() else { return Ok(None) };
+    let Some(url) = settings.redis() else {
+        let has_certificate = options.redis_certificate.is_some();
+        let missing = "--redis-certificate is for Redis: set AUTH_REDIS_URL, or leave the certificate out";
+        return if has_certificate { Err(missing.to_owned()) } else { Ok(None) };
+    };
     let unreadable = |path: &Path, error| format!("{} cannot be read: {error}", path.display());
     let read = |path: &PathBuf| std::fs::read(path).map_err(|error| unreadable(path, error));
     let client_tls = match (&options.redis_certificate, &options.redis_key) {

@@ -11,7 +11,7 @@ use crate::egress;
 use crate::fields;
 use crate::network::Network;
 use crate::values::{CLIENT, REQUEST};
-use vestibule_core::http::request::{self, Request, RequestUrl};
+use vestibule_core::http::request::{self, Request, RequestUrl, may_be_authority};
 use vestibule_core::jose::base64url;
 
 /// Why a request is not answered as it is: the status, and a text for anyone who reads the answer.
@@ -58,7 +58,8 @@ pub(crate) fn head(
         return Err((400, "The target of the request is not a path."));
     }
     let url = RequestUrl::parse(&[scheme, "://", &authority, target].concat());
-    let url = url.filter(|_| is_host(&authority)).ok_or((400, "The host of the request is not valid."))?;
+    let url =
+        url.filter(|_| may_be_authority(&authority)).ok_or((400, "The host of the request is not valid."))?;
     join_cookies(&mut parts.headers);
     // hyper counts them for HTTP/1.1 only.
     if parts.headers.len() > MAX_FIELDS {
@@ -68,11 +69,6 @@ pub(crate) fn head(
     headers.append(CLIENT, client(&parts.headers, arrival.peer.ip(), proxies).to_string());
     headers.append(REQUEST, identifier());
     Ok(Request { method: request::Method::new(parts.method.as_str()), url, headers })
-}
-
-/// Whether a text can be a host with its port: nothing in it begins a path, a query or a user's name.
-fn is_host(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
 }
 
 /// The host that the request names: once, and the same everywhere (RFC 9112 section 3.2).

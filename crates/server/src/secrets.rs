@@ -23,8 +23,14 @@ pub(crate) struct Secrets(BTreeMap<String, String>);
 impl Secrets {
     /// Reads them. A reload reads the files again; the environment of a process does not change.
     pub(crate) fn read(folder: Option<&Path>) -> Result<Self, SecretsError> {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.into_string().ok().filter(|name| name.starts_with(PREFIX)) else {
+                continue;
+            };
+            let value = value.into_string().map_err(|_| SecretsError::NotUnicode(name.clone()))?;
+            environment.push((name, value));
+        }
         Self::of(environment, folder)
     }
 
@@ -75,6 +81,8 @@ pub(crate) enum SecretsError {
     Unreadable(PathBuf, std::io::Error),
     #[error("{} is not UTF-8, or larger than 64 KiB", .0.display())]
     NotText(PathBuf),
+    #[error("the variable {0} is not UTF-8: set it anew")]
+    NotUnicode(String),
     #[error(
         "{0} is set twice: once in the environment and once in a file, or in two files; remove one of them"
     )]

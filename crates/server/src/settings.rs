@@ -1,5 +1,6 @@
 //! The site's configuration as it is written now: the file, the variable that overrides it, and the secrets.
 
+use std::env::VarError;
 use std::fmt;
 use std::fs;
 use std::sync::atomic::AtomicUsize;
@@ -112,11 +113,28 @@ fn sources(options: &Options) -> Result<Sources, String> {
     let path = options.config.display();
     let text =
         fs::read_to_string(&options.config).map_err(|error| format!("{path} cannot be read: {error}"))?;
-    let auth: toml::Value = toml::from_str(&text).map_err(|error| format!("{path} is not TOML: {error}"))?;
+    let auth: toml::Value = toml::from_str(&text).map_err(|error| {
+        // Not the error's own text, which quotes the line: it may have what should not be in a log.
+        let at = error.span().map_or_else(String::new, |span| line_and_column(&text, span.start));
+        format!("{path} is not TOML{at}: {}", error.message())
+    })?;
     let auth = serde_json::to_value(auth).map_err(|error| format!("{path}: {error}"))?;
-    let overrides = std::env::var(VARIABLE).map_or(Value::Null, Value::String);
+    let overrides = match std::env::var(VARIABLE) {
+        Ok(text) => Value::String(text),
+        Err(VarError::NotPresent) => Value::Null,
+        Err(VarError::NotUnicode(_)) => {
+            return Err(format!("the variable {VARIABLE} is not UTF-8: set it anew"));
+        }
+    };
     let file = Source { name: FILE, auth };
     Ok(Sources::new(file, Source { name: VARIABLE, auth: overrides }))
+}
+
+/// Where a byte of the text is, both numbers from 1.
+fn line_and_column(text: &str, byte: usize) -> String {
+    let before = text.get(..byte).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!(" at line {}, column {column}", before.matches('\n').count() + 1)
 }
 
 impl fmt::Display for SettingsError {

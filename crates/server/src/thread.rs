@@ -13,7 +13,7 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
@@ -44,11 +44,19 @@ const MAX_HEAD: usize = 64 * 1024;
 /// How many requests of one HTTP/2 connection may be open.
 const MAX_STREAMS: u32 = 128;
 
+/// How much of an answer is kept for each of these requests until its client reads it, in bytes, besides the last part that the
+/// upstream sent. A client may open all of them and read nothing.
+const MAX_UNREAD: usize = 64 * 1024;
+
 /// How often a silent HTTP/2 connection is asked whether the client is still there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
 
 /// How HTTP/2 begins where no TLS says so (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The pauses in which the rest of [`PREFACE`] is waited for: the first, and the longest. A client may send its first byte and
+/// no more.
+const PREFACE_PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(1)];
 
 /// The pause after a connection could not be accepted, for example because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -107,20 +115,21 @@ async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
         let open = Open::new(permit, counted);
         drop(jobs.spawn(connection(Rc::clone(&serving), stream, peer, ends.clone(), open)));
     };
-    let mut is_ending = pin!(async {
+    let is_ending = || async {
         let mut ends = ends.clone();
         ends.wait_for(|ends| *ends).await.ok();
-    });
+    };
     loop {
-        let accepted = async {
-            let permit = Arc::clone(&connections).acquire_owned().await.ok();
-            (listener.accept().await, permit)
-        };
         tokio::select! {
             biased;
-            () = &mut is_ending => break,
-            (accepted, permit) = accepted => match accepted {
-                Ok((stream, peer)) => spawn(stream, peer, permit),
+            () = is_ending() => break,
+            accepted = listener.accept() => match accepted {
+                // Only then: a place that is kept for no one would be missed by another thread's connections.
+                Ok((stream, peer)) => tokio::select! {
+                    biased;
+                    permit = Arc::clone(&connections).acquire_owned() => spawn(stream, peer, permit.ok()),
+                    () = is_ending() => spawn(stream, peer, None),
+                },
                 Err(error) => {
                     log::say(format_args!("a connection could not be accepted: {error}"));
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -194,6 +203,7 @@ async fn begun<T>(
 /// Whether a connection begins as HTTP/2 does. Waits until that is known.
 async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
     let mut begin = [0; PREFACE.len()];
+    let [mut pause, max_pause] = PREFACE_PAUSES;
     loop {
         let length = stream.peek(&mut begin).await?;
         let begin = begin.get(..length).unwrap_or_default();
@@ -203,8 +213,12 @@ async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
         if begin == PREFACE || !PREFACE.starts_with(begin) {
             return Ok(begin == PREFACE);
         }
-        // What arrived stays readable, so there is no event for the rest.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        // What arrived stays readable, so there is no event for the rest, and no end of the stream behind it.
+        if stream.ready(Interest::READABLE).await?.is_read_closed() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(max_pause);
     }
 }
 
@@ -233,6 +247,7 @@ async fn serve_on(
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
+            .max_send_buf_size(MAX_UNREAD)
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);

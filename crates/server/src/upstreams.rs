@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
-use hyper::{HeaderMap, Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 
 use crate::body::Body;
@@ -43,13 +43,19 @@ impl Upstreams {
         };
         let origin = origin.map(|url| server("--origin", url)).transpose()?;
         let service = |service: &String| {
-            let (name, url) = service.split_once('=').ok_or_else(|| {
-                format!("--services: {service:?} is not NAME=URL, such as API=http://api:4000")
-            })?;
+            let (name, url) =
+                service.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+                    format!("--services: {service:?} is not NAME=URL, such as API=http://api:4000")
+                })?;
             Ok((name.to_owned(), server("--services", url)?))
         };
-        let services = services.iter().map(service).collect::<Result<_, String>>()?;
-        Ok(Self { origin, services, deadline })
+        let mut all = BTreeMap::new();
+        for (name, server) in services.iter().map(service).collect::<Result<Vec<_>, String>>()? {
+            if all.insert(name.clone(), server).is_some() {
+                return Err(format!("--services: {name} is there twice; remove one of the two"));
+            }
+        }
+        Ok(Self { origin, services: all, deadline })
     }
 
     /// The server of a target.
@@ -76,11 +82,13 @@ impl Upstreams {
         relocate: impl Fn(&str) -> Option<String>,
     ) -> Result<Response<Body>, ForwardError> {
         let Sent { request, upgrade } = sent;
-        let mut response = client.send(request, self.deadline).await.map_err(ForwardError::Unreachable)?;
+        let mut response = client.send(request, self.deadline).await?;
         let unreachable = |error: FieldError| ForwardError::Unreachable(error.to_string());
         let is_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let upstream = is_switched.then(|| hyper::upgrade::on(&mut response));
         let (mut parts, body) = response.into_parts();
+        // The version is of the upstream's own connection (RFC 9110 section 2.5).
+        parts.version = Version::HTTP_11;
         fields::remove_hop_by_hop(&mut parts.headers);
         if let Some(location) =
             parts.headers.get(header::LOCATION).map(fields::text).and_then(|at| relocate(&at))

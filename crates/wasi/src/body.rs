@@ -58,6 +58,14 @@ impl Incoming {
     }
 }
 
+/// Writes `first`, then what `rest` has, to `to`. Its trailers are left out: a client could say in them what it may not say in
+/// header fields, and no one waits for them in a request.
+pub(crate) async fn upload(first: &[u8], rest: Option<Incoming>, to: OutgoingBody) -> Result<(), Broken> {
+    write_to(&to, first, rest.as_ref()).await?;
+    drop(rest);
+    OutgoingBody::finish(to, None).map_err(|_| Broken)
+}
+
 /// Writes `first`, then what `rest` has, to `to`, and its trailers.
 pub(crate) async fn pipe(first: &[u8], rest: Option<Incoming>, to: OutgoingBody) -> Result<(), Broken> {
     let written = write_to(&to, first, rest.as_ref()).await;

@@ -13,7 +13,7 @@ use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::Method;
 use vestibule_core::http::url::Url;
 
-use crate::body::{Body, Incoming, pipe};
+use crate::body::{self, Body, Incoming};
 use crate::convert;
 use crate::executor::{self, ready};
 use crate::platform::within;
@@ -88,7 +88,7 @@ pub(crate) async fn send(
 
 async fn upload(body: Body, to: OutgoingBody) {
     // Who receives it learns that it is incomplete, and answers so, or not at all.
-    let _ = pipe(&body.first, body.rest, to).await;
+    let _ = body::upload(&body.first, body.rest, to).await;
 }
 
 async fn received(response: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCode> {

@@ -4,7 +4,7 @@ use wasip2::http::types::{Fields, IncomingRequest, Method as HostMethod, Scheme}
 
 use vestibule_core::http::egress;
 use vestibule_core::http::headers::Headers;
-use vestibule_core::http::request::{Method, Request, RequestUrl};
+use vestibule_core::http::request::{Method, Request, RequestUrl, may_be_authority};
 use vestibule_core::http::url::Url;
 
 use crate::configuration::Proxy;
@@ -24,8 +24,14 @@ const OF_CONNECTION: [&str; 10] = [
     "upgrade",
 ];
 
-/// The head of a request. `None` if it has no authority, or one that is none.
-pub(crate) fn head(request: &IncomingRequest, proxy: Proxy) -> Option<Request> {
+/// The head of a request. The error is the status of the answer: for a CONNECT, for a request that names no host, several, or
+/// one that is none.
+pub(crate) fn head(request: &IncomingRequest, proxy: Proxy) -> Result<Request, u16> {
+    const BAD_REQUEST: u16 = 400;
+    let method = method(&request.method());
+    if method.as_str() == "CONNECT" {
+        return Err(405);
+    }
     let mut headers = headers(&request.headers());
     headers.remove(egress::ORIGIN);
     let scheme = match request.scheme() {
@@ -33,13 +39,21 @@ pub(crate) fn head(request: &IncomingRequest, proxy: Proxy) -> Option<Request> {
         _ => "http",
     };
     let scheme = proxy.scheme(&mut headers).unwrap_or(scheme);
-    let authority = request.authority().or_else(|| headers.get("host").map(str::to_owned))?;
+    // The host may take it from either of two places, which a proxy in front may read differently.
+    let hosts: Vec<&str> = headers.get_all("host").collect();
+    let authority = request.authority().or_else(|| hosts.first().map(|host| (*host).to_owned()));
+    let is_named_once = |authority: &String| {
+        hosts.len() < 2
+            && hosts.iter().all(|host| host.eq_ignore_ascii_case(authority))
+            && may_be_authority(authority)
+    };
+    let authority = authority.filter(is_named_once).ok_or(BAD_REQUEST)?;
     let path = request.path_with_query().unwrap_or_else(|| "/".to_owned());
-    let url = RequestUrl::parse(&format!("{scheme}://{authority}{path}"))?;
+    let url = RequestUrl::parse(&format!("{scheme}://{authority}{path}")).ok_or(BAD_REQUEST)?;
     if !headers.contains("host") {
         headers.append("host", url.authority.as_str());
     }
-    Some(Request { method: method(&request.method()), url, headers })
+    Ok(Request { method, url, headers })
 }
 
 fn method(method: &HostMethod) -> Method {

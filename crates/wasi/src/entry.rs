@@ -21,9 +21,12 @@ use crate::platform::{self, Wasi};
 pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
     let instance = Instance::current();
     let proxy = instance.as_ref().map_or_else(|_| Proxy::default(), |instance| instance.proxy);
-    let Some(head) = convert::head(&request, proxy) else {
-        let answer = Response::empty(400).with("content-type", "text/plain; charset=utf-8");
-        return send(answer.with_body("Bad request."), &Method::Get, to).await;
+    let head = match convert::head(&request, proxy) {
+        Ok(head) => head,
+        Err(status) => {
+            let answer = Response::empty(status).with("content-type", "text/plain; charset=utf-8");
+            return send(answer.with_body("Bad request."), &Method::Get, to).await;
+        }
     };
     let instance = match instance {
         Ok(instance) => instance,

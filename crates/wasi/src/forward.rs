@@ -36,7 +36,9 @@ impl Forwarder for Wasi {
         let request = forward.request;
         let url = forward.url();
         let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
-        let headers = forward.changes.applied_to(&request.headers);
+        let mut headers = forward.changes.applied_to(&request.headers);
+        // The host has asked for the body already.
+        headers.remove("expect");
         let sent = client::send(&request.method, &url, &headers, body, egress);
         let mut response = sent.await.map_err(ForwardError::Unreachable)?;
         if let Some(location) = response.headers.get("location") {

@@ -225,9 +225,10 @@ pub static FAMILIES: [Family; 12] = [
     },
     Family {
         subject: "Vestibule's own",
-        reason: "Only Vestibule sends them: `X-Vestibule-Assertion` and its kin.",
+        reason: "Only Vestibule sends them: `X-Vestibule-Assertion` and its kin, and `Vestibule-Egress-Origin`, by which a gateway \
+            for outgoing requests knows where they go.",
         names: &[],
-        prefixes: &["x-vestibule-"],
+        prefixes: &["x-vestibule-", "vestibule-egress-"],
         is_written_by_proxies: false,
     },
     Family {

@@ -461,11 +461,12 @@ events! {
     }
     ForwardFailed {
         name: "forward_failed",
-        cases: [Platform => Warn, Configuration => Error],
+        cases: [Platform => Warn, Configuration => Error, Client => Info],
         fields: [Request],
         meaning: "A request was not forwarded. With error source `platform` the upstream did not respond, and the \
             client got 502. With `configuration` an upstream names a service that the runtime does not have, and the \
-            client got 500.",
+            client got 500. With `client` the client did not send the whole body, which only a server of your own can tell, \
+            and it got 400.",
         action: "See whether the upstream runs and is reachable; or bind the service, or correct `to` of the upstream.",
     }
     ForwardingLoop {

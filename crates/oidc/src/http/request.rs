@@ -106,6 +106,11 @@ impl Method {
     }
 }
 
+/// Whether a text can be a host with its port, as a request names it: nothing in it begins a path, a query or a user's name.
+pub fn may_be_authority(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+}
+
 /// A request's URL, split into the parts that decisions need. Each part keeps its bytes as they arrived, except that
 /// the authority is in lower case.
 ///

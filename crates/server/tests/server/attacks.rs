@@ -100,6 +100,109 @@ fn slow_clients_lose_their_connection_and_no_one_else_does() {
 }
 
 #[test]
+fn slow_clients_that_send_a_letter_of_http2_and_leave_take_no_place() {
+    let (site, _) = recorded();
+    let server = site.with(&["--header-timeout", "600", "--connections", "2"]).start();
+    let left: Vec<_> = (0..4)
+        .map(|_| {
+            let mut stream = http::connect(server.address);
+            stream.write_all(b"P").unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            stream
+        })
+        .collect();
+    let page = http::send(server.address, &Message::request("GET", "/public/x").with("host", "a"));
+    assert_eq!(page.status(), 200);
+    drop(left);
+}
+
+#[test]
+fn unbounded_connections_no_more_are_accepted_than_there_are_files_for() {
+    let (mut site, _) = recorded();
+    site.before = "ulimit -n 140".to_owned();
+    let mut server = site.with(&["--header-timeout", "600"]).start();
+    server.said("at most 6 connections are served at the same moment, not 10000");
+    let mut silent: Vec<_> = (0..200).map(|_| http::connect(server.address)).collect();
+    silent.iter_mut().for_each(|stream| stream.write_all(b"GET /").unwrap());
+    silent.truncate(5);
+    let page = http::send(server.address, &Message::request("GET", "/public/x").with("host", "a"));
+    assert_eq!(page.status(), 200);
+    server.never_said("could not be accepted");
+}
+
+#[test]
+fn an_upload_may_take_longer_than_the_upstream_and_pause_as_long_as_a_client_may() {
+    let (site, targets) = recorded();
+    let server = site.with(&["--upstream-timeout", "1"]).start();
+    let mut stream = http::connect(server.address);
+    stream.write_all(b"POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc").unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    stream.write_all(b"def").unwrap();
+    let answer = Message::read(&mut BufReader::new(stream)).unwrap();
+    assert_eq!((answer.status(), &answer.value()["body"]), (200, &"abcdef".into()));
+    assert_eq!(*targets.lock().unwrap(), ["/public/x"]);
+}
+
+#[test]
+fn a_body_that_the_client_does_not_send_whole_is_its_own_fault_and_not_the_upstreams() {
+    let (site, _) = recorded();
+    let mut server = site.with(&["--body-timeout", "1"]).start();
+    for (length, body) in [
+        ("Content-Length: 10", "abc"),
+        ("Transfer-Encoding: chunked", "3\nabc\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked", "x"),
+    ] {
+        let request = format!("POST /public/x HTTP/1.1\r\nHost: a\r\n{length}\r\n\r\n{body}");
+        let answer = http::exchange(server.address, request.as_bytes());
+        assert!(
+            answer.starts_with("HTTP/1.1 400") && answer.contains("incomplete_body"),
+            "{length}: {answer}"
+        );
+        let line = server.wait_for("forward_failed");
+        assert!(line.contains(r#""error_source":"client""#) && line.contains(r#""level":"info""#), "{line}");
+    }
+}
+
+#[test]
+fn header_smuggling_no_client_names_an_origin_for_the_gateway_in_any_spelling() {
+    let server = Site::new(3600).start();
+    let request = Message::request("GET", "/public/x")
+        .with("host", "a")
+        .with("Vestibule-Egress-Origin", "https://evil.example")
+        .with("Vestibule_Egress_Origin", "https://evil.example")
+        .with("vestibule.egress-origin", "https://evil.example");
+    assert!(!http::send(server.address, &request).text().contains("evil.example"));
+}
+
+#[test]
+fn narrower_than_the_upstream_reads_a_method_in_other_letters_is_restricted_too() {
+    let (site, targets) = recorded();
+    site.configure(
+        "default_access = \"public\"",
+        "[[rules]]\nmatch = \"/api\"\nmethods = [\"POST\"]\naccess = \"signed-in\"",
+    );
+    let server = site.start();
+    for method in ["POST", "post", "Post"] {
+        let answer = http::send(server.address, &Message::request(method, "/api").with("host", "a"));
+        assert_eq!(answer.status(), 401, "{method}");
+    }
+    assert!(targets.lock().unwrap().is_empty());
+}
+
+#[test]
+fn an_answer_is_of_this_servers_version_of_http_whatever_the_upstreams_is() {
+    let app = http::serve_raw(|mut stream| {
+        Message::read(&mut BufReader::new(stream.try_clone().unwrap()));
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nabc").unwrap();
+    });
+    let server = Site::with_app(3600, app).start();
+    let answer =
+        http::exchange(server.address, b"GET /public/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    // Its end is seen by its last chunk.
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("3\r\nabc\r\n0\r\n\r\n"), "{answer}");
+}
+
+#[test]
 fn a_client_that_closes_its_half_or_all_of_its_connection_disturbs_no_one() {
     let (site, _) = recorded();
     let server = site.start();

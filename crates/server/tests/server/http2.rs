@@ -2,12 +2,14 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::certificates::Authority;
 use crate::http::{self, Message};
+use crate::memory::resident;
 use crate::site::{self, Server, Site, recorded};
 use crate::tunnel::Tunnel;
 
@@ -472,6 +474,46 @@ fn an_answer_that_its_client_does_not_read_is_ended_and_the_others_of_its_connec
     connection.request(5, END_STREAM, &GET).unwrap();
     connection.send(WINDOW_UPDATE, 0, 5, &10_000_000_u32.to_be_bytes()).unwrap();
     assert!(matches!(connection.outcome(5), Outcome::Answer(200, body) if body.len() == LONG));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn unbounded_memory_answers_that_no_client_reads_are_kept_in_small_parts() {
+    const STREAMS: u32 = 240;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let app = http::serve_raw(move |mut stream| {
+        Message::read(&mut BufReader::new(stream.try_clone().unwrap()));
+        stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 1000000000\r\n\r\n").ok();
+        while stream.write_all(&[0; 64 * 1024]).is_ok() {
+            count.fetch_add(64 * 1024, Ordering::Relaxed);
+        }
+    });
+    let server = Site::with_app(3600, app).start();
+    let before = resident(&server);
+    let largest_window = u32::MAX >> 1;
+    let connections: Vec<Connection> = (0..2)
+        .map(|_| {
+            let mut connection = Connection::open(server.address);
+            let window = [&4_u16.to_be_bytes()[..], &largest_window.to_be_bytes()].concat();
+            connection.send(SETTINGS, 0, 0, &window).unwrap();
+            connection.send(WINDOW_UPDATE, 0, 0, &(largest_window - 65_535).to_be_bytes()).unwrap();
+            for n in 0..STREAMS / 2 {
+                connection.request(2 * n + 1, END_STREAM, &GET).unwrap();
+            }
+            connection
+        })
+        .collect();
+    // Until no one takes any more.
+    let mut seen = 0;
+    while seen == 0 || sent.load(Ordering::Relaxed) > seen {
+        seen = sent.load(Ordering::Relaxed);
+        thread::sleep(Duration::from_secs(1));
+    }
+    let grown = resident(&server).saturating_sub(before);
+    // In kilobytes: what is kept of one answer, what is read of it at once, and as much again.
+    assert!(grown < 240 * 4 * 128, "{grown} kB for {STREAMS} answers");
+    drop(connections);
 }
 
 #[test]

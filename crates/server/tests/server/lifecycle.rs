@@ -166,6 +166,40 @@ fn a_file_of_revocations_that_cannot_be_written_does_not_start() {
 }
 
 #[test]
+fn what_is_wrong_at_the_start_is_said_with_its_name_and_its_remedy_and_quotes_no_secret() {
+    use std::os::unix::ffi::OsStrExt;
+    let no_text = std::ffi::OsStr::from_bytes(b"\xff");
+    let site = Site::new(3600);
+    let say = |arguments: &[&str], name: &str, value: &std::ffi::OsStr| {
+        let site = Site::new(3600).with(arguments);
+        let (status, said) = site.fails_with(name, value);
+        assert!(!status.success(), "{said}");
+        said
+    };
+    let none = std::ffi::OsStr::new("");
+    for (arguments, expected) in [
+        (&["--header-timeout", "0"][..], "a number of seconds from 1"),
+        (&["--body-timeout", "18446744073709551615"], "a number of seconds from 1"),
+        (&["--upstream-timeout", "x"], "a number of seconds from 1"),
+        (&["--drain", "18446744073709551615"], "a number of seconds from 0"),
+        (&["--connections", "18446744073709551615"], "a number from 1"),
+        (&["--services", "A=http://a,A=http://b"], "A is there twice"),
+        (&["--services", "=http://a"], "is not NAME=URL"),
+        (&["--redis-certificate", "a", "--redis-key", "b"], "set AUTH_REDIS_URL"),
+    ] {
+        let said = say(arguments, "UNUSED", none);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    for name in ["AUTH", "AUTH_DEMO_NOTE"] {
+        let said = say(&[], name, no_text);
+        assert!(said.contains(&format!("the variable {name} is not UTF-8")), "{said}");
+    }
+    std::fs::write(site.file("vestibule.toml"), "base_path = \"/auth\"\nAUTH_SECRET = a-secret\n").unwrap();
+    let (_, said) = site.fails();
+    assert!(said.contains("at line 2, column 15") && !said.contains("a-secret"), "{said}");
+}
+
+#[test]
 fn check_says_whether_the_configuration_is_valid_and_starts_nothing() {
     let site = Site::new(3600).with(&["--check"]);
     let (status, said) = site.fails();

@@ -100,7 +100,7 @@ impl Mix {
 }
 
 /// Memory of the process that is in RAM, in kilobytes.
-fn resident(server: &Server) -> usize {
+pub(crate) fn resident(server: &Server) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse().unwrap()

@@ -1,5 +1,6 @@
 //! A running server with its configuration, and the app behind it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -132,7 +133,18 @@ headers = {{ "X-User-Email" = "email" }}
 
     /// Starts a server that is to end by itself, and gives its exit status and what it said.
     pub(crate) fn fails(&self) -> (ExitStatus, String) {
-        let mut child = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::ends(self.command())
+    }
+
+    /// The same with this variable, which need not be text.
+    pub(crate) fn fails_with(&self, variable: &str, value: &OsStr) -> (ExitStatus, String) {
+        let mut command = self.command();
+        command.env(variable, value);
+        Self::ends(command)
+    }
+
+    fn ends(mut command: Command) -> (ExitStatus, String) {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let begun = Instant::now();
         while child.try_wait().unwrap().is_none() {
             if begun.elapsed() > MAX_WAIT {

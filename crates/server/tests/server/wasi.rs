@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::browser::Browser;
 use crate::http::{self, Message};
 use crate::redis::{Redis, refreshed_at, site_at};
-use crate::site::{SECRET, Server, Site, received};
+use crate::site::{SECRET, Server, Site, received, recorded};
 
 const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
@@ -130,6 +130,28 @@ fn redis_that_is_gone_slow_or_closed_to_the_component_leaves_sessions_valid_and_
         // The password is in no line.
         component.never_said("wrong@");
     }
+}
+
+#[test]
+#[ignore = "cargo xtask wasi --test"]
+fn request_smuggling_a_request_without_one_host_is_refused() {
+    let (site, targets) = recorded();
+    let component = start(&site, 10_000);
+    for head in [
+        "GET /secret HTTP/1.1\r\nHost: a/public/?\r\n",
+        "GET /secret HTTP/1.1\r\nHost: a?\r\n",
+        "GET /public/x HTTP/1.1\r\nHost: u@a\r\n",
+        "GET /public/x HTTP/1.1\r\nHost: a\r\nHost: b\r\n",
+        "GET http://b/public/x HTTP/1.1\r\nHost: a\r\n",
+        "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n",
+    ] {
+        let request = format!("{head}Connection: close\r\n\r\n");
+        let answer = http::exchange(component.address, request.as_bytes());
+        assert!(!answer.contains(" 200 ") && !answer.contains(" 30"), "{head:?}: {answer}");
+    }
+    assert!(targets.lock().unwrap().is_empty());
+    let page = http::send(component.address, &Message::request("GET", "http://a/public/x").with("host", "A"));
+    assert_eq!(page.status(), 200);
 }
 
 #[test]
