@@ -69,7 +69,7 @@ fn head(
     if connection.is_ambiguous.load(Ordering::Relaxed) {
         return Err((400, "The length of the request is ambiguous."));
     }
-    request::head(parts, connection.arrival, &serving.options().trusted_proxies)
+    request::head(parts, &connection.arrival, &serving.options().trusted_proxies)
 }
 
 /// An outcome of the core as a response.

@@ -7,7 +7,7 @@ use vestibule_core::http::changes::{Change, Changes};
 use vestibule_core::http::headers::Headers;
 
 /// Fields of one connection, which end here (RFC 9110 section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 7] = [
+static HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::TE,

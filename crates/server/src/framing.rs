@@ -110,20 +110,29 @@ impl Framing {
             }
             let end = memchr::memchr(b'\n', bytes);
             let (part, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
-            self.keep(part);
-            if end.is_some() {
-                self.end_line();
+            if end.is_some() && self.line.is_empty() {
+                self.end_line(part);
+            } else {
+                self.keep(part);
+                if end.is_some() {
+                    let mut line = std::mem::take(&mut self.line);
+                    self.end_line(&line);
+                    // Its memory is for the next line.
+                    line.clear();
+                    self.line = line;
+                }
             }
             bytes = rest;
         }
     }
 
-    /// Keeps the beginning of a line, without what may stand before a number: there can be any amount of it.
+    /// Keeps the beginning of a line that arrives in parts, without what may stand before a number: there can be any amount of
+    /// it.
     fn keep(&mut self, mut part: &[u8]) {
         let mut colon = memchr::memchr(b':', &self.line);
         while !part.is_empty() && self.line.len() < KEPT {
             if colon.is_some_and(|colon| colon + 1 == self.line.len()) {
-                let value = part.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'0'));
+                let value = part.iter().position(|byte| !is_before_number(*byte));
                 let Some((first, rest)) = value.and_then(|value| part.get(value..)?.split_first()) else {
                     return;
                 };
@@ -141,34 +150,34 @@ impl Framing {
         }
     }
 
-    fn end_line(&mut self) {
-        let mut line = std::mem::take(&mut self.line);
-        let is_empty = matches!(line.as_slice(), [b'\n'] | [b'\r', b'\n']);
+    fn end_line(&mut self, line: &[u8]) {
+        let is_empty = matches!(line, [b'\n'] | [b'\r', b'\n']);
         if is_empty {
             // Empty lines before a request are skipped (RFC 9112 section 2.2).
             if self.is_in_head {
                 self.end_head();
             }
         } else if self.is_in_head {
-            self.field(&line);
+            self.field(line);
         } else {
             self.is_in_head = true;
         }
-        // Its memory is for the next line.
-        line.clear();
-        self.line = line;
     }
 
+    /// Reads as much of a line as would be kept of it, so that it does not matter in which parts it arrived.
     fn field(&mut self, line: &[u8]) {
-        let Some(colon) = memchr::memchr(b':', line) else { return };
+        let Some(colon) = memchr::memchr(b':', line.get(..KEPT).unwrap_or(line)) else { return };
         let (name, value) = line.split_at(colon);
         let name = name.trim_ascii();
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.is_chunked = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
             self.has_length = true;
-            self.content_length = match value.get(1..).unwrap_or_default().trim_ascii() {
-                // Its zeros were not kept.
+            let digits = value.iter().skip(1).position(|byte| !is_before_number(*byte));
+            let digits = digits.and_then(|first| value.get(first + 1..)).unwrap_or_default();
+            let digits = digits.get(..KEPT - colon - 1).unwrap_or(digits);
+            self.content_length = match digits.trim_ascii() {
+                // There are only zeros.
                 [] => Some(0),
                 digits => str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
             };
@@ -185,6 +194,11 @@ impl Framing {
         (self.is_in_head, self.is_chunked, self.has_length, self.content_length) =
             (false, false, false, None);
     }
+}
+
+/// Whether a byte may stand before a number without changing it.
+fn is_before_number(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'0')
 }
 
 #[cfg(test)]
@@ -237,6 +251,24 @@ mod tests {
             ));
             let empty = format!("GET / HTTP/1.1\r\nContent-Length: {before}0\r\n\r\n");
             assert!(is_ambiguous(&format!("{empty}{behind}")), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_says_the_same_whether_it_arrives_whole_or_in_parts() {
+        for count in KEPT - 20..=KEPT + 1 {
+            let many = " ".repeat(count);
+            for field in [
+                format!("Content-Length:{many}1{many}x"),
+                format!("Content-Length: 1{many}x"),
+                format!("{many}Content-Length: 1"),
+                format!("Content-Length{many}: 1"),
+                format!("Content-Length: {}", "1".repeat(count)),
+            ] {
+                is_ambiguous(&format!(
+                    "POST / HTTP/1.1\r\n{field}\r\n\r\naGET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"
+                ));
+            }
         }
     }
 

@@ -37,8 +37,8 @@ pub fn head(
     }
     let (mut parts, ()) = request.body(()).map_err(|_| None)?.into_parts();
     let proxies: Result<Vec<Network>, _> = proxies.iter().map(|network| network.parse()).collect();
-    let arrival = Arrival { secure: true, peer: (peer, 1).into() };
-    request::head(&mut parts, arrival, &proxies.map_err(|_| None)?).map_err(|(status, _)| Some(status))
+    let arrival = Arrival::new(true, (peer, 1).into());
+    request::head(&mut parts, &arrival, &proxies.map_err(|_| None)?).map_err(|(status, _)| Some(status))
 }
 
 /// Whether an address is in a network, as an operator writes one; `None` where the text is no network.

@@ -20,20 +20,28 @@ pub(crate) type DenialReason = (u16, &'static str);
 /// How many header fields a request may have, its cookies as one.
 pub(crate) const MAX_FIELDS: usize = 128;
 
-/// How the request arrived.
-#[derive(Clone, Copy)]
+/// How the requests of a connection arrive.
 pub(crate) struct Arrival {
-    /// Whether it came by TLS.
-    pub(crate) secure: bool,
-    /// The other end of the connection.
-    pub(crate) peer: SocketAddr,
+    /// Whether they come by TLS.
+    secure: bool,
+    /// The address of the other end of the connection, and its text.
+    peer: IpAddr,
+    peer_text: String,
+}
+
+impl Arrival {
+    /// By a connection from there, with TLS or without.
+    pub(crate) fn new(secure: bool, peer: SocketAddr) -> Self {
+        let peer = peer.ip().to_canonical();
+        Self { secure, peer, peer_text: peer.to_string() }
+    }
 }
 
 /// The head for the core, with the client's address and the request's identifier. Those that a client sends are removed from
 /// `parts`.
 pub(crate) fn head(
     parts: &mut Parts,
-    arrival: Arrival,
+    arrival: &Arrival,
     proxies: &[Network],
 ) -> Result<Request, DenialReason> {
     if parts.method == Method::CONNECT {
@@ -66,7 +74,10 @@ pub(crate) fn head(
         return Err((431, "The request has too many header fields."));
     }
     let mut headers = fields::read(&parts.headers);
-    headers.append(CLIENT, client(&parts.headers, arrival.peer.ip(), proxies).to_string());
+    let client = client(&parts.headers, arrival.peer, proxies);
+    // Of almost all requests, where no proxy is in front.
+    let client = if client == arrival.peer { arrival.peer_text.clone() } else { client.to_string() };
+    headers.append(CLIENT, client);
     headers.append(REQUEST, identifier());
     Ok(Request { method: request::Method::new(parts.method.as_str()), url, headers })
 }
@@ -130,7 +141,10 @@ fn identifier() -> String {
 fn client(fields: &HeaderMap, peer: IpAddr, proxies: &[Network]) -> IpAddr {
     const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(address));
-    let mut client = peer.to_canonical();
+    let mut client = peer;
+    if !is_proxy(client) {
+        return client;
+    }
     let values: Vec<String> = fields.get_all(FORWARDED_FOR).iter().map(fields::text).collect();
     for said in values.iter().flat_map(|value| value.split(',')).rev() {
         if !is_proxy(client) {
@@ -156,11 +170,11 @@ mod tests {
     }
 
     fn arrival() -> Arrival {
-        Arrival { secure: true, peer: "10.0.0.1:5000".parse().unwrap() }
+        Arrival::new(true, "10.0.0.1:5000".parse().unwrap())
     }
 
     fn read(target: &str, fields: &[(&str, &str)]) -> Result<Request, DenialReason> {
-        head(&mut parts(target, fields), arrival(), &[])
+        head(&mut parts(target, fields), &arrival(), &[])
     }
 
     #[test]
@@ -227,9 +241,10 @@ mod tests {
             ("10.0.0.1", "", "10.0.0.1"),
             ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ] {
-            let parts = parts("/", &[("x-forwarded-for", said)]);
-            let found = super::client(&parts.headers, peer.parse().unwrap(), &proxies);
-            assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer} {said}");
+            let mut parts = parts("/", &[("host", "a"), ("x-forwarded-for", said)]);
+            let arrival = Arrival::new(true, (peer.parse::<IpAddr>().unwrap(), 5000).into());
+            let request = head(&mut parts, &arrival, &proxies).unwrap();
+            assert_eq!(request.headers.get(CLIENT), Some(client), "{peer} {said}");
         }
     }
 }

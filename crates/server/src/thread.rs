@@ -15,8 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::answer;
@@ -83,8 +83,8 @@ pub(crate) struct Shared {
 
 /// Serves until the process is to end, and then until its requests are answered, or the time for that is over.
 pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(listener, shared))
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(serve(listener, shared))
 }
 
 async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
@@ -173,11 +173,11 @@ async fn connection(
                 return;
             };
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-            serve_on(serving, stream, Arrival { secure: true, peer }, open, is_http2, ends).await;
+            serve_on(serving, stream, Arrival::new(true, peer), open, is_http2, ends).await;
         }
         None => {
             let Some(is_http2) = begun(begins_http2(&stream), deadline, &ends).await else { return };
-            serve_on(serving, stream, Arrival { secure: false, peer }, open, is_http2, ends).await;
+            serve_on(serving, stream, Arrival::new(false, peer), open, is_http2, ends).await;
         }
     }
 }

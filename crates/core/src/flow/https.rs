@@ -54,9 +54,9 @@ impl Vestibule {
         let url = &request.url;
         let is_plain = !url.secure && self.config.origin.is_none() && !is_private(url.host());
         // On another port than the usual one it is unknown which port has https.
-        let has_usual_port = url.authority == url.host();
-        let is_person = matches!(request.method, Method::Get | Method::Head) && request.is_navigation();
-        if !is_plain || !has_usual_port || !is_person || shows_https(request) {
+        let has_usual_port = || url.authority == url.host();
+        let is_person = || matches!(request.method, Method::Get | Method::Head) && request.is_navigation();
+        if !is_plain || !has_usual_port() || !is_person() || shows_https(request) {
             return None;
         }
         let config = &self.config;

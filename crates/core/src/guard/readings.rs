@@ -103,12 +103,18 @@ impl PathReadings {
     }
 }
 
+/// What Windows drops at the end of a name.
+const DROPPED: [char; 3] = ['.', ' ', '\u{a0}'];
+
 /// Windows drops dots and spaces at the end of a name, and takes `NAME::$DATA` and `NAME:$I30:$INDEX_ALLOCATION` for
 /// another way to write `NAME`.
 fn as_file_names(segments: &[String]) -> Option<Vec<String>> {
+    if !segments.iter().any(|segment| segment.contains(':') || segment.ends_with(DROPPED)) {
+        return None;
+    }
     let named = |segment: &String| {
         let stream = segment.split_once(':').filter(|(_, stream)| stream.contains('$'));
-        let name = stream.map_or(segment.as_str(), |(name, _)| name).trim_end_matches(['.', ' ', '\u{a0}']);
+        let name = stream.map_or(segment.as_str(), |(name, _)| name).trim_end_matches(DROPPED);
         if name.is_empty() { segment.clone() } else { name.to_owned() }
     };
     let found: Vec<String> = segments.iter().map(named).collect();
@@ -157,7 +163,7 @@ const DATA_FILES: [&str; 8] = [
 
 /// `/admin/__data.json` is the data of `/admin`; `/admin.html__data.json` that of `/admin.html`.
 fn without_data_file(segments: &[String]) -> Option<Vec<String>> {
-    let (last, page) = segments.split_last()?;
+    let (last, page) = segments.split_last().filter(|(last, _)| last.contains('.'))?;
     if is_one_of(last, &DATA_FILES) {
         return Some(page.to_vec());
     }
@@ -208,7 +214,7 @@ const SUFFIXES: [&str; 33] = [
 
 /// `/admin.json` is `/admin`: of React Router, static exports, Rails, Django REST framework, Apache's MultiViews.
 fn without_suffix(segments: &[String]) -> Option<Vec<String>> {
-    let (last, page) = segments.split_last()?;
+    let (last, page) = segments.split_last().filter(|(last, _)| last.contains('.'))?;
     let name =
         SUFFIXES.iter().rev().find_map(|suffix| ends_with(last, suffix)).filter(|name| !name.is_empty())?;
     Some([page, &[name.to_owned()]].concat())
@@ -221,7 +227,7 @@ fn without_index(segments: &[String]) -> Option<Vec<String>> {
 }
 
 fn has_extension(segment: &str, extensions: &[&str]) -> bool {
-    extensions.iter().any(|extension| ends_with(segment, extension).is_some())
+    segment.contains('.') && extensions.iter().any(|extension| ends_with(segment, extension).is_some())
 }
 
 fn is_one_of(segment: &str, names: &[&str]) -> bool {
@@ -303,6 +309,11 @@ mod tests {
             assert!(found.iter().any(|found| found == page), "{path}: {found:?}");
         }
         assert!(readings("/other/de/admin", &api).is_empty());
+    }
+
+    #[test]
+    fn every_ending_that_is_looked_for_has_a_dot() {
+        assert!(DATA_FILES.iter().chain(&SCRIPTS).chain(&SUFFIXES).all(|ending| ending.contains('.')));
     }
 
     #[test]

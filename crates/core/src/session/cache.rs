@@ -6,11 +6,10 @@
 //! bounded, and the least recently used sessions are removed first.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::seal::{self, OpenError};
 use vestibule_oidc::jose::kdf::Keyring;
@@ -32,7 +31,7 @@ struct Entry {
     token: Zeroizing<String>,
     dialect: Dialect,
     salt: String,
-    claims: Rc<Map<String, Value>>,
+    session: Session,
 }
 
 impl SessionCache {
@@ -44,31 +43,29 @@ impl SessionCache {
         salt: &str,
         token: &str,
         now: Timestamp,
-    ) -> Result<Rc<Map<String, Value>>, OpenError> {
-        let Some(fingerprint) = fingerprint(token) else {
-            return Ok(Rc::new(seal::open_session(keys, dialect, salt, token, now)?));
-        };
+    ) -> Result<Session, OpenError> {
+        let open = || seal::open_session(keys, dialect, salt, token, now).map(Session::new);
+        let Some(fingerprint) = fingerprint(token) else { return open() };
         let mut entries = self.0.borrow_mut();
         let position = entries.iter().position(|entry| {
             entry.fingerprint == fingerprint
-                && *entry.token == token
+                && is_same(&entry.token, token)
                 && entry.dialect == dialect
                 && entry.salt == salt
         });
-        if let Some(at) = position {
-            let claims = entries.get(at).map(|entry| Rc::clone(&entry.claims)).unwrap_or_default();
-            if let Err(error) = seal::check_times(&claims, now) {
+        if let Some((at, known)) = position.and_then(|at| Some((at, entries.get(at)?.session.clone()))) {
+            if let Err(error) = seal::check_times(known.claims(), now) {
                 entries.remove(at);
                 return Err(error);
             }
             if let Some(used) = entries.get_mut(..=at) {
                 used.rotate_right(1);
             }
-            return Ok(claims);
+            return Ok(known);
         }
-        let claims = Rc::new(seal::open_session(keys, dialect, salt, token, now)?);
+        let session = open()?;
         let (token, salt) = (Zeroizing::new(token.to_owned()), salt.to_owned());
-        entries.insert(0, Entry { fingerprint, token, dialect, salt, claims: Rc::clone(&claims) });
+        entries.insert(0, Entry { fingerprint, token, dialect, salt, session: session.clone() });
         let mut characters = 0;
         let fits = |entry: &Entry| {
             characters += entry.token.len();
@@ -76,7 +73,7 @@ impl SessionCache {
         };
         let count = entries.iter().take(MAX_SESSIONS).map(fits).take_while(|fits| *fits).count();
         entries.truncate(count);
-        Ok(claims)
+        Ok(session)
     }
 }
 
@@ -87,11 +84,18 @@ fn fingerprint(token: &str) -> Option<u128> {
     token.as_bytes().last_chunk().map(|end| u128::from_le_bytes(*end))
 }
 
+/// Whether two tokens are the same. They are long, and almost always are. So all of them is compared, without an early end:
+/// the processor looks at many characters at once, where some C libraries compare one after the other.
+fn is_same(one: &str, other: &str) -> bool {
+    let difference = |found, (one, other): (u8, u8)| found | (one ^ other);
+    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, difference) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use vestibule_oidc::secret::Secret;
@@ -124,7 +128,7 @@ mod tests {
         // The other keyring cannot open the token, so the claims come from the cache. Real keyrings never share a
         // cache.
         let again = cache.open(&others, Dialect::AuthJsV5, "s", &token, NOW).unwrap();
-        assert!(Rc::ptr_eq(&first, &again) && len(&cache) == 1);
+        assert!(std::ptr::eq(first.claims(), again.claims()) && len(&cache) == 1);
         assert!(SessionCache::default().open(&others, Dialect::AuthJsV5, "s", &token, NOW).is_err());
     }
 

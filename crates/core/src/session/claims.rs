@@ -31,13 +31,45 @@ pub const ACCESS_TOKEN_EXPIRED: &str = "AccessTokenExpired";
 #[derive(Clone, PartialEq)]
 pub struct Session {
     /// Shared with the [cache](crate::session::cache) of opened sessions.
-    claims: Rc<Map<String, Value>>,
+    claims: Rc<Claims>,
     is_in_other_dialect: bool,
+}
+
+/// The claims of a session, and the times in them, which every request compares several times.
+#[derive(Clone, PartialEq)]
+struct Claims {
+    all: Map<String, Value>,
+    times: Times,
+}
+
+/// The times in the claims of a session.
+#[derive(Clone, Copy, PartialEq)]
+struct Times {
+    issued_at: Option<Timestamp>,
+    signed_in_at: Option<Timestamp>,
+    revalidated_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
+    token_expires_at: Option<Timestamp>,
+}
+
+impl Times {
+    fn of(claims: &Map<String, Value>) -> Self {
+        let issued_at = time(claims, "iat");
+        let signed_in_at = time(claims, "signed_in_at").or(issued_at);
+        Self {
+            issued_at,
+            signed_in_at,
+            revalidated_at: time(claims, "revalidated_at").or(signed_in_at),
+            ends_at: time(claims, "ends_at"),
+            token_expires_at: time(claims, "expires_at"),
+        }
+    }
 }
 
 impl Session {
     /// A session with these claims.
-    pub fn new(claims: impl Into<Rc<Map<String, Value>>>) -> Self {
+    pub fn new(claims: Map<String, Value>) -> Self {
+        let claims = Claims { times: Times::of(&claims), all: claims };
         Self { claims: claims.into(), is_in_other_dialect: false }
     }
 
@@ -53,17 +85,24 @@ impl Session {
     /// the time of `session.absolute_max_age`, and a renewed copy of a session would escape its revocation.
     #[must_use]
     pub fn with_sign_in_time(mut self) -> Self {
-        if !self.claims.contains_key("signed_in_at")
+        if !self.claims().contains_key("signed_in_at")
             && let Some(signed_in) = self.signed_in_at()
         {
-            Rc::make_mut(&mut self.claims).insert("signed_in_at".to_owned(), signed_in.seconds().into());
+            self.change(|claims| claims.insert("signed_in_at".to_owned(), signed_in.seconds().into()));
         }
         self
     }
 
     /// All claims.
     pub fn claims(&self) -> &Map<String, Value> {
-        &self.claims
+        &self.claims.all
+    }
+
+    /// Changes the claims, and reads their times again.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Map<String, Value>) -> T) {
+        let claims = Rc::make_mut(&mut self.claims);
+        change(&mut claims.all);
+        claims.times = Times::of(&claims.all);
     }
 
     /// The subject (`sub`): the provider's identifier of the user.
@@ -78,22 +117,22 @@ impl Session {
 
     /// The user's display name.
     pub fn name(&self) -> Option<&Value> {
-        self.claims.get("name")
+        self.claims().get("name")
     }
 
     /// The user's e-mail address.
     pub fn email(&self) -> Option<&Value> {
-        self.claims.get("email")
+        self.claims().get("email")
     }
 
     /// The URL of the user's picture.
     pub fn picture(&self) -> Option<&Value> {
-        self.claims.get("picture")
+        self.claims().get("picture")
     }
 
     /// When the cookie was last sealed (`iat`).
     pub fn issued_at(&self) -> Option<Timestamp> {
-        self.claims.get("iat")?.as_u64().map(Timestamp::from_seconds)
+        self.claims.times.issued_at
     }
 
     /// When this session began (`signed_in_at`). A session that Auth.js made has no such claim; then it is the time at
@@ -102,12 +141,12 @@ impl Session {
     /// It is not the provider's `auth_time`: with single sign-on the provider may have authenticated the user hours
     /// before the session began.
     pub fn signed_in_at(&self) -> Option<Timestamp> {
-        self.time("signed_in_at").or_else(|| self.issued_at())
+        self.claims.times.signed_in_at
     }
 
     /// When the provider issued the ID token of the sign-in (`provider_iat`), by the provider's clock.
     pub fn provider_issued_at(&self) -> Option<Timestamp> {
-        self.time("provider_iat")
+        time(self.claims(), "provider_iat")
     }
 
     /// The provider's identifier of its own session (`provider_sid`, the ID token's `sid`: OpenID Connect Back-Channel
@@ -124,24 +163,23 @@ impl Session {
 
     /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
     pub fn revalidated_at(&self) -> Option<Timestamp> {
-        let confirmed = self.claims.get("revalidated_at").and_then(Value::as_u64);
-        confirmed.map(Timestamp::from_seconds).or_else(|| self.signed_in_at())
+        self.claims.times.revalidated_at
     }
 
     /// The end of the session that no renewal passes (`ends_at`), if its provider set one.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.time("ends_at")
+        self.claims.times.ends_at
     }
 
     /// Whether the cookie may stay in the browser when it closes: `false` if the user, or the configuration at sign-in,
     /// said otherwise (`persistent`).
     pub fn is_persistent(&self) -> bool {
-        self.claims.get("persistent") != Some(&Value::Bool(false))
+        self.claims().get("persistent") != Some(&Value::Bool(false))
     }
 
     /// When the session expires unless it is renewed (`exp`).
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.claims.get("exp")?.as_u64().map(Timestamp::from_seconds)
+        time(self.claims(), "exp")
     }
 
     /// The identifier of the session (`sid`). Every sign-in has a new one. For a session that Auth.js made,
@@ -163,24 +201,23 @@ impl Session {
 
     /// How many times the tokens were refreshed since sign-in.
     pub fn generation(&self) -> u64 {
-        self.claims.get("generation").and_then(Value::as_u64).unwrap_or(0)
+        self.claims().get("generation").and_then(Value::as_u64).unwrap_or(0)
     }
 
     /// How many cookies have the [hint](crate::session::logout_hint) for a sign-out at the provider (`hint_chunks`). Requests
     /// elsewhere than to the sign-out route do not show them.
     pub fn hint_chunks(&self) -> Option<usize> {
-        self.claims.get("hint_chunks")?.as_u64().and_then(|count| usize::try_from(count).ok())
+        self.claims().get("hint_chunks")?.as_u64().and_then(|count| usize::try_from(count).ok())
     }
 
     /// The same session with another number of such cookies.
     #[must_use]
     pub fn with_hint_chunks(mut self, count: Option<usize>) -> Self {
         if self.hint_chunks() != count {
-            let claims = Rc::make_mut(&mut self.claims);
-            match count {
+            self.change(|claims| match count {
                 Some(count) => claims.insert("hint_chunks".to_owned(), count.into()),
                 None => claims.remove("hint_chunks"),
-            };
+            });
         }
         self
     }
@@ -192,12 +229,12 @@ impl Session {
 
     /// What the cookie says of the entry with the session's tokens (`token_entry`). `None` where they are in the cookie.
     pub(crate) fn token_entry(&self) -> Option<TokenEntry> {
-        TokenEntry::of(&self.claims)
+        TokenEntry::of(self.claims())
     }
 
     /// The names of the claims that are in the session's entry.
     pub(crate) fn entry_claims(&self) -> Vec<&str> {
-        entry::held(&self.claims)
+        entry::held(self.claims())
     }
 
     /// Whether the session has a refresh token, in its cookie or in its entry.
@@ -207,7 +244,7 @@ impl Session {
 
     /// Whether the session has cookies for the API of a credentials provider, in its cookie or in its entry.
     pub(crate) fn has_api_cookies(&self) -> bool {
-        self.claims.get("api_cookies").and_then(Value::as_object).is_some_and(|cookies| !cookies.is_empty())
+        self.claims().get("api_cookies").and_then(Value::as_object).is_some_and(|cookies| !cookies.is_empty())
             || self.entry_claims().contains(&"api_cookies")
     }
 
@@ -219,18 +256,19 @@ impl Session {
     /// The same session with other claims.
     #[must_use]
     pub(crate) fn with_claims(&self, claims: Map<String, Value>) -> Self {
-        Self { claims: claims.into(), ..*self }
+        Self { is_in_other_dialect: self.is_in_other_dialect, ..Self::new(claims) }
     }
 
     /// When the refresh token expires, if known.
     pub fn refresh_expires_at(&self) -> Option<Timestamp> {
-        self.claims.get("refresh_expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
+        time(self.claims(), "refresh_expires_at")
     }
 
     /// The cookies that a refresh sends to the API of a credentials provider.
     pub(crate) fn api_cookies(&self) -> BTreeMap<String, Secret> {
         let mut cookies = BTreeMap::default();
-        for (name, value) in self.claims.get("api_cookies").and_then(Value::as_object).into_iter().flatten() {
+        for (name, value) in self.claims().get("api_cookies").and_then(Value::as_object).into_iter().flatten()
+        {
             if let Some(value) = value.as_str() {
                 cookies.insert(name.clone(), Secret::new(value));
             }
@@ -250,7 +288,7 @@ impl Session {
 
     /// When the access token expires.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
-        self.claims.get("expires_at").and_then(Value::as_u64).map(Timestamp::from_seconds)
+        self.claims.times.token_expires_at
     }
 
     /// Why the session has ended although its cookie opens: [`REFRESH_TOKEN_ERROR`]. An app that seals the session that it
@@ -264,7 +302,7 @@ impl Session {
     #[must_use]
     pub fn with_refreshed_tokens(&self, tokens: &RefreshedTokens, now: Timestamp) -> Self {
         // This is the old refresh token's expiry, and the key of the old tokens; the new ones may have none.
-        let mut claims = Map::clone(&self.claims);
+        let mut claims = self.claims().clone();
         claims.remove("refresh_expires_at");
         claims.remove("dpop_key");
         claims.remove(entry::CLAIM);
@@ -273,36 +311,35 @@ impl Session {
         }
         claims.extend(tokens.token_claims());
         claims.insert("iat".to_owned(), now.seconds().into());
-        Self { claims: claims.into(), ..*self }
+        self.with_claims(claims)
     }
 
     /// The same session after `invalid_grant`: without tokens, and with the claim `error`.
     #[must_use]
     pub fn without_tokens(&self) -> Self {
-        let mut claims = Map::clone(&self.claims);
+        let mut claims = self.claims().clone();
         claims.retain(|name, _| !GRANT_CLAIMS.contains(&name.as_str()));
         claims.insert("error".to_owned(), REFRESH_TOKEN_ERROR.into());
-        Self { claims: claims.into(), ..*self }
+        self.with_claims(claims)
     }
 
     /// The same session, which began when a bearer token was issued. Without that time it cannot show that it is newer than
     /// a revocation.
     #[must_use]
     pub fn issued(mut self, at: Option<Timestamp>) -> Self {
-        let claims = Rc::make_mut(&mut self.claims);
-        match at {
+        self.change(|claims| match at {
             Some(at) => claims.insert("signed_in_at".to_owned(), at.seconds().into()),
             None => claims.remove("signed_in_at"),
-        };
+        });
         self
     }
 
     /// The same session with those of its claims only for which `keep(name, value)` is true.
     #[must_use]
     pub fn retaining(&self, keep: impl Fn(&str, &Value) -> bool) -> Self {
-        let mut claims = Map::clone(&self.claims);
+        let mut claims = self.claims().clone();
         claims.retain(|name, value| keep(name, value));
-        Self { claims: claims.into(), ..*self }
+        self.with_claims(claims)
     }
 
     /// The same session without its access token, which has expired, and without every claim that holds a copy of it. What
@@ -313,8 +350,8 @@ impl Session {
         let mut session = self.retaining(|name, value| {
             name != "access_token" && !token.is_some_and(|token| holds_text(value, token))
         });
-        if session.claims.contains_key(entry::CLAIM) {
-            entry::forget(Rc::make_mut(&mut session.claims));
+        if session.claims().contains_key(entry::CLAIM) {
+            session.change(entry::forget);
         }
         session
     }
@@ -330,9 +367,10 @@ impl Session {
             !grants.contains(&name) && !token.as_ref().is_some_and(|token| holds_text(value, token.expose()))
         });
         let ends_at = session.ends_at().map_or(until, |end| end.min(until));
-        let claims = Rc::make_mut(&mut session.claims);
-        claims.insert("preview_host".to_owned(), host.as_str().into());
-        claims.insert("ends_at".to_owned(), ends_at.seconds().into());
+        session.change(|claims| {
+            claims.insert("preview_host".to_owned(), host.as_str().into());
+            claims.insert("ends_at".to_owned(), ends_at.seconds().into());
+        });
         session
     }
 
@@ -341,7 +379,7 @@ impl Session {
     #[must_use]
     pub fn with_token_expired(&self) -> Self {
         let mut session = self.without_access_token();
-        Rc::make_mut(&mut session.claims).insert("error".to_owned(), ACCESS_TOKEN_EXPIRED.into());
+        session.change(|claims| claims.insert("error".to_owned(), ACCESS_TOKEN_EXPIRED.into()));
         session
     }
 
@@ -352,12 +390,12 @@ impl Session {
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.claims.get(name)?.as_str()
+        self.claims().get(name)?.as_str()
     }
+}
 
-    fn time(&self, name: &str) -> Option<Timestamp> {
-        self.claims.get(name)?.as_u64().map(Timestamp::from_seconds)
-    }
+fn time(claims: &Map<String, Value>, name: &str) -> Option<Timestamp> {
+    claims.get(name)?.as_u64().map(Timestamp::from_seconds)
 }
 
 /// Whether a value has this text somewhere in it.
@@ -378,6 +416,6 @@ pub(crate) fn is_access_token_claim(from: &DataPath) -> bool {
 impl std::fmt::Debug for Session {
     /// Prints the names of the claims only: the values include tokens.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Session").field(&self.claims.keys().collect::<Vec<_>>()).finish()
+        f.debug_tuple("Session").field(&self.claims().keys().collect::<Vec<_>>()).finish()
     }
 }

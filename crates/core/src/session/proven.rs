@@ -1,6 +1,7 @@
 //! The claims of a session that something may depend on: rules, header fields for upstreams, assertions.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
@@ -13,7 +14,10 @@ use vestibule_oidc::data::DataPath;
 #[derive(Clone, Debug)]
 pub struct ProvenClaims<'a> {
     claims: Cow<'a, Map<String, Value>>,
-    account: Value,
+    subject: &'a str,
+    provider: Option<&'a str>,
+    /// Made where something depends on it.
+    account: OnceCell<Value>,
     has_proven_email: bool,
 }
 
@@ -30,12 +34,11 @@ impl<'a> ProvenClaims<'a> {
     ) -> Option<Self> {
         let subject = claims.get("sub")?.as_str().filter(|subject| !subject.is_empty())?;
         let provider = claims.get("provider").and_then(Value::as_str);
-        let account = provider.map_or(Value::Null, |provider| [provider, ":", subject].concat().into());
         let mut claims = Cow::Borrowed(claims);
         for path in withheld {
             path.remove(claims.to_mut());
         }
-        Some(Self { claims, account, has_proven_email })
+        Some(Self { claims, subject, provider, account: OnceCell::new(), has_proven_email })
     }
 
     /// The value at a path. `account` is `PROVIDER:SUB`: a provider's identifiers are unique for that provider only, and
@@ -46,9 +49,15 @@ impl<'a> ProvenClaims<'a> {
     pub fn lookup(&self, path: &DataPath) -> Option<&Value> {
         match path.root() {
             root if self.is_client() && OF_USERS.contains(&root) => None,
-            "account" => path.within(&self.account).filter(|account| !account.is_null()),
+            "account" => {
+                path.within(self.account.get_or_init(|| self.account())).filter(|account| !account.is_null())
+            }
             _ => path.lookup(&self.claims),
         }
+    }
+
+    fn account(&self) -> Value {
+        self.provider.map_or(Value::Null, |provider| [provider, ":", self.subject].concat().into())
     }
 
     /// The value of a claim, as [`lookup`](Self::lookup) sees it.

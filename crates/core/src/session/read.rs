@@ -150,10 +150,9 @@ fn open(
     value: &str,
     now: Timestamp,
 ) -> Result<Session, String> {
-    let claims = cache
+    let session = cache
         .open(sealing.keys, dialect, salt(dialect, name), value, now)
         .map_err(|error| error.to_string())?;
-    let session = Session::new(claims);
     let is_over = |end: Option<Timestamp>| end.is_some_and(|end| now >= end);
     if is_over(absolute_end(sealing.session, &session)) {
         return Err("the user signed in longer ago than session.absolute_max_age allows".to_owned());

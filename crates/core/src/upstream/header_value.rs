@@ -1,5 +1,6 @@
 //! A claim of the session as the value of a header field.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::Value;
@@ -56,16 +57,16 @@ impl HeaderEncoding {
                 (texts.join(","), is_nested.then_some(HeaderValueError::Nested))
             }
             Value::Object(_) => (String::new(), Some(HeaderValueError::Object)),
-            claim => self.text(&scalar(claim).unwrap_or_default()),
+            claim => self.text(scalar(claim).unwrap_or_default()),
         };
         HeaderValue { text: Some(text).filter(|text| !text.is_empty()), left_out }
     }
 
-    fn text(self, text: &str) -> (String, Option<HeaderValueError>) {
+    fn text(self, text: Cow<'_, str>) -> (String, Option<HeaderValueError>) {
         match self {
-            Self::Utf8 if has_control(text) => (String::new(), Some(HeaderValueError::Control)),
-            Self::Utf8 => (text.to_owned(), None),
-            Self::Percent => (percent_encoded(text, |c| !c.is_ascii_graphic() || c == '%'), None),
+            Self::Utf8 if has_control(&text) => (String::new(), Some(HeaderValueError::Control)),
+            Self::Utf8 => (text.into_owned(), None),
+            Self::Percent => (percent_encoded(&text, |c| !c.is_ascii_graphic() || c == '%'), None),
         }
     }
 
@@ -87,11 +88,11 @@ pub(crate) fn has_control(value: &str) -> bool {
     }
 }
 
-fn scalar(value: &Value) -> Option<String> {
+fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(flag) => Some(flag.to_string().into()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -24,6 +24,7 @@ use crate::platform::Platform;
 use crate::session::logout_hint;
 use crate::upstream::Assertion;
 use crate::upstream::bearer_token::BearerToken;
+use crate::upstream::header_value::has_control;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::{Method, Request};
@@ -187,7 +188,7 @@ impl<P: Platform> RequestContext<'_, P> {
             token_exchange::add_to(&mut identity, token);
         }
         for (name, value) in identity.fields {
-            if !value.contains(char::is_control) {
+            if !has_control(&value) {
                 answer.headers.set(&name, value);
             }
         }

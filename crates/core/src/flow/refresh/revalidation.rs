@@ -48,8 +48,8 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Whether the provider has to confirm the session's user, and only the browser can ask it: there is no refresh token.
     pub(crate) fn only_browser_can_confirm(&self, session: &Session) -> bool {
-        self.request.is_navigation()
-            && self.config().session.revalidate.is_some()
+        self.config().session.revalidate.is_some()
+            && self.request.is_navigation()
             && self.revalidation(session, Need::User).is_some()
             && self.needs_refresh(session, Need::User).is_none()
     }

@@ -28,6 +28,9 @@ impl AnyCase {
 
 /// A text as it is compared where case does not matter.
 pub(crate) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let mut folded = String::with_capacity(text.len());
     for c in text.chars() {
         for upper in c.to_uppercase() {
