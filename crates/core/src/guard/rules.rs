@@ -15,6 +15,7 @@ use crate::guard::principals::Principals;
 use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
+pub(crate) use crate::guard::rules::decisions::DecidedPlaces;
 pub use crate::guard::rules::decisions::{DecidedReading, Matched, Readers, ReadingDecision, RuleDecisions};
 pub use crate::guard::rules::rule::{Caching, Deny, Forwarding, Mismatch, Rule};
 use crate::upstream::ServerReading;
@@ -36,6 +37,7 @@ pub struct RuleSet {
     anywhere: Vec<Place>,
     distinguishes_methods: bool,
     names_clients: bool,
+    looks_at_address_only: bool,
 }
 
 /// Indices of a rule and of one of its patterns; their order is the order of the configuration.
@@ -68,6 +70,8 @@ impl RuleSet {
             DefaultAccess::Public => Access::Public,
         };
         let distinguishes_methods = rules.iter().any(|rule| rule.methods.is_some());
+        let has_conditions = |rule: &Rule| !rule.has.is_empty() || !rule.missing.is_empty();
+        let looks_at_address_only = !rules.iter().any(has_conditions);
         let names_clients = rules.iter().any(|rule| rule.principals != Principals::Users);
         Self {
             rules,
@@ -78,6 +82,7 @@ impl RuleSet {
             anywhere,
             distinguishes_methods,
             names_clients,
+            looks_at_address_only,
         }
     }
 
@@ -140,6 +145,22 @@ impl RuleSet {
             }
         }
         Ok(decisions)
+    }
+
+    /// The decisions that were made at these places of the same rules; `None` if there is no such rule.
+    pub(crate) fn decisions_at(&self, places: &DecidedPlaces) -> Option<RuleDecisions<'_>> {
+        let at = |place: &Option<Place>| {
+            let Some((index, pattern)) = *place else { return Some(self.by_default()) };
+            let rule = self.rules.get(index)?;
+            Some(ReadingDecision { access: &rule.access, matched: Some(Matched { index, rule, pattern }) })
+        };
+        let others = places.others.iter().map(at).collect::<Option<Vec<_>>>()?;
+        Some(RuleDecisions { written: at(&places.written)?, others })
+    }
+
+    /// Whether no rule looks at anything but the host, the path and the method of a request.
+    pub(crate) fn look_at_address_only(&self) -> bool {
+        self.looks_at_address_only
     }
 
     /// What the rules say about every reading of the path: as it is written first, then as any server may read it, then as
