@@ -69,14 +69,16 @@ impl Vestibule {
         if context.is_of_envoy() {
             return Outcome::Response(context.forward_auth().await);
         }
-        let path = match self.config.rules.canonical_path(&request.url) {
-            Ok(path) => path,
+        let (rules, base_path) = (&self.config.rules, &self.config.base_path);
+        let known = match self.path_memory.path(rules, base_path, request) {
+            Ok(known) => known,
             Err(refused) => {
                 context.log(Record::new(LogEvent::PathRejected, refused));
                 return Outcome::Response(self.for_person(request, bad_request()));
             }
         };
-        let own = path.below(&self.config.base_path);
+        let path = &known.path;
+        let own = path.below(base_path);
         let route = own.as_deref().and_then(|path| context.find_route(&request.method, path));
         match route {
             // Another proxy acts on this answer, so nothing that a client sends may change its form.
@@ -108,15 +110,13 @@ impl Vestibule {
         }
         let outcome = match own {
             Some(path) => Outcome::Response(context.auth_route(route, &path, body).await),
-            None => match context.redirect_v4_sign_in(&path) {
+            None => match context.redirect_v4_sign_in(path) {
                 Some(redirect) => Outcome::Response(redirect),
                 // An upstream could take the path for one of Vestibule's own.
-                None if path.may_be_below(&self.config.base_path) => {
-                    Outcome::Response(responses::not_found())
-                }
-                None => match context.resource_metadata(&path) {
+                None if known.may_be_own => Outcome::Response(responses::not_found()),
+                None => match context.resource_metadata(path) {
                     Some(metadata) => Outcome::Response(metadata),
-                    None => context.protect(&path, body).await,
+                    None => context.protect(&known, body).await,
                 },
             },
         };

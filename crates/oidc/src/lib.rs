@@ -4,7 +4,7 @@
 //! caller sends the requests, reads the clock and draws the random numbers. An implementation of
 //! [`jose::crypto::Crypto`] makes and verifies the signatures.
 //!
-//! The modules in their layers; none imports a module to its right: [`secret`], [`time`], [`json`] → [`data`] →
+//! The modules in their layers; none imports a module to its right: [`secret`], [`time`], [`json`], [`words`] → [`data`] →
 //! [`http`] → [`jose`] → [`outbound`] → [`oauth`] → [`credentials`] → [`presets`].
 
 pub mod credentials;
@@ -17,3 +17,4 @@ pub mod outbound;
 pub mod presets;
 pub mod secret;
 pub mod time;
+pub mod words;

@@ -15,6 +15,7 @@ pub(crate) mod host_role;
 pub(crate) mod hosts;
 pub(crate) mod https;
 pub(crate) mod pages;
+pub(crate) mod path_memory;
 pub(crate) mod provider;
 pub(crate) mod refresh;
 pub(crate) mod responses;

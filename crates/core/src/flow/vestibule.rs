@@ -10,6 +10,7 @@ use crate::flow::dpop::DpopMemory;
 use crate::flow::guard::assertion_keys::AssertionKeys;
 use crate::flow::guard::introspection::memory::IntrospectionMemory;
 use crate::flow::guard::possession::memory::ProofMemory;
+use crate::flow::path_memory::PathMemory;
 use crate::flow::provider::cache::ProviderCache;
 use crate::flow::provider::client_keys::ClientKeys;
 use crate::flow::provider::encryption_keys::EncryptionKeys;
@@ -50,6 +51,8 @@ pub struct Vestibule {
     /// Whether the log has said that the site's cookies are large.
     pub(crate) has_large_cookies: Rc<Cell<bool>>,
     pub(crate) site_cache: Rc<SiteCache>,
+    /// What the rules said about recent paths.
+    pub(crate) path_memory: Rc<PathMemory>,
     /// The public half of the keys for which providers encrypt.
     pub(crate) encryption_keys: Rc<EncryptionKeys>,
     /// The nonces that servers demand in proofs.
@@ -102,6 +105,7 @@ impl Vestibule {
             exchanged: Rc::default(),
             has_large_cookies: Rc::default(),
             site_cache: Rc::default(),
+            path_memory: Rc::default(),
             encryption_keys: Rc::default(),
             dpop: Rc::default(),
             introspections: Rc::default(),

@@ -19,11 +19,18 @@ pub(super) fn other_methods(request: &Request, is_named: impl Fn(&Method) -> boo
         }
     };
     add(Method::new(&own));
-    if let ("POST", Some(query)) = (own.as_str(), &request.url.query) {
+    if is_overridable(request)
+        && let Some(query) = &request.url.query
+    {
         let methods = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| is_override(name));
         methods.for_each(|(_, method)| add(Method::new(&method.to_ascii_uppercase())));
     }
     found
+}
+
+/// Whether a parameter of the request's query can name another method.
+pub(super) fn is_overridable(request: &Request) -> bool {
+    request.url.query.is_some() && request.method.as_str().eq_ignore_ascii_case("POST")
 }
 
 /// Whether a parameter of this name is `_method` for some server. PHP takes off blanks in front, and reads a dot, a blank or

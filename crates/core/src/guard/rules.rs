@@ -10,12 +10,13 @@ use thiserror::Error;
 use crate::guard::budget::Budget;
 use crate::guard::decision::DefaultAccess;
 use crate::guard::matcher::{Case, FirstSegment, Reading};
-use crate::guard::method::other_methods;
+use crate::guard::method::{is_overridable, other_methods};
 use crate::guard::path::{CanonicalPath, PathError};
 use crate::guard::principals::Principals;
 use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
+pub(crate) use crate::guard::rules::decisions::DecidedPlaces;
 pub use crate::guard::rules::decisions::{DecidedReading, Matched, Readers, ReadingDecision, RuleDecisions};
 pub use crate::guard::rules::rule::{Caching, Deny, Forwarding, Mismatch, Rule};
 use crate::upstream::ServerReading;
@@ -38,6 +39,7 @@ pub struct RuleSet {
     /// The methods that some rule names.
     methods: Vec<Method>,
     names_clients: bool,
+    has_no_conditions: bool,
 }
 
 /// Indices of a rule and of one of its patterns; their order is the order of the configuration.
@@ -75,6 +77,7 @@ impl RuleSet {
                 methods.push(method.clone());
             }
         }
+        let has_no_conditions = rules.iter().all(|rule| rule.has.is_empty() && rule.missing.is_empty());
         let names_clients = rules.iter().any(|rule| rule.principals != Principals::Users);
         Self {
             rules,
@@ -85,6 +88,7 @@ impl RuleSet {
             anywhere,
             methods,
             names_clients,
+            has_no_conditions,
         }
     }
 
@@ -147,6 +151,22 @@ impl RuleSet {
             }
         }
         Ok(decisions)
+    }
+
+    /// The decisions that were made at these places of the same rules; `None` if there is no such rule.
+    pub(crate) fn decisions_at(&self, places: &DecidedPlaces) -> Option<RuleDecisions<'_>> {
+        let at = |place: &Option<Place>| {
+            let Some((index, pattern)) = *place else { return Some(self.by_default()) };
+            let rule = self.rules.get(index)?;
+            Some(ReadingDecision { access: &rule.access, matched: Some(Matched { index, rule, pattern }) })
+        };
+        let others = places.others.iter().map(at).collect::<Option<Vec<_>>>()?;
+        Some(RuleDecisions { written: at(&places.written)?, others })
+    }
+
+    /// Whether nothing but the host, the path and the method of this request decides.
+    pub(crate) fn look_at_address_only(&self, request: &Request) -> bool {
+        self.has_no_conditions && !(self.distinguishes_methods() && is_overridable(request))
     }
 
     /// What the rules say about every reading of the request: with the path as it is written first, then as any server may

@@ -14,6 +14,7 @@ use crate::session::dialect::Dialect;
 use crate::session::seal::{self, OpenError};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::time::Timestamp;
+use vestibule_oidc::words;
 
 /// How many sessions are cached.
 const MAX_SESSIONS: usize = 64;
@@ -49,7 +50,7 @@ impl SessionCache {
         let mut entries = self.0.borrow_mut();
         let position = entries.iter().position(|entry| {
             entry.fingerprint == fingerprint
-                && is_same(&entry.token, token)
+                && words::are_equal(&entry.token, token)
                 && entry.dialect == dialect
                 && entry.salt == salt
         });
@@ -82,13 +83,6 @@ impl SessionCache {
 /// that has all of them has the token.
 fn fingerprint(token: &str) -> Option<u128> {
     token.as_bytes().last_chunk().map(|end| u128::from_le_bytes(*end))
-}
-
-/// Whether two tokens are the same. They are long, and almost always are. So all of them is compared, without an early end:
-/// the processor looks at many characters at once, where some C libraries compare one after the other.
-fn is_same(one: &str, other: &str) -> bool {
-    let difference = |found, (one, other): (u8, u8)| found | (one ^ other);
-    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, difference) == 0
 }
 
 #[cfg(test)]

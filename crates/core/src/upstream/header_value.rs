@@ -6,6 +6,8 @@ use std::fmt::Write;
 use serde_json::Value;
 use thiserror::Error;
 
+use vestibule_oidc::words;
+
 /// How an upstream gets characters that are not ASCII.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeaderEncoding {
@@ -78,14 +80,9 @@ impl HeaderEncoding {
     }
 }
 
-/// Whether a value contains a control character. ASCII text is searched by bytes, and without an early end, so that the
-/// processor can look at many at once: a token is long and is searched with every request.
+/// Whether a value contains a control character. A token is long, is searched with every request, and has none.
 pub(crate) fn has_control(value: &str) -> bool {
-    if value.is_ascii() {
-        value.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
-    } else {
-        value.contains(char::is_control)
-    }
+    !words::is_printable_ascii(value) && value.contains(char::is_control)
 }
 
 fn scalar(value: &Value) -> Option<Cow<'_, str>> {

@@ -1,26 +1,38 @@
 //! Header fields in their order, with case-insensitive names.
 
+use std::fmt;
+
 /// Header fields (RFC 9110 section 5), in the order in which they arrived or were added.
 ///
 /// Names are stored in lower case. Values are strings as the platform provides them. Nothing here interprets bytes
 /// outside ASCII, so they keep the form that the platform gives them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+#[derive(Clone, Default)]
+pub struct Headers {
+    fields: Vec<(String, String)>,
+    /// The [bits](bit) of the names, and maybe of some that were removed. A request is asked for dozens of fields, most of
+    /// which it does not have.
+    bits: u64,
+}
 
 impl Headers {
     /// No fields.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { fields: Vec::new(), bits: 0 }
     }
 
     /// The first value of `name`, which is in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.named(name).iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of `name`, which is in lower case.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.named(name).iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All fields, or none if there is certainly none of that name.
+    fn named(&self, name: &str) -> &[(String, String)] {
+        if self.bits & bit(name) == 0 { &[] } else { &self.fields }
     }
 
     /// The values of all fields of that name, joined by commas (RFC 9110 section 5.3).
@@ -42,7 +54,9 @@ impl Headers {
 
     /// Adds a field after all others.
     pub fn append(&mut self, name: &str, value: impl Into<String>) {
-        self.0.push((name.to_ascii_lowercase(), value.into()));
+        let name = name.to_ascii_lowercase();
+        self.bits |= bit(&name);
+        self.fields.push((name, value.into()));
     }
 
     /// Replaces all fields of that name by one with this value.
@@ -53,23 +67,49 @@ impl Headers {
 
     /// Removes every field of that name.
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        self.fields.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
     }
 
     /// Keeps the fields for which `keep(name, value)` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        self.0.retain(|(name, value)| keep(name, value));
+        self.fields.retain(|(name, value)| keep(name, value));
     }
 
     /// Every field: its name in lower case, and its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// One of 64 bits for a name in lower case. Many names share one.
+fn bit(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let (first, last) =
+        (bytes.first().copied().unwrap_or_default(), bytes.last().copied().unwrap_or_default());
+    1 << ((bytes.len() * 5) ^ usize::from(first) ^ (usize::from(last) << 2)) % 64
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
+}
+
+impl Eq for Headers {}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.fields).finish()
     }
 }
 
 impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        Self(fields.into_iter().map(|(n, v)| (n.as_ref().to_ascii_lowercase(), v.into())).collect())
+        let mut headers = Self::new();
+        for (name, value) in fields {
+            headers.append(name.as_ref(), value);
+        }
+        headers
     }
 }
 
@@ -87,5 +127,31 @@ mod tests {
         headers.remove("Accept");
         assert!(!headers.contains("accept"));
         assert!(headers.contains("host"));
+    }
+
+    #[test]
+    fn fields_are_found_however_many_there_are_and_only_those() {
+        let names: Vec<String> =
+            (0..300).map(|number| format!("x-{}-{number}", "a".repeat(number % 7))).collect();
+        for count in [0, 1, 3, 300] {
+            let headers: Headers = names[..count].iter().map(|name| (name, name.as_str())).collect();
+            for (at, name) in names.iter().enumerate() {
+                let expected = (at < count).then_some(name.as_str());
+                assert_eq!(
+                    (headers.get(name), headers.get_all(name).next()),
+                    (expected, expected),
+                    "{count}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn headers_are_equal_by_what_they_have_and_not_by_what_they_had() {
+        let one: Headers = [("a", "1")].into_iter().collect();
+        let mut other: Headers = [("a", "1"), ("b", "2")].into_iter().collect();
+        assert_ne!(one, other);
+        other.remove("b");
+        assert_eq!(one, other);
     }
 }

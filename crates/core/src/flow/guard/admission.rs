@@ -7,6 +7,7 @@
 use crate::flow::RequestContext;
 use crate::flow::guard::access::{Access, Admitted, Policy, has_session_cookie};
 use crate::flow::guard::denied::{DenialReason, Denied};
+use crate::flow::path_memory::KnownPath;
 use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::TokenDenied;
 use crate::flow::session::tokens::TokensError;
@@ -26,11 +27,12 @@ use vestibule_oidc::http::request::{Method, Request};
 
 impl<'a, P: Platform> RequestContext<'a, P> {
     /// What the request needs to pass, by the first rule that matches it.
-    pub(super) fn access(&self, path: &CanonicalPath) -> Result<Access<'a>, Denied> {
+    pub(super) fn access(&self, known: &KnownPath) -> Result<Access<'a>, Denied> {
         let config = self.config();
         let upstream = self.upstream();
-        let readings = PathReadings::of_upstream(upstream);
-        let decided = config.rules.decide(self.request, path, &readings).inspect_err(|error| {
+        let path = &known.path;
+        let readings = || PathReadings::of_upstream(upstream);
+        let decided = known.decisions(&config.rules, self.request, &readings).inspect_err(|error| {
             self.log(Record::new(LogEvent::PathRejected, error));
         })?;
         let mut route = Route::new(upstream, decided.rule());
@@ -43,7 +45,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             route.forward_session = false;
         }
         let policy = if self.request.is_preflight() {
-            Policy::Preflight { is_guarded: !decided.is_public() || !self.announces_public(path, &readings)? }
+            Policy::Preflight {
+                is_guarded: !decided.is_public() || !self.announces_public(path, &readings())?,
+            }
         } else {
             Policy::Rules(decided)
         };

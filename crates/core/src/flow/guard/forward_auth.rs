@@ -72,8 +72,9 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Decides about the original request, by the guard's steps.
     async fn decide_original(&self, original: &Request, headers: ForwardAuthHeaders) -> Response {
-        let path = match self.config().rules.canonical_path(&original.url) {
-            Ok(path) => path,
+        let (rules, base_path) = (&self.config().rules, &self.config().base_path);
+        let known = match self.vestibule.path_memory.path(rules, base_path, original) {
+            Ok(known) => known,
             Err(error) => return self.rejected(&error.to_string()),
         };
         let Some(original) = RequestContext::new(self.vestibule, self.platform, original) else {
@@ -85,13 +86,13 @@ impl<P: Platform> RequestContext<'_, P> {
             let host = original.origin.host();
             return self.rejected(&format!("{host} is not a host of this site: add it to trusted_hosts"));
         }
-        if path.below(&self.config().base_path).is_some() {
+        if known.path.below(base_path).is_some() {
             // The answer would redirect from the sign-in page to the sign-in page.
             return self.rejected(
                 "the proxy asks about a path below base_path: let it send these requests to Vestibule directly",
             );
         }
-        let admitted = match original.access(&path) {
+        let admitted = match original.access(&known) {
             Ok(access) if access.sets_cookies() => {
                 return self.rejected(
                     "the upstream gets cookies, and another proxy would forward a client's own: let Vestibule forward \

@@ -5,8 +5,8 @@ use crate::flow::guard::access::Admitted;
 use crate::flow::guard::admission::Browser;
 use crate::flow::guard::denied::{DenialReason, Denied};
 use crate::flow::host_role::HostRole;
+use crate::flow::path_memory::KnownPath;
 use crate::flow::responses::{self, with_cookies};
-use crate::guard::path::CanonicalPath;
 use crate::outcome::Outcome;
 use crate::platform::Platform;
 use crate::session::claims::Session;
@@ -15,7 +15,7 @@ use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Forwards the request, or answers why it may not pass.
-    pub(crate) async fn protect(&self, path: &CanonicalPath, body: P::Body) -> Outcome<P::UpstreamResponse> {
+    pub(crate) async fn protect(&self, path: &KnownPath, body: P::Body) -> Outcome<P::UpstreamResponse> {
         let denied = match self.run_guard(path).await {
             Ok(admitted) => return self.forward(admitted, body).await,
             Err(denied) => denied,
@@ -49,7 +49,7 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The steps before the last one, which forwards: identify, confirm, authorize, ensure a token.
-    async fn run_guard(&self, path: &CanonicalPath) -> Result<Admitted<'_>, Denied> {
+    async fn run_guard(&self, path: &KnownPath) -> Result<Admitted<'_>, Denied> {
         let access = self.access(path).inspect_err(|denied| self.count_early_denial(denied))?;
         self.admit(access, Browser::Direct).await
     }

@@ -54,7 +54,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     pub(super) fn requested_resource(
         &self,
         path: &CanonicalPath,
-        upstream: &PathReadings,
+        upstream: &dyn Fn() -> PathReadings,
         rule: Option<&Rule>,
     ) -> Result<Option<ResourceRequest<'a>>, Denied> {
         let resources = &self.config().resources;
@@ -62,9 +62,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             return Ok(None);
         }
         let elsewhere = rule.map(|rule| &rule.forwarding).filter(|forwarding| forwarding.target.is_some());
-        let elsewhere =
-            elsewhere.map(|forwarding| upstream.of_another_server(forwarding.strip_prefix.as_ref()));
-        let upstream = elsewhere.as_ref().unwrap_or(upstream);
+        let upstream = match elsewhere {
+            Some(forwarding) => &upstream().of_another_server(forwarding.strip_prefix.as_ref()),
+            None => &upstream(),
+        };
         let requested = resources.requested(&self.origin, path, upstream);
         let resource = match requested {
             Some(requested) => Some(requested.resource),

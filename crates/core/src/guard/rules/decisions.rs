@@ -3,6 +3,7 @@
 use crate::guard::decision::Decision;
 use crate::guard::principals::Principals;
 use crate::guard::requirements::Access;
+use crate::guard::rules::Place;
 use crate::guard::rules::rule::{Caching, Deny, Rule};
 use crate::session::proven::ProvenClaims;
 use crate::upstream::ServerReading;
@@ -89,9 +90,23 @@ impl<'a> RuleDecisions<'a> {
         self.written.matched.map(|matched| matched.rule)
     }
 
+    /// Which rules decided.
+    pub(crate) fn places(&self) -> DecidedPlaces {
+        let place =
+            |decision: &ReadingDecision<'_>| Some((decision.matched?.index, decision.matched?.pattern));
+        DecidedPlaces { written: place(&self.written), others: self.others.iter().map(place).collect() }
+    }
+
     pub(in crate::guard) fn readings(&self) -> impl Iterator<Item = &ReadingDecision<'a>> {
         std::iter::once(&self.written).chain(&self.others)
     }
+}
+
+/// Which rules decided about a request: for each reading the rule and its pattern, `None` for what holds by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DecidedPlaces {
+    pub(super) written: Option<Place>,
+    pub(super) others: Vec<Option<Place>>,
 }
 
 /// Who reads a request so.
