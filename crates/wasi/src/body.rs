@@ -75,7 +75,9 @@ pub(crate) async fn pipe(first: &[u8], rest: Option<Incoming>, to: OutgoingBody)
         None => None,
         Some(trailers) => {
             ready(trailers.subscribe()).await;
-            trailers.get().and_then(Result::ok).and_then(Result::ok).flatten()
+            let trailers = trailers.get().and_then(Result::ok).and_then(Result::ok).flatten();
+            // A host may give no trailers as an empty list, and still not accept one.
+            trailers.filter(|trailers| !trailers.entries().is_empty())
         }
     };
     OutgoingBody::finish(to, trailers).map_err(|_| Broken)

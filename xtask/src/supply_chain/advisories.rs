@@ -1,6 +1,7 @@
 //! What the registries say of the versions in use: crates that were withdrawn (yanked), and advisories. What cannot be
 //! asked is said.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,13 +24,13 @@ pub(super) enum Finding {
 }
 
 /// Asks about everything that ships, and about the packages of npm. `offline` asks nobody.
-pub(super) fn ask(project: &Project, shipped: &[Linked], offline: bool) -> Vec<Finding> {
+pub(super) fn ask(project: &Project, shipped: &BTreeSet<&Linked>, offline: bool) -> Vec<Finding> {
     if offline {
         return vec![Finding::Unknown(
             "not asked: what was withdrawn, and advisories (--offline)".to_owned(),
         )];
     }
-    let crates: Vec<&Linked> = shipped.iter().filter(|one| !is_ours(one)).collect();
+    let crates: Vec<&Linked> = shipped.iter().copied().filter(|one| !is_ours(one)).collect();
     let mut findings = match yanked(project, &crates) {
         Ok(yanked) if yanked.is_empty() => {
             vec![Finding::Fine(format!(

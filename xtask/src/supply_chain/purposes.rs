@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Artefact, Linked};
+use super::{Artefact, Contents, Linked};
 use crate::project::Project;
 use crate::step::run_quietly;
 
@@ -31,16 +31,38 @@ const FUZZ: &str = "fuzz/Cargo.toml";
 
 /// The table.
 #[derive(Deserialize)]
-struct Purposes {
+pub(super) struct Purposes {
     crates: BTreeMap<String, String>,
     npm: BTreeMap<String, String>,
     pypi: BTreeMap<String, String>,
     several: BTreeMap<String, String>,
+    /// Why crates with the key `links` link nothing.
+    pub(super) links: BTreeMap<String, String>,
 }
 
 impl Purposes {
-    fn read() -> Result<Self> {
+    /// Reads the table.
+    pub(super) fn read() -> Result<Self> {
         toml::from_str(include_str!("purposes.toml")).context("xtask/src/supply_chain/purposes.toml")
+    }
+
+    /// The crates that an artefact has in several versions, but for those whose reason is known.
+    pub(super) fn several_versions(&self, artefact: &Artefact, crates: &[Linked]) -> Vec<String> {
+        let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for one in crates {
+            versions.entry(&one.name).or_default().insert(&one.version);
+        }
+        let is_unknown = |name: &str| !self.several.contains_key(name);
+        let several = versions.into_iter().filter(|(name, all)| all.len() > 1 && is_unknown(name));
+        let problem = |(name, all): (&str, BTreeSet<&str>)| {
+            let all: Vec<&str> = all.into_iter().collect();
+            format!(
+                "{} has {name} in the versions {}: use one of them, or say why in xtask/src/supply_chain/purposes.toml",
+                artefact.name,
+                all.join(", ")
+            )
+        };
+        several.map(problem).collect()
     }
 }
 
@@ -62,27 +84,8 @@ pub(super) fn write(project: &Project, text: &str) -> Result<()> {
     fs::write(project.path(DOCUMENT), text).with_context(|| format!("cannot write {DOCUMENT}"))
 }
 
-/// The crates that an artefact has in several versions, but for those whose reason is known.
-pub(super) fn several_versions(artefact: &Artefact, crates: &[Linked]) -> Result<Vec<String>> {
-    let known = Purposes::read()?.several;
-    let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for one in crates {
-        versions.entry(&one.name).or_default().insert(&one.version);
-    }
-    let several = versions.into_iter().filter(|(name, all)| all.len() > 1 && !known.contains_key(*name));
-    let problem = |(name, all): (&str, BTreeSet<&str>)| {
-        let all: Vec<&str> = all.into_iter().collect();
-        format!(
-            "{} has {name} in the versions {}: use one of them, or say why in xtask/src/supply_chain/purposes.toml",
-            artefact.name,
-            all.join(", ")
-        )
-    };
-    Ok(several.map(problem).collect())
-}
-
 /// The document as it should be.
-pub(super) fn document(project: &Project) -> Result<Document> {
+pub(super) fn document(project: &Project, contents: &Contents) -> Result<Document> {
     let purposes = Purposes::read()?;
     let crates = direct_crates(project)?;
     let npm = direct_npm(project)?;
@@ -99,12 +102,14 @@ pub(super) fn document(project: &Project) -> Result<Document> {
          What the project takes from others, and what for. `cargo xtask supply-chain --write` writes this document from\n\
          `xtask/src/supply_chain/purposes.toml`; the tests fail if a direct dependency has no purpose there, if a crate\n\
          that ships has a licence that asks for more than a notice, or if it ships in two versions without a reason.\n\n\
-         What ships is Rust only: the npm package has no dependencies. The exact versions with their checksums are in\n\
-         `Cargo.lock`, `package-lock.json` and the requirements files; a release has a bill of materials\n\
-         (`vestibule.cdx.json`).\n\n\
-         ## Crates\n\n\
-         | crate | for | in |\n|---|---|---|\n",
+         The exact versions with their checksums are in `Cargo.lock`, `package-lock.json` and the requirements files; a\n\
+         release has a bill of materials (`vestibule.cdx.json`).\n\n\
+         ## What ships\n\n\
+         Crates only: the npm package is the Worker and the commands, and has no dependencies. All of them are Rust, but for\n\
+         those in C, whose build scripts compile it, and the C library of the target.\n\n",
     );
+    text += &contents.table();
+    text += "\n## Crates\n\n| crate | for | in |\n|---|---|---|\n";
     for (name, users) in &crates {
         let purpose = purposes.crates.get(name).map_or("", String::as_str);
         let _ = writeln!(

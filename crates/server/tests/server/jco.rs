@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::browser::Browser;
+use crate::http::Message;
 use crate::redis::refreshed_at;
 use crate::site::{SECRET, Server, Site, received};
 use crate::wasi::variable;
@@ -59,6 +60,10 @@ fn start_component(site: &Site, component: &str, arguments: &[&str]) -> Jco {
         let value = std::fs::read_to_string(secret.path()).unwrap();
         command.env(secret.file_name(), value.trim_end());
     }
+    // jco writes the component's code into the temporary directory, and leaves it there when it is ended.
+    let temporary = site.file("temporary");
+    std::fs::create_dir_all(&temporary).unwrap();
+    command.env("TMPDIR", temporary);
     let fields = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/wasi/fields.mjs");
     command.env("NODE_OPTIONS", format!("--import file://{fields}"));
     command.env("STORE_FOLDER", site.folder.path().join("bucket"));
@@ -71,7 +76,7 @@ fn start_component(site: &Site, component: &str, arguments: &[&str]) -> Jco {
 
 #[test]
 #[ignore = "cargo xtask wasi --jco"]
-fn pages_sign_in_and_an_upload_work_in_jco() {
+fn pages_sign_in_and_uploads_work_in_jco() {
     for arguments in [SERIAL, IN_WORKERS] {
         let site = Site::new(3600);
         let jco = start(&site, arguments);
@@ -88,6 +93,9 @@ fn pages_sign_in_and_an_upload_work_in_jco() {
         let body = "x".repeat(300_000);
         let page = browser.post(address, "/page?a=b", &body);
         assert_eq!((page.status(), page.value()["body"].as_str().unwrap()), (200, body.as_str()));
+        let chunked = browser.request(address, "POST", "/page").with("transfer-encoding", "chunked");
+        let page = browser.send(address, &Message { body: b"3\r\nabc\r\n0\r\n\r\n".to_vec(), ..chunked });
+        assert_eq!((page.status(), page.value()["body"].as_str()), (200, Some("abc")), "{}", page.text());
     }
 }
 
