@@ -33,7 +33,9 @@ pub(crate) async fn fetch(request: FetchRequest, egress: Option<&Url>) -> Result
     let FetchRequest { method, url, headers, body, timeout, limit } = request;
     let exchange = async {
         let failed = |message: String| FetchError::Connection(message);
-        let received = send(&method, &url, &headers, Body::of(&body), egress).await.map_err(failed)?;
+        let (server, path) = convert::parts(&url).ok_or_else(|| failed("the URL is not valid".to_owned()))?;
+        let sent = send(&method, (&server, &path), headers, Body::of(&body), egress);
+        let received = sent.await.map_err(failed)?;
         let read = match &received.body {
             None => Ok(Some(Vec::new())),
             Some(body) => body.read_all(limit).await,
@@ -47,31 +49,32 @@ pub(crate) async fn fetch(request: FetchRequest, egress: Option<&Url>) -> Result
     within(timeout, exchange).await.unwrap_or(Err(FetchError::Timeout(timeout)))
 }
 
-/// Sends a request and returns when the head of the response is there. The body is sent meanwhile, and after it.
+/// Sends a request to a path of a server, and returns when the head of the response is there. The body is sent meanwhile, and after it.
 /// With a gateway, it goes there and says for which origin it is. The error is the host's, in words.
 pub(crate) async fn send(
     method: &Method,
-    url: &str,
-    headers: &Headers,
+    (server, path): (&Url, &str),
+    mut headers: Headers,
     body: Body,
     egress: Option<&Url>,
 ) -> Result<Received, String> {
-    let (origin, path) = convert::parts(url).ok_or("the URL is not valid")?;
     let has_length = headers.contains("content-length");
-    let mut headers = headers.clone();
     if egress.is_some() {
-        headers.set(egress::ORIGIN, origin.origin());
+        headers.set(egress::ORIGIN, server.origin());
     }
-    let (scheme, authority) = convert::server(egress.unwrap_or(&origin));
+    let (scheme, authority) = convert::server(egress.unwrap_or(server));
     if !body.is_empty() && !has_length && body.rest.is_none() {
         headers.append("content-length", body.first.len().to_string());
     }
     let request = OutgoingRequest::new(convert::to_host_fields(&headers));
     let refused = |()| "the host refuses the request".to_owned();
-    request.set_method(&convert::to_host_method(method)).map_err(refused)?;
+    // A request begins with this one, and each question is a call of the host.
+    if *method != Method::Get {
+        request.set_method(&convert::to_host_method(method)).map_err(refused)?;
+    }
     request.set_scheme(Some(&scheme)).map_err(refused)?;
     request.set_authority(Some(&authority)).map_err(refused)?;
-    request.set_path_with_query(Some(&path)).map_err(refused)?;
+    request.set_path_with_query(Some(path)).map_err(refused)?;
     let to = if body.is_empty() { None } else { Some(request.body().map_err(refused)?) };
     let options = RequestOptions::new();
     let connect = u64::try_from(CONNECT.as_nanos()).unwrap_or(u64::MAX);

@@ -93,9 +93,14 @@ pub(crate) fn parts(url: &str) -> Option<(Url, String)> {
     let (scheme, rest) = url.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
+    Some((Url::parse(&format!("{scheme}://{authority}")).ok()?, path_with_query(path)))
+}
+
+/// A path with its query as a host accepts it: with a slash, and without a fragment.
+pub(crate) fn path_with_query(path: &str) -> String {
     let path = path.split('#').next().unwrap_or_default();
     let slash = if path.starts_with('/') { "" } else { "/" };
-    Some((Url::parse(&format!("{scheme}://{authority}")).ok()?, format!("{slash}{path}")))
+    format!("{slash}{path}")
 }
 
 /// The scheme and the authority of an origin.

@@ -91,7 +91,8 @@ async fn stream(response: Received, method: &Method, to: ResponseOutparam) {
 
 async fn begin(status: u16, headers: &Headers, body: Option<Body>, to: ResponseOutparam) {
     let response = OutgoingResponse::new(convert::to_host_fields(headers));
-    if response.set_status_code(status).is_err() {
+    // A response begins with 200.
+    if status != 200 && response.set_status_code(status).is_err() {
         let error = ErrorCode::HttpProtocolError;
         return ResponseOutparam::set(to, Err(error));
     }

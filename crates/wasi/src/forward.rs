@@ -11,6 +11,7 @@ use vestibule_wasi_settings::Network;
 
 use crate::body::Body;
 use crate::client::{self, Received};
+use crate::convert;
 use crate::platform::Wasi;
 
 impl Forwarder for Wasi {
@@ -33,13 +34,14 @@ impl Forwarder for Wasi {
         let (target, egress) = server(&forward, &self.instance.network)?;
         let meant = forward.target;
         let forward = Forward { target, ..forward };
+        let Target::Url(server) = target else { return Err(no_origin()) };
         let request = forward.request;
-        let url = forward.url();
-        let url = url.unwrap_or_else(|| format!("{}{}", request.url.origin(), request.url.path_and_query()));
+        let query = request.url.query.as_deref().map_or_else(String::new, |query| format!("?{query}"));
+        let path = convert::path_with_query(&format!("{}{query}", forward.path()));
         let mut headers = forward.changes.applied_to(&request.headers);
         // The host has asked for the body already.
         headers.remove("expect");
-        let sent = client::send(&request.method, &url, &headers, body, egress);
+        let sent = client::send(&request.method, (server, &path), headers, body, egress);
         let mut response = sent.await.map_err(ForwardError::Unreachable)?;
         if let Some(location) = response.headers.get("location") {
             // A server of the site's own network leads to itself by its own name, or by the site's.
@@ -103,10 +105,10 @@ impl Forwarder for Wasi {
         let (Target::Url(server), egress) = server(&forward, &self.instance.network)? else {
             return Err(no_origin());
         };
-        let url = format!("{}{}", server.origin(), forward.path());
+        let path = convert::path_with_query(forward.path());
         let mut headers = forward.changes.applied_to(&forward.request.headers);
         headers.remove("content-length");
-        let received = client::send(&forward.request.method, &url, &headers, Body::of(&[]), egress)
+        let received = client::send(&forward.request.method, (server, &path), headers, Body::of(&[]), egress)
             .await
             .map_err(ForwardError::Unreachable)?;
         Ok(Response { headers: received.headers, ..Response::empty(received.status) })
