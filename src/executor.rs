@@ -18,7 +18,7 @@ use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 
-use crate::bridge;
+use crate::{bridge, clock};
 
 /// The value or the error of a settled promise.
 type PromiseResult = Result<JsValue, JsValue>;
@@ -44,7 +44,7 @@ impl Task {
     fn step(mut self) -> JsValue {
         STEP.replace(Step::Running);
         let waker = Waker::from(Arc::clone(&self.relay));
-        let response = self.flow.as_mut().poll(&mut Context::from_waker(&waker));
+        let response = clock::stopped(|| self.flow.as_mut().poll(&mut Context::from_waker(&waker)));
         match (response, STEP.take()) {
             (Poll::Ready(response), _) => response,
             (Poll::Pending, Step::Waiting { promise, result }) => {
