@@ -42,15 +42,16 @@ export function respond(status, fields, body) {
   return response;
 }
 
-// Forwards `request` with its method and its body. `url`, if given, replaces its URL. `binding`, if given, names the
-// service or assets binding that receives it. `changes` are lines: `-name,` removes a field, `=name,value` replaces all
-// values of a field. Redirects are returned, because the browser follows them. Returns a promise of the response, or
-// `undefined` if there is no such binding.
-export function send(env, binding, url, request, changes, bypassCache) {
-  const target = binding === undefined ? globalThis : env[binding];
+// Forwards `request` with its method and its body, as `lines` say. The first is the name of the service or assets binding that
+// receives it, if any; the second replaces its URL, unless it is empty; each other one is a change: `-name,` removes a field,
+// `=name,value` replaces all values of a field. Redirects are returned, because the browser follows them. Returns a promise
+// of the response, or `undefined` if there is no such binding.
+export function send(env, request, lines, bypassCache) {
+  const [binding, url, ...changes] = lines.split("\n");
+  const target = binding === "" ? globalThis : env[binding];
   if (typeof target?.fetch !== "function") return undefined;
   const headers = new Headers(request.headers);
-  for (const change of changes.split("\n").slice(1)) {
+  for (const change of changes) {
     const comma = change.indexOf(",");
     const name = change.slice(1, comma);
     if (change[0] === "-") headers.delete(name);
@@ -63,16 +64,16 @@ export function send(env, binding, url, request, changes, bypassCache) {
   if (bypassCache) init.cf = { cacheTtl: -1 };
   // The Worker behind a binding has to see what the edge knows about the client (`cf`). Only a copy of the request
   // carries `cf`, and `fetch` makes that copy itself.
-  if (binding !== undefined) return target.fetch(url === undefined ? request : new Request(url, request), init);
+  if (binding !== "") return target.fetch(url === "" ? request : new Request(url, request), init);
   const { method, body } = request;
   // A request that is made from parts cannot be a GET or HEAD with a body.
   if (body && (method === "GET" || method === "HEAD")) {
-    return target.fetch(url === undefined ? request : new Request(url, request), init);
+    return target.fetch(url === "" ? request : new Request(url, request), init);
   }
   // A request that is made from parts costs 15 µs less than a copy.
   init.method = method;
   init.body = body;
-  return target.fetch(url ?? request.url, init);
+  return target.fetch(url || request.url, init);
 }
 
 // A promise with the same value; if it is rejected, with the value that `failed` returns for the error and `request`.

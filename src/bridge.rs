@@ -23,15 +23,14 @@ extern "C" {
         body: Option<&str>,
     ) -> Result<web_sys::Response, JsValue>;
 
-    /// Forwards a request with these changes to its header fields: to `url` if given, through `binding` if given. Gives a
-    /// promise of the response, or `None` if there is no such binding.
+    /// Forwards a request. The lines are the name of the binding, the URL, both empty if there is none, and the changes to the
+    /// header fields: one text, because each costs a call. Gives a promise of the response, or `None` if there is no such
+    /// binding.
     #[wasm_bindgen(catch)]
     pub(crate) fn send(
         env: &JsValue,
-        binding: Option<&str>,
-        url: Option<&str>,
         request: &web_sys::Request,
-        changes: &str,
+        lines: &str,
         bypass_cache: bool,
     ) -> Result<Option<Promise>, JsValue>;
 

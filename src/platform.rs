@@ -379,7 +379,8 @@ impl Workers {
             Target::Service(name) => Some(name.as_str()),
             Target::Origin | Target::Url(_) => None,
         };
-        let sent = bridge::send(&self.env, binding, url, request, changes, personal && binding.is_none());
+        let lines = [binding.unwrap_or_default(), "\n", url.unwrap_or_default(), changes].concat();
+        let sent = bridge::send(&self.env, request, &lines, personal && binding.is_none());
         let no_service = || {
             let name = binding.unwrap_or_default();
             ForwardError::NoService(format!("service or assets binding named {name}"))
