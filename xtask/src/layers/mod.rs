@@ -41,6 +41,7 @@ const CRATES: &[Layers] = &[
             "secret",
             "time",
             "json",
+            "words",
             "data",
             "http",
             "jose",

@@ -41,11 +41,9 @@ fn hash(request: &Request) -> String {
     let mut hasher = DefaultHasher::new();
     let url = &request.url;
     (request.method.as_str(), &url.authority, &url.path, &url.query).hash(&mut hasher);
-    let hash = hasher.finish();
+    let digits = hasher.finish().to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
     // Each digit by itself: the machinery of `format!` costs more than the hash.
-    (1..=DIGITS)
-        .map(|digit| char::from_digit((hash >> (4 * (DIGITS - digit)) & 0xf) as u32, 16).unwrap_or('0'))
-        .collect()
+    digits.map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::guard::readings::PathReadings;
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
 pub(crate) use crate::guard::rules::decisions::DecidedPlaces;
+use crate::guard::rules::decisions::Place;
 pub use crate::guard::rules::decisions::{DecidedReading, Matched, Readers, ReadingDecision, RuleDecisions};
 pub use crate::guard::rules::rule::{Caching, Deny, Forwarding, Mismatch, Rule};
 use crate::upstream::ServerReading;
@@ -41,9 +42,6 @@ pub struct RuleSet {
     names_clients: bool,
     has_no_conditions: bool,
 }
-
-/// Indices of a rule and of one of its patterns; their order is the order of the configuration.
-type Place = (usize, usize);
 
 impl RuleSet {
     /// A rule set. The first rule that matches decides, so the order matters.

@@ -3,7 +3,6 @@
 use crate::guard::decision::Decision;
 use crate::guard::principals::Principals;
 use crate::guard::requirements::Access;
-use crate::guard::rules::Place;
 use crate::guard::rules::rule::{Caching, Deny, Rule};
 use crate::session::proven::ProvenClaims;
 use crate::upstream::ServerReading;
@@ -101,6 +100,9 @@ impl<'a> RuleDecisions<'a> {
         std::iter::once(&self.written).chain(&self.others)
     }
 }
+
+/// Indices of a rule and of one of its patterns; their order is the order of the configuration.
+pub(super) type Place = (usize, usize);
 
 /// Which rules decided about a request: for each reading the rule and its pattern, `None` for what holds by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
