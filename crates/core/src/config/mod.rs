@@ -88,3 +88,6 @@ fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
     refuse!(place, "{problem}", "{configure}");
     None
 }
+
+#[cfg(test)]
+mod tests;

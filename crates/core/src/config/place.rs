@@ -141,10 +141,10 @@ pub(super) fn rest_after<'a>(key: &str, rest: &'a str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const RUNTIME: Runtime = Runtime {
+    pub(in crate::config) const RUNTIME: Runtime = Runtime {
         revocations: &[],
         leases: &[],
         sinks: &[],

@@ -5,6 +5,8 @@ mod email;
 mod oauth;
 mod user;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 pub(super) use credentials::refuse_refresh_tokens;
@@ -27,11 +29,12 @@ use vestibule_oidc::presets::{self, Brand, icon, ids, preset};
 
 pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     let mut providers: Vec<Provider> = Vec::new();
+    let mut by_prefix: BTreeMap<String, String> = BTreeMap::new();
     for table in auth.tables("providers") {
         let Some(id) = id(&table) else { continue };
         let prefix = variable_prefix(id);
-        if let Some(twin) = providers.iter().find(|other| variable_prefix(&other.id) == prefix) {
-            let (place, twin) = (table.at("id"), &twin.id);
+        if let Some(twin) = by_prefix.get(&prefix) {
+            let place = table.at("id");
             if twin == id {
                 refuse!(place, "another provider already has the id {id:?}; choose another id");
             } else {
@@ -39,9 +42,17 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
             }
             continue;
         }
-        providers.extend(provider(id, &table));
+        if let Some(provider) = provider(id, &table) {
+            by_prefix.insert(prefix, id.to_owned());
+            providers.push(provider);
+        }
     }
     providers
+}
+
+/// The providers by their ids.
+pub(super) fn by_id(providers: &[Provider]) -> BTreeMap<&str, &Provider> {
+    providers.iter().map(|provider| (provider.id.as_str(), provider)).collect()
 }
 
 /// Refuses a site without providers, except where `login_url` names another host that has them.

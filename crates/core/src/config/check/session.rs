@@ -1,6 +1,7 @@
 //! `[vars.AUTH.session]` and `[vars.AUTH.claims]`: how long a session is valid, what it contains, and what of it a page
 //! can read or change.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::error::suggestion;
@@ -94,6 +95,8 @@ fn persistence(session: &Table<'_>) -> Persistence {
 
 fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
     let mut exposed: Vec<(DataPath, DataPath)> = Vec::new();
+    // The place of each path in `exposed`, and the first of those at or within each path.
+    let (mut at, mut within) = (BTreeMap::new(), BTreeMap::new());
     for from in expose.entries() {
         let source = session_source(&from);
         let Some(to) = from.with(from.name()).parsed(DataPath::parse) else { continue };
@@ -105,13 +108,18 @@ fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
                 "choose another name, for example \"user.roles\""
             );
         }
-        for (other, _) in &exposed {
-            if to.is_within(other) || other.is_within(&to) {
-                refuse!(from, "\"{other}\" already uses this place; choose another name");
-                break;
-            }
+        let steps: Vec<String> = [root].into_iter().chain(to.rest()).map(str::to_owned).collect();
+        let around = || (1..=steps.len()).filter_map(|end| steps.get(..end));
+        let other = around().filter_map(|path| at.get(path)).chain(within.get(&steps)).min();
+        if let Some((other, _)) = other.and_then(|other| exposed.get(*other)) {
+            refuse!(from, "\"{other}\" already uses this place; choose another name");
         }
-        exposed.extend(source.map(|source| (to, source)));
+        let Some(source) = source else { continue };
+        for path in around() {
+            within.entry(path.to_vec()).or_insert(exposed.len());
+        }
+        at.entry(steps).or_insert(exposed.len());
+        exposed.push((to, source));
     }
     exposed
 }

@@ -1,5 +1,7 @@
 //! `[[vars.AUTH.upstreams]]`: where requests are forwarded to, and what is added to them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::session::session_source;
@@ -53,12 +55,13 @@ const FORBIDDEN_PREFIXES: [&str; 6] =
 pub(super) fn upstreams(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Upstream> {
     let tables = auth.tables("upstreams");
     let mut upstreams: Vec<Upstream> = Vec::new();
-    let mut earlier: Vec<(&Table<'_>, Option<HostPattern>)> = Vec::new();
+    let mut earlier: BTreeMap<Option<String>, &Table<'_>> = BTreeMap::new();
     for upstream in &tables {
         let host = upstream.text("host").and_then(|text| text.parsed(HostPattern::parse));
         if host.is_some() || !upstream.has("host") {
-            refuse_shadowed(host.as_ref(), &earlier, upstream);
-            earlier.push((upstream, host.clone()));
+            let hosts = host.as_ref().map(HostPattern::to_string);
+            refuse_shadowed(hosts.as_ref(), &earlier, upstream);
+            earlier.entry(hosts).or_insert(upstream);
         }
         if !upstream.has("to") {
             let targets = upstream.place.loading.runtime.targets;
@@ -136,29 +139,27 @@ fn exact_paths(upstream: &Table<'_>) -> Vec<ServerReading> {
     exact
 }
 
+/// Refuses an upstream all of whose requests go to one of the `earlier`. Those are the first of each host, as it is written;
+/// `None` is every host.
 fn refuse_shadowed(
-    host: Option<&HostPattern>,
-    earlier: &[(&Table<'_>, Option<HostPattern>)],
+    host: Option<&String>,
+    earlier: &BTreeMap<Option<String>, &Table<'_>>,
     upstream: &Table<'_>,
 ) {
-    for (first, pattern) in earlier {
+    if let Some(first) = earlier.get(&None) {
         let before = first.place;
-        if pattern.is_none() {
-            let problem = "has no host and matches every request";
-            return refuse!(
-                upstream.place,
-                "this upstream is never reached: {before} {problem}",
-                "the first match wins; put this one first"
-            );
-        }
-        if pattern.as_ref() == host {
-            let problem = "has the same host";
-            return refuse!(
-                upstream.place,
-                "this upstream is never reached: {before} {problem}",
-                "remove one of them"
-            );
-        }
+        refuse!(
+            upstream.place,
+            "this upstream is never reached: {before} has no host and matches every request",
+            "the first match wins; put this one first"
+        );
+    } else if let Some(first) = earlier.get(&host.cloned()) {
+        let before = first.place;
+        refuse!(
+            upstream.place,
+            "this upstream is never reached: {before} has the same host",
+            "remove one of them"
+        );
     }
 }
 
@@ -217,7 +218,7 @@ fn is_audience(text: &str) -> bool {
 /// key `authorization`.
 pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String, UpstreamValue)> {
     let mut headers: Vec<(String, UpstreamValue)> = Vec::new();
-    let mut dashed_names: Vec<String> = Vec::new();
+    let mut dashed_names = BTreeSet::new();
     let edge = table.place.loading.runtime.edge;
     for source in table.entries() {
         let name = source.name().to_ascii_lowercase();
@@ -253,7 +254,7 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
                 "this header field is set twice: upper and lower case, \"-\" and \"_\" make no difference in a field's name"
             );
         }
-        dashed_names.push(dashed);
+        dashed_names.insert(dashed);
         headers.extend(value(&source).map(|value| (name, value)));
     }
     headers
@@ -262,6 +263,7 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
 /// The cookies for an upstream, and their values.
 pub(super) fn cookies(table: &Table<'_>, naming: &CookieNaming) -> Vec<(String, UpstreamValue)> {
     let mut cookies: Vec<(String, UpstreamValue)> = Vec::new();
+    let mut readings = BTreeSet::new();
     for source in table.entries() {
         let name = source.name();
         let reading = CookieReading::of(name);
@@ -273,10 +275,13 @@ pub(super) fn cookies(table: &Table<'_>, naming: &CookieNaming) -> Vec<(String, 
                 "Vestibule has cookies of such names itself",
                 "choose another name, or write forward_session = true for the sealed session"
             );
-        } else if cookies.iter().any(|(other, _)| CookieReading::of(other) == reading) {
+        } else if readings.contains(&reading) {
             refuse!(source, "some servers read another one of these names as the same cookie");
         }
-        cookies.extend(value(&source).map(|value| (name.to_owned(), value)));
+        if let Some(value) = value(&source) {
+            readings.insert(reading);
+            cookies.push((name.to_owned(), value));
+        }
     }
     cookies
 }
