@@ -29,12 +29,12 @@ use vestibule_oidc::presets::{self, Brand, icon, ids, preset};
 
 pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     let mut providers: Vec<Provider> = Vec::new();
-    let mut by_prefix: BTreeMap<String, String> = BTreeMap::new();
+    let mut by_prefix: BTreeMap<String, usize> = BTreeMap::new();
     for table in auth.tables("providers") {
         let Some(id) = id(&table) else { continue };
         let prefix = variable_prefix(id);
-        if let Some(twin) = by_prefix.get(&prefix) {
-            let place = table.at("id");
+        if let Some(twin) = by_prefix.get(&prefix).and_then(|at| providers.get(*at)) {
+            let (place, twin) = (table.at("id"), &twin.id);
             if twin == id {
                 refuse!(place, "another provider already has the id {id:?}; choose another id");
             } else {
@@ -43,16 +43,20 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
             continue;
         }
         if let Some(provider) = provider(id, &table) {
-            by_prefix.insert(prefix, id.to_owned());
+            by_prefix.insert(prefix, providers.len());
             providers.push(provider);
         }
     }
     providers
 }
 
-/// The providers by their ids.
-pub(super) fn by_id(providers: &[Provider]) -> BTreeMap<&str, &Provider> {
-    providers.iter().map(|provider| (provider.id.as_str(), provider)).collect()
+/// The places of providers, by their ids.
+pub(super) fn by_id(providers: &[Provider]) -> BTreeMap<String, usize> {
+    let mut by_id = BTreeMap::new();
+    for (at, provider) in providers.iter().enumerate() {
+        by_id.insert(provider.id.clone(), at);
+    }
+    by_id
 }
 
 /// Refuses a site without providers, except where `login_url` names another host that has them.

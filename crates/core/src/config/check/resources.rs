@@ -1,6 +1,6 @@
 //! `[[vars.AUTH.resources]]`: parts of the site whose clients send access tokens for exactly that part.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -195,43 +195,51 @@ fn audiences(table: &Table<'_>) -> Vec<String> {
 /// What is compared with a resource: the resources before it, and what is accepted everywhere.
 #[derive(Default)]
 struct Earlier {
-    /// Issuers and audiences of the resources before.
-    audiences: BTreeSet<(String, String)>,
+    /// Issuers and audiences of the resources before; the numbers say nothing.
+    audiences: BTreeMap<String, usize>,
     /// Their origins and paths.
-    urls: BTreeSet<(String, String)>,
+    urls: BTreeMap<String, usize>,
     /// Issuers and audiences that `accept_bearer` names.
-    everywhere: BTreeSet<(String, String)>,
+    everywhere: BTreeMap<String, usize>,
 }
 
 impl Earlier {
     fn of_providers(providers: &[Provider]) -> Self {
-        let mut everywhere = BTreeSet::new();
+        let mut earlier = Self::default();
         for openid in providers.iter().filter_map(openid) {
-            let accepted = openid.accept_bearer.as_ref().map(|accepted| &accepted.audiences);
-            everywhere.extend(accepted.into_iter().flatten().map(|one| (openid.issuer.clone(), one.clone())));
+            let accepted = openid.accept_bearer.as_ref().map(|accepted| accepted.audiences.as_slice());
+            for audience in accepted.unwrap_or_default() {
+                earlier.everywhere.insert(of_issuer(&openid.issuer, audience), 0);
+            }
         }
-        Self { everywhere, ..Self::default() }
+        earlier
     }
 
     fn add(&mut self, resource: &Resource) {
-        self.audiences.extend(audiences_of(resource));
-        self.urls.insert(url_of(resource));
+        for audience in &resource.accepted.audiences {
+            self.audiences.insert(of_issuer(&resource.issuer, audience), 0);
+        }
+        self.urls.insert(url_of(resource), 0);
     }
 
     /// Refuses an audience by which a token for one resource would pass at another, or everywhere.
     fn refuse_shared_audience(&self, table: &Table<'_>, resource: &Resource) {
         let place = table.at(if table.has("audience") { "audience" } else { "resource" });
-        if audiences_of(resource).any(|one| self.audiences.contains(&one)) {
+        let is_in = |known: &BTreeMap<String, usize>| {
+            let mut audiences = resource.accepted.audiences.iter();
+            audiences.any(|audience| known.contains_key(&of_issuer(&resource.issuer, audience)))
+        };
+        if is_in(&self.audiences) {
             refuse!(
                 place,
                 "another resource has the same audience, so a token for one would pass at the other",
                 "give each resource an audience of its own"
             );
         }
-        if self.urls.contains(&url_of(resource)) && !place.is_refused() {
+        if self.urls.contains_key(&url_of(resource)) && !place.is_refused() {
             refuse!(table.at("resource"), "another resource has the same URL", "remove one of the two");
         }
-        if audiences_of(resource).any(|one| self.everywhere.contains(&one)) {
+        if is_in(&self.everywhere) {
             refuse!(
                 place,
                 "accept_bearer of the provider has the same audience, so a token for this resource would pass everywhere",
@@ -241,15 +249,15 @@ impl Earlier {
     }
 }
 
-/// Its issuer with each of its audiences.
-fn audiences_of(resource: &Resource) -> impl Iterator<Item = (String, String)> {
-    resource.accepted.audiences.iter().map(|one| (resource.issuer.clone(), one.clone()))
+/// An audience of an issuer. Neither has a space.
+fn of_issuer(issuer: &str, audience: &str) -> String {
+    format!("{issuer} {audience}")
 }
 
 /// Its origin and path.
-fn url_of(resource: &Resource) -> (String, String) {
+fn url_of(resource: &Resource) -> String {
     let identifier = &resource.identifier;
-    (identifier.origin().as_str().to_owned(), identifier.segments().join("/"))
+    format!("{}/{}", identifier.origin().as_str(), identifier.segments().join("/"))
 }
 
 /// The written scopes; `None` if none is.
@@ -277,9 +285,9 @@ struct ScopedRule<'a> {
 #[derive(Default)]
 struct ScopedRules<'a> {
     rules: Vec<ScopedRule<'a>>,
-    by_first_segment: BTreeMap<String, BTreeSet<usize>>,
+    by_first_segment: BTreeMap<String, Vec<usize>>,
     /// Those that match more than one first segment.
-    anywhere: BTreeSet<usize>,
+    anywhere: Vec<usize>,
 }
 
 impl<'a> ScopedRules<'a> {
@@ -296,9 +304,9 @@ impl<'a> ScopedRules<'a> {
             let patterns: Vec<Beginning> = patterns.collect();
             for pattern in &patterns {
                 match pattern.literal.first() {
-                    Some(first) => scoped.by_first_segment.entry(first.clone()).or_default().insert(at),
-                    None => scoped.anywhere.insert(at),
-                };
+                    Some(first) => scoped.by_first_segment.entry(first.clone()).or_default().push(at),
+                    None => scoped.anywhere.push(at),
+                }
             }
             scoped.rules.push(ScopedRule { host: rule.host.as_ref(), patterns, scopes });
         }
@@ -307,10 +315,12 @@ impl<'a> ScopedRules<'a> {
 
     /// The scopes that rules for paths of the resource ask for, in the order of the rules.
     fn scopes(&self, identifier: &ResourceIdentifier) -> Vec<String> {
-        let candidates: BTreeSet<usize> = match identifier.segments().first() {
+        let candidates: Vec<usize> = match identifier.segments().first() {
             Some(first) => {
-                let own = self.by_first_segment.get(first).into_iter().flatten();
-                own.chain(&self.anywhere).copied().collect()
+                let mut own = self.by_first_segment.get(first).cloned().unwrap_or_default();
+                own.extend(&self.anywhere);
+                own.sort_unstable();
+                own
             }
             None => (0..self.rules.len()).collect(),
         };

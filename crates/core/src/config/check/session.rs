@@ -96,7 +96,7 @@ fn persistence(session: &Table<'_>) -> Persistence {
 fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
     let mut exposed: Vec<(DataPath, DataPath)> = Vec::new();
     // The place of each path in `exposed`, and the first of those at or within each path.
-    let (mut at, mut within) = (BTreeMap::new(), BTreeMap::new());
+    let (mut at, mut within): (BTreeMap<String, usize>, BTreeMap<String, usize>) = Default::default();
     for from in expose.entries() {
         let source = session_source(&from);
         let Some(to) = from.with(from.name()).parsed(DataPath::parse) else { continue };
@@ -108,17 +108,18 @@ fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
                 "choose another name, for example \"user.roles\""
             );
         }
-        let steps: Vec<String> = [root].into_iter().chain(to.rest()).map(str::to_owned).collect();
-        let around = || (1..=steps.len()).filter_map(|end| steps.get(..end));
-        let other = around().filter_map(|path| at.get(path)).chain(within.get(&steps)).min();
+        let path = to.to_string();
+        let around: Vec<String> =
+            (0..=to.rest().len()).map(|end| DataPath::new(root, to.rest().take(end)).to_string()).collect();
+        let other = around.iter().filter_map(|path| at.get(path)).chain(within.get(&path)).min();
         if let Some((other, _)) = other.and_then(|other| exposed.get(*other)) {
             refuse!(from, "\"{other}\" already uses this place; choose another name");
         }
         let Some(source) = source else { continue };
-        for path in around() {
-            within.entry(path.to_vec()).or_insert(exposed.len());
+        for path in around {
+            within.entry(path).or_insert(exposed.len());
         }
-        at.entry(steps).or_insert(exposed.len());
+        at.entry(path).or_insert(exposed.len());
         exposed.push((to, source));
     }
     exposed
