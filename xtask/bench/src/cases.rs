@@ -473,7 +473,7 @@ fn with_providers(mut builder: HarnessBuilder, count: u32) -> HarnessBuilder {
 fn settings_with_hosts(count: u32) -> Value {
     let hosts = (1..count).map(|number| format!("host-{number}.example.com"));
     let hosts: Vec<String> = hosts.chain(["app.example.com".to_owned()]).collect();
-    let rule = |host| json!({ "host": host, "match": "/admin/:path*", "require": { "roles": ["admin"] } });
+    let rule = |host| json!({ "host": host, "match": "/account/:path*", "require": { "roles": ["admin"] } });
     let upstream = |host| json!({ "host": host, "to": "service:APP", "authorization": "access_token" });
     let mut settings = settings_with(&hosts.iter().map(rule).collect::<Vec<_>>());
     if let Some(table) = settings.as_object_mut() {

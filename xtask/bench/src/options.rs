@@ -38,9 +38,13 @@ impl From<Arguments> for Options {
         Self {
             runtime,
             rounds: if quick { 1 } else { rounds.get() },
-            // Only V8 compiles while it runs.
-            warm_up: if runtime { millis(200, 300) } else { millis(800, 1200) },
-            measured: millis(800, 2000),
+            // Only V8 compiles while it runs. The curves have many cases, and compare each with its neighbours only.
+            warm_up: match (runtime, curves) {
+                (true, _) => millis(200, 300),
+                (false, true) => millis(300, 600),
+                (false, false) => millis(800, 1200),
+            },
+            measured: if curves { millis(600, 1200) } else { millis(800, 2000) },
             only,
             against,
             starts,
@@ -77,6 +81,8 @@ mod tests {
         let options = parse(&["--only", "guard,public"]).unwrap();
         assert!(options.wants("guard") && options.wants("public") && !options.wants("session"));
         assert!(parse(&[]).unwrap().wants("session"));
+        let curves = parse(&["--curves"]).unwrap();
+        assert!(curves.curves && curves.measured < parse(&[]).unwrap().measured);
         let options = parse(&["--runtime", "--rounds", "3"]).unwrap();
         assert!(options.runtime && options.rounds == 3 && options.measured > options.warm_up);
         for wrong in

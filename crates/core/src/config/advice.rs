@@ -1,5 +1,7 @@
 //! Advice for configurations that are valid but probably not what the operator wants.
 
+use std::collections::BTreeMap;
+
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
 use crate::session::own_claims::is_own_claim;
@@ -51,9 +53,13 @@ impl Config {
             return Vec::new();
         }
         let mut advice = Vec::new();
+        let mut configured: BTreeMap<String, usize> = BTreeMap::new();
+        for claim in self.claims.iter().map(|(claim, _)| claim).chain(&self.session.updatable) {
+            configured.insert(claim.clone(), 0);
+        }
         let mut check = |place: &str, path: &DataPath, effect: &str| {
             let claim = path.root();
-            if !self.is_collected(claim) {
+            if !configured.contains_key(claim) && !self.is_collected(claim) {
                 advice.push(format!(
                     "{place}: no sign-in puts the claim {claim:?} into the session, so {effect}: add it to claims, for \
                      example {claim} = \"profile.{claim}\"; or use one that is there"
@@ -83,14 +89,10 @@ impl Config {
         !self.resources.is_empty() || self.providers.iter().any(Provider::accepts_bearer)
     }
 
-    /// Whether a session can have a claim of this name. What a hook adds is not known here.
+    /// Whether a session can have a claim of this name, if the configuration names none. What a hook adds is not known here.
     fn is_collected(&self, claim: &str) -> bool {
         const OF_EVERY_SIGN_IN: [&str; 4] = ["name", "email", "picture", "email_verified"];
-        OF_EVERY_SIGN_IN.contains(&claim)
-            || is_own_claim(claim)
-            || claim == SCOPE && self.takes_tokens()
-            || self.has_claim(claim)
-            || self.session.updatable.iter().any(|updatable| updatable == claim)
+        OF_EVERY_SIGN_IN.contains(&claim) || is_own_claim(claim) || claim == SCOPE && self.takes_tokens()
     }
 
     /// Which errors of a GraphQL API refuse, only its operator knows.

@@ -116,11 +116,6 @@ impl Config {
     pub fn sealing(&self) -> Sealing<'_> {
         Sealing { keys: &self.keys, dialect: self.dialect, session: &self.session }
     }
-
-    /// Whether `claims` has a claim of this name.
-    pub fn has_claim(&self, name: &str) -> bool {
-        self.claims.iter().any(|(claim, _)| claim == name)
-    }
 }
 
 /// Whether a text has the characters and the length of a provider's id: at most 64 of `a-z`, `0-9`, `_` and `-`.

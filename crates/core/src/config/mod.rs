@@ -91,3 +91,6 @@ fn object(auth: Value, place: &Place<'_>) -> Option<Map<String, Value>> {
     refuse!(place, "{problem}", "{configure}");
     None
 }
+
+#[cfg(test)]
+mod tests;

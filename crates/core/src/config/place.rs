@@ -40,13 +40,22 @@ pub(super) struct Place<'a> {
 /// for `format!`.
 macro_rules! refuse {
     ($place:expr, $problem:literal $(,)?) => {
-        $place.note(format_args!($problem), format_args!(""))
+        crate::config::place::out_of_line(|| $place.note(format_args!($problem), format_args!("")))
     };
     ($place:expr, $problem:literal, $fix:literal $(,)?) => {
-        $place.note(format_args!($problem), format_args!($fix))
+        crate::config::place::out_of_line(|| $place.note(format_args!($problem), format_args!($fix)))
     };
 }
 pub(super) use refuse;
+
+/// Notes a mistake in a function of its own. A runtime that compiles WebAssembly function by function does so for every start,
+/// and the text of a mistake is most of the code that looks for it. `xtask build` keeps wasm-opt from undoing this, by the
+/// name.
+#[cold]
+#[inline(never)]
+pub(super) fn out_of_line(note: impl FnOnce()) {
+    note();
+}
 
 impl<'a> Place<'a> {
     /// The whole configuration.
@@ -149,10 +158,10 @@ pub(super) fn rest_after<'a>(key: &str, rest: &'a str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const RUNTIME: Runtime = Runtime {
+    pub(in crate::config) const RUNTIME: Runtime = Runtime {
         revocations: &[],
         leases: &[],
         sinks: &[],

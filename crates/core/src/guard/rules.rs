@@ -3,7 +3,7 @@
 mod decisions;
 mod rule;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -21,69 +21,96 @@ use crate::guard::rules::decisions::Place;
 pub use crate::guard::rules::decisions::{DecidedReading, Matched, Readers, ReadingDecision, RuleDecisions};
 pub use crate::guard::rules::rule::{Caching, Deny, Forwarding, Mismatch, Rule};
 use crate::upstream::ServerReading;
-use vestibule_oidc::http::request::{Method, Request, RequestUrl};
+use vestibule_oidc::http::origin::{HostPattern, host_name};
+use vestibule_oidc::http::request::{Request, RequestUrl};
 
 /// All rules in their order, and the access where no rule matches.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
     default: Access,
-    /// Patterns by their literal first segment (`""` for `/`), so that with a thousand rules for a thousand first
-    /// segments a request is matched only against those for its own.
+    /// The patterns of rules for all hosts, and for those below a name.
+    of_all_hosts: Patterns,
+    /// The patterns of rules for one host, by its name: with a rule for each of a thousand hosts, a request is matched only
+    /// against those of its own.
+    of_hosts: BTreeMap<String, Patterns>,
+    /// Whether any pattern has an upper-case letter.
+    has_upper_case: bool,
+    /// The rules that decide about every path with ambiguous slashes.
+    of_whole_hosts: Vec<usize>,
+    /// The methods that some rule names.
+    methods: BTreeSet<String>,
+    names_clients: bool,
+    has_no_conditions: bool,
+}
+
+/// Some patterns in their order.
+#[derive(Debug, Default)]
+struct Patterns {
+    /// By their literal first segment (`""` for `/`), so that with a thousand rules for a thousand first segments a request
+    /// is matched only against those for its own.
     by_first_segment: BTreeMap<String, Vec<Place>>,
     /// The same if case does not matter.
     by_folded_segment: BTreeMap<String, Vec<Place>>,
-    /// Whether any pattern has an upper-case letter.
-    has_upper_case: bool,
-    /// Patterns that match any first segment. A request is matched against each of them.
+    /// Those that match any first segment. A request is matched against each of them.
     anywhere: Vec<Place>,
-    /// The methods that some rule names.
-    methods: Vec<Method>,
-    names_clients: bool,
-    has_no_conditions: bool,
+}
+
+impl Patterns {
+    fn add(&mut self, first: FirstSegment<'_>, place: Place) {
+        let first = match first {
+            FirstSegment::None => "",
+            FirstSegment::Literal(text) => text,
+            FirstSegment::Anything => return self.anywhere.push(place),
+        };
+        self.by_first_segment.entry(first.to_owned()).or_default().push(place);
+        self.by_folded_segment.entry(fold(first)).or_default().push(place);
+    }
+
+    /// Those that may match, in two lists.
+    fn of(&self, reading: &Reading<'_>) -> [&[Place]; 2] {
+        let first = reading.segments.first().map_or("", String::as_str);
+        let here = match reading.case {
+            Case::Matters => self.by_first_segment.get(first),
+            Case::Ignored => self.by_folded_segment.get(&fold(first)),
+        };
+        [here.map_or(&[], Vec::as_slice), &self.anywhere]
+    }
 }
 
 impl RuleSet {
     /// A rule set. The first rule that matches decides, so the order matters.
     pub fn new(rules: Vec<Rule>, default: DefaultAccess) -> Self {
-        let mut by_first_segment: BTreeMap<String, Vec<Place>> = BTreeMap::default();
-        let mut by_folded_segment: BTreeMap<String, Vec<Place>> = BTreeMap::default();
-        let mut anywhere = Vec::new();
+        let mut of_all_hosts = Patterns::default();
+        let mut of_hosts: BTreeMap<String, Patterns> = BTreeMap::default();
         let mut has_upper_case = false;
-        for (rule, Rule { patterns, .. }) in rules.iter().enumerate() {
+        for (rule, Rule { patterns, host, .. }) in rules.iter().enumerate() {
+            let of_host = match host.as_ref().and_then(HostPattern::exact) {
+                Some(host) => of_hosts.entry(host.to_ascii_lowercase()).or_default(),
+                None => &mut of_all_hosts,
+            };
             for (at, pattern) in patterns.iter().enumerate() {
                 has_upper_case |= is_upper_case(&pattern.to_string());
-                let first = match pattern.first_segment() {
-                    FirstSegment::None => "",
-                    FirstSegment::Literal(text) => text,
-                    FirstSegment::Anything => {
-                        anywhere.push((rule, at));
-                        continue;
-                    }
-                };
-                by_first_segment.entry(first.to_owned()).or_default().push((rule, at));
-                by_folded_segment.entry(fold(first)).or_default().push((rule, at));
+                of_host.add(pattern.first_segment(), (rule, at));
             }
         }
+        let of_whole_hosts = rules.iter().enumerate().filter(|(_, rule)| rule.allows_any_slashes);
+        let of_whole_hosts = of_whole_hosts.map(|(index, _)| index).collect();
         let default = match default {
             DefaultAccess::SignedIn => Access::SignedIn,
             DefaultAccess::Public => Access::Public,
         };
-        let mut methods: Vec<Method> = Vec::new();
-        for method in rules.iter().filter_map(|rule| rule.methods.as_ref()).flatten() {
-            if !methods.contains(method) {
-                methods.push(method.clone());
-            }
-        }
+        let methods = rules.iter().filter_map(|rule| rule.methods.as_ref()).flatten();
+        let methods = methods.map(|method| method.as_str().to_owned()).collect();
         let has_no_conditions = rules.iter().all(|rule| rule.has.is_empty() && rule.missing.is_empty());
         let names_clients = rules.iter().any(|rule| rule.principals != Principals::Users);
         Self {
             rules,
             default,
-            by_first_segment,
-            by_folded_segment,
+            of_all_hosts,
+            of_hosts,
             has_upper_case,
-            anywhere,
+            of_whole_hosts,
             methods,
             names_clients,
             has_no_conditions,
@@ -119,8 +146,9 @@ impl RuleSet {
     /// other rule of the host restricts more.
     fn whole_host_rule(&self, authority: &str) -> Option<Matched<'_>> {
         let is_for = |rule: &Rule| rule.host.as_ref().is_none_or(|host| host.matches(authority));
-        let mut rules = self.rules.iter().enumerate();
-        let (index, rule) = rules.find(|(_, rule)| rule.allows_any_slashes && is_for(rule))?;
+        let mut rules =
+            self.of_whole_hosts.iter().filter_map(|index| Some((*index, self.rules.get(*index)?)));
+        let (index, rule) = rules.find(|(_, rule)| is_for(rule))?;
         Some(Matched { index, rule, pattern: 0 })
     }
 
@@ -180,7 +208,7 @@ impl RuleSet {
         if !self.distinguishes_methods() {
             return decided;
         }
-        for method in other_methods(request, |method| self.methods.contains(method)) {
+        for method in other_methods(request, |method| self.methods.contains(method.as_str())) {
             let request = Request { method: method.clone(), ..request.clone() };
             let others = self.readings_of_path(&request, path, upstream, budget);
             let by_method =
@@ -248,7 +276,7 @@ impl RuleSet {
         budget: &Budget,
     ) -> DecidedReading<'_> {
         let reading = Reading::new(segments, case, budget);
-        let found = self.candidates(&reading).find_map(|(index, at)| {
+        let found = self.candidates(&reading, &request.url.authority).find_map(|(index, at)| {
             let rule = self.rules.get(index)?;
             rule.is_for(at, request, &reading).then_some(Matched { index, rule, pattern: at })
         });
@@ -275,20 +303,14 @@ impl RuleSet {
     }
 
     /// The patterns that may match, in the order of the rules.
-    fn candidates(&self, reading: &Reading<'_>) -> impl Iterator<Item = Place> {
-        let first = reading.segments.first().map_or("", String::as_str);
-        let here = match reading.case {
-            Case::Matters => self.by_first_segment.get(first),
-            Case::Ignored => self.by_folded_segment.get(&fold(first)),
-        };
-        let mut here = here.map_or(&[][..], Vec::as_slice);
-        let mut anywhere = self.anywhere.as_slice();
+    fn candidates(&self, reading: &Reading<'_>, authority: &str) -> impl Iterator<Item = Place> {
+        let of_host = if self.of_hosts.is_empty() { None } else { self.of_hosts.get(&host_name(authority)) };
+        let [mut here, mut anywhere] = self.of_all_hosts.of(reading);
+        let [mut here_on_host, mut anywhere_on_host] = of_host.map_or([&[][..]; 2], |host| host.of(reading));
         let in_order = std::iter::from_fn(move || {
-            let next = match (here.first(), anywhere.first()) {
-                (Some(a), Some(b)) if a < b => &mut here,
-                (_, Some(_)) => &mut anywhere,
-                (_, None) => &mut here,
-            };
+            let lists = [&mut here, &mut anywhere, &mut here_on_host, &mut anywhere_on_host];
+            let next =
+                lists.into_iter().filter(|list| !list.is_empty()).min_by_key(|list| list.first().copied())?;
             let (place, rest) = next.split_first()?;
             *next = rest;
             Some(*place)

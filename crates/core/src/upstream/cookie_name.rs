@@ -27,6 +27,11 @@ impl CookieReading {
         Self(bare.map_or_else(|| name.clone(), str::to_owned))
     }
 
+    /// The name as it is read.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The readings of a text between two semicolons of a `Cookie` field. Most servers read one cookie there. Some split it
     /// at commas or white space, and some take a cookie without a name for one with the name in its value.
     pub fn all_in_pair(pair: &str) -> impl Iterator<Item = Self> {

@@ -351,6 +351,12 @@ pub fn is_address(name: &str) -> bool {
     Host::parse(name).is_none_or(|host| host.is_address())
 }
 
+/// The name in an authority: in lower case, without the port and one trailing dot. A pattern for one host matches authorities
+/// with its name only.
+pub fn host_name(authority: &str) -> String {
+    without_trailing_dot(split_port(authority).0).to_ascii_lowercase()
+}
+
 fn without_trailing_dot(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }

@@ -3,6 +3,7 @@
 //! A sign-in also has the ID token, userinfo and the token response. If a value is only there, an access token lacks it,
 //! and a test that a missing value passes would let everyone in.
 
+use super::providers::by_id;
 use crate::config::place::{Place, refuse};
 use crate::config::table::Table;
 use crate::config::{Provider, ProviderKind};
@@ -18,8 +19,9 @@ const ACCOUNT: [&str; 7] =
 
 /// Refuses to ask several providers about tokens: each would get the tokens of the others, which do not say whose they are.
 pub(super) fn refuse_several_introspections(auth: &Table<'_>, providers: &[Provider]) {
+    let by_id = by_id(providers);
     let introspects = |id: Option<&str>| {
-        let provider = providers.iter().find(|provider| Some(provider.id.as_str()) == id);
+        let provider = id.and_then(|id| by_id.get(id)).and_then(|at| providers.get(*at));
         accepted(provider).is_some_and(|accepted| accepted.introspection.is_some())
     };
     let mut first: Option<String> = None;
@@ -79,12 +81,18 @@ pub(super) fn refuse_unshown(
     rules: &[Rule],
     resources: &Resources,
 ) {
+    let by_id = by_id(providers);
+    let mut are_of_resources = vec![false; providers.len()];
+    for at in resources.iter().filter_map(|resource| by_id.get(&resource.provider)) {
+        if let Some(is_of_resource) = are_of_resources.get_mut(*at) {
+            *is_of_resource = true;
+        }
+    }
     for table in auth.tables("providers") {
-        let id = table.str("id");
-        let provider = providers.iter().find(|provider| Some(provider.id.as_str()) == id);
-        let Some(provider) = provider else { continue };
+        let Some(at) = table.str("id").and_then(|id| by_id.get(id)) else { continue };
+        let Some(provider) = providers.get(*at) else { continue };
         let ProviderKind::OAuth(oauth) = &provider.kind else { continue };
-        let is_of_resource = resources.iter().any(|resource| resource.provider == provider.id);
+        let is_of_resource = are_of_resources.get(*at) == Some(&true);
         if !is_of_resource && oauth.openid.as_ref().is_none_or(|openid| openid.accept_bearer.is_none()) {
             continue;
         }
@@ -154,9 +162,12 @@ fn refuse_in_rules(
         let require = table.table("require");
         for requirement in rule.access.requirements() {
             let Requirement::Claim(ClaimRequirement { claim, test }) = requirement else { continue };
+            if !test.passes_without_claim() {
+                continue;
+            }
             let asked = claim.to_string();
             let place = require.at(&asked);
-            if !test.passes_without_claim() || place.is_refused() {
+            if place.is_refused() {
                 continue;
             }
             let configured = sources.iter().find(|(name, _)| name == claim.root());

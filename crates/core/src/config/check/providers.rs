@@ -5,6 +5,8 @@ mod email;
 mod oauth;
 mod user;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 pub(super) use credentials::refuse_refresh_tokens;
@@ -27,10 +29,11 @@ use vestibule_oidc::presets::{self, Brand, icon, ids, preset};
 
 pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     let mut providers: Vec<Provider> = Vec::new();
+    let mut by_prefix: BTreeMap<String, usize> = BTreeMap::new();
     for table in auth.tables("providers") {
         let Some(id) = id(&table) else { continue };
         let prefix = variable_prefix(id);
-        if let Some(twin) = providers.iter().find(|other| variable_prefix(&other.id) == prefix) {
+        if let Some(twin) = by_prefix.get(&prefix).and_then(|at| providers.get(*at)) {
             let (place, twin) = (table.at("id"), &twin.id);
             if twin == id {
                 refuse!(place, "another provider already has the id {id:?}; choose another id");
@@ -39,7 +42,10 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
             }
             continue;
         }
-        providers.extend(provider(id, &table));
+        if let Some(provider) = provider(id, &table) {
+            by_prefix.insert(prefix, providers.len());
+            providers.push(provider);
+        }
     }
     providers
 }
@@ -51,6 +57,15 @@ pub(super) fn set_clients(auth: &Table<'_>, providers: &mut [Provider]) {
             oauth.client = oauth::client(&provider.id, table);
         }
     }
+}
+
+/// The places of providers, by their ids.
+pub(super) fn by_id(providers: &[Provider]) -> BTreeMap<String, usize> {
+    let mut by_id = BTreeMap::new();
+    for (at, provider) in providers.iter().enumerate() {
+        by_id.insert(provider.id.clone(), at);
+    }
+    by_id
 }
 
 /// Refuses a site without providers, except where `login_url` names another host that has them.

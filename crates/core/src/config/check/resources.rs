@@ -1,5 +1,9 @@
 //! `[[vars.AUTH.resources]]`: parts of the site whose clients send access tokens for exactly that part.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::config::check::names::is_scope;
 use crate::config::error::suggestion;
 use crate::config::place::refuse;
@@ -12,7 +16,7 @@ use crate::guard::resource::{
     Resource, ResourceDocuments, ResourceIdentifier, ResourceIdentifierError, Resources, WELL_KNOWN,
 };
 use crate::guard::rules::Rule;
-use vestibule_oidc::http::origin::{EndpointError, HostPatternError, endpoint};
+use vestibule_oidc::http::origin::{EndpointError, HostPattern, HostPatternError, endpoint};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 
 /// More than any audience or name has, in bytes.
@@ -26,15 +30,23 @@ pub(super) fn resources(
     rules: &[Rule],
 ) -> Resources {
     let mut resources: Vec<Resource> = Vec::new();
+    let scoped = ScopedRules::of(rules);
+    let mut earlier = Earlier::of_providers(providers);
     for table in auth.tables("resources") {
-        let Some(resource) = resource(&table, base_path, providers, rules) else { continue };
-        refuse_shared_audience(&table, &resource, &resources, providers);
+        let Some(resource) = resource(&table, base_path, providers, &scoped) else { continue };
+        earlier.refuse_shared_audience(&table, &resource);
+        earlier.add(&resource);
         resources.push(resource);
     }
     Resources::new(resources)
 }
 
-fn resource(table: &Table<'_>, base_path: &str, providers: &[Provider], rules: &[Rule]) -> Option<Resource> {
+fn resource(
+    table: &Table<'_>,
+    base_path: &str,
+    providers: &[Provider],
+    rules: &ScopedRules<'_>,
+) -> Option<Resource> {
     let identifier = identifier(table, base_path);
     let provider = provider(table, providers);
     let audiences = audiences(table);
@@ -53,7 +65,7 @@ fn resource(table: &Table<'_>, base_path: &str, providers: &[Provider], rules: &
         provider: provider.id.clone(),
         issuer: openid.issuer.clone(),
         accepted,
-        scopes: scopes.unwrap_or_else(|| scopes_of_rules(&identifier, rules)),
+        scopes: scopes.unwrap_or_else(|| rules.scopes(&identifier)),
         about,
         origins,
         takes_sessions: table.flag("session").unwrap_or(false),
@@ -180,39 +192,72 @@ fn audiences(table: &Table<'_>) -> Vec<String> {
     table.strings("audience")
 }
 
-/// Refuses an audience by which a token for one resource would pass at another, or everywhere.
-fn refuse_shared_audience(
-    table: &Table<'_>,
-    resource: &Resource,
-    earlier: &[Resource],
-    providers: &[Provider],
-) {
-    let place = table.at(if table.has("audience") { "audience" } else { "resource" });
-    let is_shared =
-        |others: &[String]| others.iter().any(|other| resource.accepted.audiences.contains(other));
-    let of_issuer = |issuer: &str| issuer == resource.issuer;
-    if earlier.iter().any(|other| of_issuer(&other.issuer) && is_shared(&other.accepted.audiences)) {
-        refuse!(
-            place,
-            "another resource has the same audience, so a token for one would pass at the other",
-            "give each resource an audience of its own"
-        );
+/// What is compared with a resource: the resources before it, and what is accepted everywhere.
+#[derive(Default)]
+struct Earlier {
+    /// Issuers and audiences of the resources before; the numbers say nothing.
+    audiences: BTreeMap<String, usize>,
+    /// Their origins and paths.
+    urls: BTreeMap<String, usize>,
+    /// Issuers and audiences that `accept_bearer` names.
+    everywhere: BTreeMap<String, usize>,
+}
+
+impl Earlier {
+    fn of_providers(providers: &[Provider]) -> Self {
+        let mut earlier = Self::default();
+        for openid in providers.iter().filter_map(openid) {
+            let accepted = openid.accept_bearer.as_ref().map(|accepted| accepted.audiences.as_slice());
+            for audience in accepted.unwrap_or_default() {
+                earlier.everywhere.insert(of_issuer(&openid.issuer, audience), 0);
+            }
+        }
+        earlier
     }
-    if earlier.iter().any(|other| {
-        let (one, other) = (&other.identifier, &resource.identifier);
-        one.origin() == other.origin() && one.segments() == other.segments()
-    }) && !place.is_refused()
-    {
-        refuse!(table.at("resource"), "another resource has the same URL", "remove one of the two");
+
+    fn add(&mut self, resource: &Resource) {
+        for audience in &resource.accepted.audiences {
+            self.audiences.insert(of_issuer(&resource.issuer, audience), 0);
+        }
+        self.urls.insert(url_of(resource), 0);
     }
-    let mut everywhere = providers.iter().filter_map(openid).filter(|openid| of_issuer(&openid.issuer));
-    if everywhere.any(|openid| openid.accept_bearer.as_ref().is_some_and(|it| is_shared(&it.audiences))) {
-        refuse!(
-            place,
-            "accept_bearer of the provider has the same audience, so a token for this resource would pass everywhere",
-            "remove it from accept_bearer"
-        );
+
+    /// Refuses an audience by which a token for one resource would pass at another, or everywhere.
+    fn refuse_shared_audience(&self, table: &Table<'_>, resource: &Resource) {
+        let place = table.at(if table.has("audience") { "audience" } else { "resource" });
+        let is_in = |known: &BTreeMap<String, usize>| {
+            let mut audiences = resource.accepted.audiences.iter();
+            audiences.any(|audience| known.contains_key(&of_issuer(&resource.issuer, audience)))
+        };
+        if is_in(&self.audiences) {
+            refuse!(
+                place,
+                "another resource has the same audience, so a token for one would pass at the other",
+                "give each resource an audience of its own"
+            );
+        }
+        if self.urls.contains_key(&url_of(resource)) && !place.is_refused() {
+            refuse!(table.at("resource"), "another resource has the same URL", "remove one of the two");
+        }
+        if is_in(&self.everywhere) {
+            refuse!(
+                place,
+                "accept_bearer of the provider has the same audience, so a token for this resource would pass everywhere",
+                "remove it from accept_bearer"
+            );
+        }
     }
+}
+
+/// An audience of an issuer. Neither has a space.
+fn of_issuer(issuer: &str, audience: &str) -> String {
+    format!("{issuer} {audience}")
+}
+
+/// Its origin and path.
+fn url_of(resource: &Resource) -> String {
+    let identifier = &resource.identifier;
+    format!("{}/{}", identifier.origin().as_str(), identifier.segments().join("/"))
 }
 
 /// The written scopes; `None` if none is.
@@ -229,35 +274,101 @@ fn scopes(table: &Table<'_>) -> Option<Vec<String>> {
     table.has("scopes").then(|| table.strings("scopes"))
 }
 
-/// The scopes that rules for paths of the resource ask for, in the order of the rules.
-fn scopes_of_rules(identifier: &ResourceIdentifier, rules: &[Rule]) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
-    let host = identifier.origin().authority();
-    for rule in rules {
-        let is_for_host = rule.host.as_ref().is_none_or(|own| own.matches(host));
-        if !is_for_host || !rule.patterns.iter().any(|pattern| may_overlap(&pattern.to_string(), identifier))
-        {
-            continue;
-        }
-        for scope in rule.access.requirements().iter().filter_map(scopes_of).flatten() {
-            if let Some(scope) = scope.as_str().filter(|scope| is_scope(scope))
-                && !scopes.iter().any(|known| known == scope)
-            {
-                scopes.push(scope.to_owned());
-            }
-        }
-    }
-    scopes
+/// A rule that asks for scopes.
+struct ScopedRule<'a> {
+    host: Option<&'a HostPattern>,
+    patterns: Vec<Beginning>,
+    scopes: Vec<&'a str>,
 }
 
-/// Whether a pattern may match a path of the resource, as far as its beginning says it.
-fn may_overlap(pattern: &str, identifier: &ResourceIdentifier) -> bool {
-    let is_literal = |segment: &&str| !segment.contains([':', '(', ')', '{', '}', '*', '+', '?', '\\', '%']);
-    let literal: Vec<&str> =
-        pattern.split('/').skip(1).filter(|segment| !segment.is_empty()).take_while(is_literal).collect();
-    let is_open = literal.len() < pattern.split('/').skip(1).filter(|segment| !segment.is_empty()).count();
-    let own = identifier.segments();
-    literal.iter().zip(own).all(|(one, other)| one == other) && (is_open || literal.len() >= own.len())
+/// Those of all rules that do, in their order, so that a resource is only compared with rules that begin as it does.
+#[derive(Default)]
+struct ScopedRules<'a> {
+    rules: Vec<ScopedRule<'a>>,
+    by_first_segment: BTreeMap<String, Vec<usize>>,
+    /// Those that match more than one first segment.
+    anywhere: Vec<usize>,
+}
+
+impl<'a> ScopedRules<'a> {
+    fn of(rules: &'a [Rule]) -> Self {
+        let mut scoped = Self::default();
+        for rule in rules {
+            let asked = rule.access.requirements().iter().filter_map(scopes_of).flatten();
+            let scopes: Vec<&str> = asked.filter_map(Value::as_str).filter(|scope| is_scope(scope)).collect();
+            if scopes.is_empty() {
+                continue;
+            }
+            let at = scoped.rules.len();
+            let patterns = rule.patterns.iter().map(|pattern| Beginning::of(&pattern.to_string()));
+            let patterns: Vec<Beginning> = patterns.collect();
+            for pattern in &patterns {
+                match pattern.literal.first() {
+                    Some(first) => scoped.by_first_segment.entry(first.clone()).or_default().push(at),
+                    None => scoped.anywhere.push(at),
+                }
+            }
+            scoped.rules.push(ScopedRule { host: rule.host.as_ref(), patterns, scopes });
+        }
+        scoped
+    }
+
+    /// The scopes that rules for paths of the resource ask for, in the order of the rules.
+    fn scopes(&self, identifier: &ResourceIdentifier) -> Vec<String> {
+        let candidates: Vec<usize> = match identifier.segments().first() {
+            Some(first) => {
+                let mut own = self.by_first_segment.get(first).cloned().unwrap_or_default();
+                own.extend(&self.anywhere);
+                own.sort_unstable();
+                own
+            }
+            None => (0..self.rules.len()).collect(),
+        };
+        let mut scopes: Vec<String> = Vec::new();
+        for rule in candidates.into_iter().filter_map(|at| self.rules.get(at)) {
+            if !rule.may_be_for(identifier) {
+                continue;
+            }
+            for scope in &rule.scopes {
+                if !scopes.iter().any(|known| known == scope) {
+                    scopes.push((*scope).to_owned());
+                }
+            }
+        }
+        scopes
+    }
+}
+
+impl ScopedRule<'_> {
+    fn may_be_for(&self, identifier: &ResourceIdentifier) -> bool {
+        self.patterns.iter().any(|pattern| pattern.may_overlap(identifier))
+            && self.host.is_none_or(|own| own.matches(identifier.origin().authority()))
+    }
+}
+
+/// The segments with which a pattern begins, as far as they are literal.
+struct Beginning {
+    literal: Vec<String>,
+    /// Whether more follows.
+    is_open: bool,
+}
+
+impl Beginning {
+    fn of(pattern: &str) -> Self {
+        let is_literal =
+            |segment: &&str| !segment.contains([':', '(', ')', '{', '}', '*', '+', '?', '\\', '%']);
+        let segments = || pattern.split('/').skip(1).filter(|segment| !segment.is_empty());
+        let literal: Vec<String> = segments().take_while(is_literal).map(str::to_owned).collect();
+        let is_open = literal.len() < segments().count();
+        Self { literal, is_open }
+    }
+
+    /// Whether the pattern may match a path of the resource, as far as its beginning says it.
+    fn may_overlap(&self, identifier: &ResourceIdentifier) -> bool {
+        let own = identifier.segments();
+        self.literal.iter().zip(own).all(|(one, other)| one == other)
+            && (self.is_open || self.literal.len() >= own.len())
+    }
 }
 
 fn origins(table: &Table<'_>) -> Vec<TrustedOrigin> {
@@ -315,9 +426,9 @@ mod tests {
             ("/v1/mcpx", false),
             ("/v2/:path*", false),
         ] {
-            assert_eq!(may_overlap(pattern, &mcp), expected, "{pattern}");
+            assert_eq!(Beginning::of(pattern).may_overlap(&mcp), expected, "{pattern}");
         }
         let host = ResourceIdentifier::parse("https://app.example.com").unwrap();
-        assert!(may_overlap("/", &host) && may_overlap("/anything", &host));
+        assert!(["/", "/anything"].iter().all(|pattern| Beginning::of(pattern).may_overlap(&host)));
     }
 }

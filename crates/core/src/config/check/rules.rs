@@ -14,7 +14,7 @@ use crate::config::table::Table;
 use crate::guard::matcher::Pattern;
 use crate::guard::rules::{Access, Deny, Forwarding, Rule};
 use crate::session::names::CookieNaming;
-use reach::Reach;
+use reach::{Earlier, Reach};
 pub(super) use requirements::claims;
 use vestibule_oidc::http::origin::HostPattern;
 use vestibule_oidc::http::request::Method;
@@ -22,7 +22,7 @@ use vestibule_oidc::http::request::Method;
 pub(super) fn rules(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Rule> {
     let tables = auth.tables("rules");
     let mut rules = Vec::new();
-    let mut earlier: Vec<Reach<'_>> = Vec::new();
+    let mut earlier = Earlier::default();
     for table in &tables {
         let patterns = patterns(table);
         let host = table.text("host").and_then(|text| text.parsed(HostPattern::parse));
@@ -35,9 +35,7 @@ pub(super) fn rules(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Rule> {
         // A rule with a mistake shadows no other rule here: what it matches is not known, and the configuration is refused
         // anyway.
         if access.is_some() && host.is_some() == table.has("host") {
-            let reach = Reach { table, host: host.clone(), methods: methods.clone() };
-            reach::refuse_shadowed(&reach, &earlier);
-            earlier.push(reach);
+            earlier.add(Reach { table, host: host.clone(), methods: methods.clone() });
         }
         rules.push(Rule {
             place: table.place.to_string(),
@@ -57,7 +55,7 @@ pub(super) fn rules(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Rule> {
             forwarding,
         });
     }
-    slashes::refuse_ambiguous(&earlier);
+    slashes::refuse_ambiguous(&earlier.into_reaches());
     rules
 }
 

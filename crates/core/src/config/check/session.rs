@@ -1,6 +1,7 @@
 //! `[vars.AUTH.session]` and `[vars.AUTH.claims]`: how long a session is valid, what it contains, and what of it a page
 //! can read or change.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::error::suggestion;
@@ -94,6 +95,8 @@ fn persistence(session: &Table<'_>) -> Persistence {
 
 fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
     let mut exposed: Vec<(DataPath, DataPath)> = Vec::new();
+    // The place of each path in `exposed`, and the first of those at or within each path.
+    let (mut at, mut within): (BTreeMap<String, usize>, BTreeMap<String, usize>) = Default::default();
     for from in expose.entries() {
         let source = session_source(&from);
         let Some(to) = from.with(from.name()).parsed(DataPath::parse) else { continue };
@@ -105,13 +108,19 @@ fn expose(expose: &Table<'_>) -> Vec<(DataPath, DataPath)> {
                 "choose another name, for example \"user.roles\""
             );
         }
-        for (other, _) in &exposed {
-            if to.is_within(other) || other.is_within(&to) {
-                refuse!(from, "\"{other}\" already uses this place; choose another name");
-                break;
-            }
+        let path = to.to_string();
+        let around: Vec<String> =
+            (0..=to.rest().len()).map(|end| DataPath::new(root, to.rest().take(end)).to_string()).collect();
+        let other = around.iter().filter_map(|path| at.get(path)).chain(within.get(&path)).min();
+        if let Some((other, _)) = other.and_then(|other| exposed.get(*other)) {
+            refuse!(from, "\"{other}\" already uses this place; choose another name");
         }
-        exposed.extend(source.map(|source| (to, source)));
+        let Some(source) = source else { continue };
+        for path in around {
+            within.entry(path).or_insert(exposed.len());
+        }
+        at.entry(path).or_insert(exposed.len());
+        exposed.push((to, source));
     }
     exposed
 }

@@ -1,5 +1,7 @@
 //! `[[vars.AUTH.upstreams]]`: where requests are forwarded to, and what is added to them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::session::session_source;
@@ -50,15 +52,20 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
 const FORBIDDEN_PREFIXES: [&str; 6] =
     ["proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
+/// The host of upstreams without one.
+const EVERY_HOST: &str = "*";
+
 pub(super) fn upstreams(auth: &Table<'_>, naming: &CookieNaming) -> Vec<Upstream> {
     let tables = auth.tables("upstreams");
     let mut upstreams: Vec<Upstream> = Vec::new();
-    let mut earlier: Vec<(&Table<'_>, Option<HostPattern>)> = Vec::new();
-    for upstream in &tables {
+    let mut earlier: BTreeMap<String, usize> = BTreeMap::new();
+    for (at, upstream) in tables.iter().enumerate() {
         let host = upstream.text("host").and_then(|text| text.parsed(HostPattern::parse));
         if host.is_some() || !upstream.has("host") {
-            refuse_shadowed(host.as_ref(), &earlier, upstream);
-            earlier.push((upstream, host.clone()));
+            let hosts = host.as_ref().map_or_else(|| EVERY_HOST.to_owned(), HostPattern::to_string);
+            let first = |hosts: &str| earlier.get(hosts).and_then(|at| tables.get(*at));
+            refuse_shadowed(first(EVERY_HOST), first(&hosts), upstream);
+            earlier.entry(hosts).or_insert(at);
         }
         if !upstream.has("to") {
             let targets = upstream.place.loading.runtime.targets;
@@ -136,29 +143,22 @@ fn exact_paths(upstream: &Table<'_>) -> Vec<ServerReading> {
     exact
 }
 
-fn refuse_shadowed(
-    host: Option<&HostPattern>,
-    earlier: &[(&Table<'_>, Option<HostPattern>)],
-    upstream: &Table<'_>,
-) {
-    for (first, pattern) in earlier {
+/// Refuses an upstream all of whose requests go to one before it: to the first for every host, or to the first for the same.
+fn refuse_shadowed(of_every_host: Option<&Table<'_>>, of_host: Option<&Table<'_>>, upstream: &Table<'_>) {
+    if let Some(first) = of_every_host {
         let before = first.place;
-        if pattern.is_none() {
-            let problem = "has no host and matches every request";
-            return refuse!(
-                upstream.place,
-                "this upstream is never reached: {before} {problem}",
-                "the first match wins; put this one first"
-            );
-        }
-        if pattern.as_ref() == host {
-            let problem = "has the same host";
-            return refuse!(
-                upstream.place,
-                "this upstream is never reached: {before} {problem}",
-                "remove one of them"
-            );
-        }
+        refuse!(
+            upstream.place,
+            "this upstream is never reached: {before} has no host and matches every request",
+            "the first match wins; put this one first"
+        );
+    } else if let Some(first) = of_host {
+        let before = first.place;
+        refuse!(
+            upstream.place,
+            "this upstream is never reached: {before} has the same host",
+            "remove one of them"
+        );
     }
 }
 
@@ -217,7 +217,7 @@ fn is_audience(text: &str) -> bool {
 /// key `authorization`.
 pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String, UpstreamValue)> {
     let mut headers: Vec<(String, UpstreamValue)> = Vec::new();
-    let mut dashed_names: Vec<String> = Vec::new();
+    let mut dashed_names: BTreeMap<String, usize> = BTreeMap::new();
     let edge = table.place.loading.runtime.edge;
     for source in table.entries() {
         let name = source.name().to_ascii_lowercase();
@@ -247,13 +247,13 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
                 "this header field describes the request itself and cannot carry a claim",
                 "{hint}"
             );
-        } else if dashed_names.contains(&dashed) {
+        } else if dashed_names.contains_key(&dashed) {
             refuse!(
                 source,
                 "this header field is set twice: upper and lower case, \"-\" and \"_\" make no difference in a field's name"
             );
         }
-        dashed_names.push(dashed);
+        dashed_names.insert(dashed, 0);
         headers.extend(value(&source).map(|value| (name, value)));
     }
     headers
@@ -262,6 +262,7 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
 /// The cookies for an upstream, and their values.
 pub(super) fn cookies(table: &Table<'_>, naming: &CookieNaming) -> Vec<(String, UpstreamValue)> {
     let mut cookies: Vec<(String, UpstreamValue)> = Vec::new();
+    let mut readings: BTreeMap<String, usize> = BTreeMap::new();
     for source in table.entries() {
         let name = source.name();
         let reading = CookieReading::of(name);
@@ -273,10 +274,13 @@ pub(super) fn cookies(table: &Table<'_>, naming: &CookieNaming) -> Vec<(String, 
                 "Vestibule has cookies of such names itself",
                 "choose another name, or write forward_session = true for the sealed session"
             );
-        } else if cookies.iter().any(|(other, _)| CookieReading::of(other) == reading) {
+        } else if readings.contains_key(reading.as_str()) {
             refuse!(source, "some servers read another one of these names as the same cookie");
         }
-        cookies.extend(value(&source).map(|value| (name.to_owned(), value)));
+        if let Some(value) = value(&source) {
+            readings.insert(reading.as_str().to_owned(), 0);
+            cookies.push((name.to_owned(), value));
+        }
     }
     cookies
 }

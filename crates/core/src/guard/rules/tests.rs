@@ -253,8 +253,43 @@ fn path_confusion_two_readings_that_require_claims_must_both_be_met() {
 
 /// The patterns that a path is matched against.
 fn matched(rules: &RuleSet, path: &str) -> Vec<Place> {
+    matched_on(rules, "h", path)
+}
+
+fn matched_on(rules: &RuleSet, host: &str, path: &str) -> Vec<Place> {
     let path = CanonicalPath::new(path).unwrap();
-    rules.candidates(&Reading::new(path.segments(), Case::Matters, &Budget::new())).collect()
+    rules.candidates(&Reading::new(path.segments(), Case::Matters, &Budget::new()), host).collect()
+}
+
+#[test]
+fn of_rules_for_a_thousand_hosts_a_request_is_matched_only_against_those_for_its_own() {
+    let on = |host: &str, pattern: &str| Rule {
+        host: Some(HostPattern::parse(host).unwrap()),
+        ..rule(&[pattern], Access::SignedIn)
+    };
+    let many = (0..1000).map(|n| {
+        let host = format!("host-{n}.example.com");
+        if n % 2 == 0 { on(&host, "/:path*") } else { on(&host, "/admin/:path*") }
+    });
+    let others = [
+        on("*.example.com", "/admin/x"),
+        rule(&["/:path*"], Access::Public),
+        on("host-7.example.com:8443", "/"),
+    ];
+    let rules = RuleSet::new(many.chain(others).collect(), DefaultAccess::SignedIn);
+    let decided = |host: &str, path: &str| index(&decide(&rules, host, "GET", path));
+    for host in ["host-6.example.com", "HOST-6.example.com", "host-6.example.com.", "host-6.example.com:8080"]
+    {
+        assert_eq!(matched_on(&rules, host, "/admin/x"), [(6, 0), (1000, 0), (1001, 0)], "{host}");
+        assert_eq!(decided(host, "/admin/x"), Some(6), "{host}");
+    }
+    assert_eq!(matched_on(&rules, "host-7.example.com", "/admin/x"), [(7, 0), (1000, 0), (1001, 0)]);
+    assert_eq!(decided("host-7.example.com", "/x"), Some(1001));
+    assert_eq!(matched_on(&rules, "host-7.example.com:8443", "/"), [(1001, 0), (1002, 0)]);
+    assert_eq!(
+        (decided("other.example.com", "/admin/x"), decided("h", "/admin/x")),
+        (Some(1000), Some(1001))
+    );
 }
 
 #[test]

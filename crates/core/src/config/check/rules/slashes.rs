@@ -1,9 +1,12 @@
 //! `ambiguous_slashes = "allow"`: such paths pass where every reading of them is under the same rule.
 
+use std::collections::BTreeMap;
+
 use super::reach::{Reach, is_everything};
 use crate::config::place::refuse;
 use crate::config::schema::rules::AMBIGUOUS_SLASHES;
 use crate::config::table::Table;
+use vestibule_oidc::http::origin::HostPattern;
 
 /// Whether the rule lets paths with `//` and encoded slashes pass.
 pub(super) fn allows_any_slashes(rule: &Table<'_>) -> bool {
@@ -12,7 +15,8 @@ pub(super) fn allows_any_slashes(rule: &Table<'_>) -> bool {
 
 /// Refuses the key where another reading of a path could be under a rule that asks for more.
 pub(super) fn refuse_ambiguous(reaches: &[Reach<'_>]) {
-    for reach in reaches.iter().filter(|reach| allows(reach.table)) {
+    let by_host = ByHost::new(reaches);
+    for (at, reach) in reaches.iter().enumerate().filter(|(_, reach)| allows(reach.table)) {
         let rule = reach.table;
         let place = rule.at("ambiguous_slashes");
         let narrowing = ["methods", "has", "missing"].into_iter().find(|key| rule.has(key));
@@ -29,8 +33,12 @@ pub(super) fn refuse_ambiguous(reaches: &[Reach<'_>]) {
                 "write match = \"/:path*\""
             );
         }
-        let stricter =
-            reaches.iter().find(|other| may_share_a_host(reach, other) && asks_for_more(other.table, rule));
+        let mut others = by_host.sharing_with(reach).into_iter().filter(|other| *other != at);
+        let stricter = others.find_map(|other| {
+            reaches
+                .get(other)
+                .filter(|other| may_share_a_host(reach, other) && asks_for_more(other.table, rule))
+        });
         if let Some(stricter) = stricter {
             let other = stricter.table.place;
             refuse!(
@@ -68,9 +76,6 @@ const OTHER_KEYS: [&str; 15] = [
 /// Whether `other` could refuse a request that `rule` lets pass. True wherever that is not plain to see.
 fn asks_for_more(other: &Table<'_>, rule: &Table<'_>) -> bool {
     let is_public = |table: &Table<'_>| table.str("access") == Some("public");
-    if other.place.to_string() == rule.place.to_string() {
-        return false;
-    }
     let loosens = |key: &str, value: &str| rule.str(key) == Some(value) && other.str(key) != Some(value);
     if loosens("cross_origin", "allow") || loosens("server_functions", "public") {
         return true;
@@ -85,6 +90,38 @@ fn asks_for_more(other: &Table<'_>, rule: &Table<'_>) -> bool {
             .iter()
             .any(|table| table.str("access").is_some_and(|access| access.ends_with("client")));
     restricts || is_for_others || is_public(rule) && !is_public(other)
+}
+
+/// The rules by their host, so that a rule for one host is not compared with those for all others.
+struct ByHost<'a> {
+    reaches: &'a [Reach<'a>],
+    exact: BTreeMap<String, Vec<usize>>,
+    /// Rules for all hosts, and for those below a name.
+    several: Vec<usize>,
+}
+
+impl<'a> ByHost<'a> {
+    fn new(reaches: &'a [Reach<'a>]) -> Self {
+        let mut sorted = Self { reaches, exact: BTreeMap::default(), several: Vec::new() };
+        for (at, reach) in reaches.iter().enumerate() {
+            match reach.host.as_ref().and_then(HostPattern::exact) {
+                Some(host) => sorted.exact.entry(host.to_owned()).or_default().push(at),
+                None => sorted.several.push(at),
+            }
+        }
+        sorted
+    }
+
+    /// All rules that may be for a host of this rule, in their order.
+    fn sharing_with(&self, reach: &Reach<'_>) -> Vec<usize> {
+        let Some(host) = reach.host.as_ref().and_then(HostPattern::exact) else {
+            return (0..self.reaches.len()).collect();
+        };
+        let mut rules = self.exact.get(host).cloned().unwrap_or_default();
+        rules.extend(&self.several);
+        rules.sort_unstable();
+        rules
+    }
 }
 
 /// Whether some host could be one of both rules.
