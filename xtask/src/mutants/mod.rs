@@ -214,7 +214,12 @@ fn together(
     let outcome = |number: u32, summary| Some(Outcome { mutant: numbered.get(&number)?.mutant(), summary });
     known
         .extend(program.unviable.iter().filter_map(|number| outcome(*number, Summary::Unviable)).collect())?;
-    let open: Vec<&Mutant> = chosen.iter().filter(|mutant| known.is_open(mutant, 0)).collect();
+    // The survivors of earlier runs come last: most tests run for them.
+    let (missed, new): (Vec<&Mutant>, Vec<&Mutant>) = chosen
+        .iter()
+        .filter(|mutant| known.is_open(mutant, 0))
+        .partition(|mutant| !known.of(std::slice::from_ref(mutant)).is_empty());
+    let open = new.into_iter().chain(missed);
     let (mut due, mut apart) = (Vec::new(), BTreeSet::new());
     for mutant in open {
         match of.get(mutant.name.as_str()) {
