@@ -115,8 +115,8 @@ pub(crate) struct Options {
     /// This many mutants, evenly of every module, at random
     #[arg(long, value_name = "N", required_unless_present_any = ["file", "tested"])]
     sample: Option<usize>,
-    /// The mutants that ran before, on the code as it is; runs nothing
-    #[arg(long, conflicts_with_all = ["file", "sample", "list"])]
+    /// The mutants that ran before, on the code as it is, of all or of the sample; runs nothing
+    #[arg(long, conflicts_with_all = ["file", "list"])]
     tested: bool,
     /// Only of this module
     #[arg(long, value_name = "NAME", conflicts_with = "file", value_parser = ROOMS.map(|room| room.name))]

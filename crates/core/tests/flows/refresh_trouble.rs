@@ -91,7 +91,7 @@ fn while_another_process_refreshes_those_with_a_valid_token_ask_once_and_one_wit
         let asked = |later: &[u64]| {
             let (world, browser) = signed_in(lease, TWO_SECONDS_BEFORE_THE_END);
             let cookies = browser.cookie_header();
-            world.http.token_time.set(SECOND * 6);
+            world.http.token_time.set(SECOND * 3);
             let other = world.isolate(with_lease(lease), "here");
             let first = [sent(&world, &cookies, Duration::ZERO), sent(&other, &cookies, SECOND / 2)];
             let later = later.iter().map(|millis| sent(&other, &cookies, Duration::from_millis(*millis)));
