@@ -1,7 +1,7 @@
 //! What differs between Linux, macOS and Windows for the commands here.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -59,6 +59,18 @@ pub(crate) fn shield_from_ctrl_c(command: &mut Command) {
 pub(crate) fn shield_from_ctrl_c(command: &mut Command) {
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
     std::os::windows::process::CommandExt::creation_flags(command, CREATE_NEW_PROCESS_GROUP);
+}
+
+/// The signal that ended a program, if one did.
+#[cfg(unix)]
+pub(crate) fn signal(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+/// The signal that ended a program: there are none.
+#[cfg(windows)]
+pub(crate) fn signal(_: ExitStatus) -> Option<i32> {
+    None
 }
 
 #[cfg(test)]

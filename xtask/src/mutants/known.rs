@@ -80,7 +80,7 @@ impl Known {
 }
 
 /// A file without its unit tests, which change what is noticed of the code, and not the code.
-fn code_of(text: &str) -> &str {
+pub(super) fn code_of(text: &str) -> &str {
     text.split_once("\n#[cfg(test)]\nmod ").map_or(text, |(code, _)| code)
 }
 

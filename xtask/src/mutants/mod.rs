@@ -3,18 +3,20 @@
 
 mod known;
 mod outcomes;
+mod program;
 mod report;
 mod sample;
+mod switch;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use self::outcomes::{Mutant, Outcome};
+use self::outcomes::{Mutant, Outcome, Summary};
 use crate::project::Project;
 use crate::step::{run_quietly, show, step};
 use crate::tools;
@@ -101,6 +103,9 @@ const TIMEOUT: &str = "300";
 /// How many mutants cargo-mutants runs at once. What became of them is kept after each such batch.
 const BATCH: usize = 3;
 
+/// How many of those that one program contains. What became of them is kept after each such batch.
+const TOGETHER: usize = 20;
+
 /// The options on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct Options {
@@ -110,8 +115,8 @@ pub(crate) struct Options {
     /// This many mutants, evenly of every module, at random
     #[arg(long, value_name = "N", required_unless_present_any = ["file", "tested"])]
     sample: Option<usize>,
-    /// The mutants that ran before, on the code as it is; runs nothing
-    #[arg(long, conflicts_with_all = ["file", "sample", "list"])]
+    /// The mutants that ran before, on the code as it is, of all or of the sample; runs nothing
+    #[arg(long, conflicts_with_all = ["file", "list"])]
     tested: bool,
     /// Only of this module
     #[arg(long, value_name = "NAME", conflicts_with = "file", value_parser = ROOMS.map(|room| room.name))]
@@ -131,9 +136,10 @@ pub(crate) struct Options {
 pub(crate) fn mutants(project: &Project, options: &Options) -> Result<()> {
     let program = tools::ensure_program(project, tools::MUTANTS)?;
     let tree = project.path(DIRECTORY).join("tree");
-    step("copy", || tree::renew(project, &tree))?;
+    step("copy", || tree::renew(project, &tree, &BTreeMap::new()))?;
     let runner = Runner { project, program, tree };
-    let all = runner.all(options)?;
+    let listed = runner.list(options)?;
+    let all = outcomes::list(&listed)?;
     let chosen = match options.sample {
         Some(number) => sample::take(all.clone(), number, options.seed, |file| room_of(file).to_owned()),
         None => all.clone(),
@@ -146,13 +152,20 @@ pub(crate) fn mutants(project: &Project, options: &Options) -> Result<()> {
         println!("{} mutants of {}", chosen.len(), all.len());
         return Ok(());
     }
-    let mut known = known::Known::read(project, &chosen)?;
+    let mut known = known::Known::read(project, &all)?;
+    let apart = if options.tested {
+        BTreeSet::new()
+    } else {
+        together(project, &switch::list(&listed)?, &chosen, &mut known)?
+    };
     let turns =
         if options.tested { 0 } else { ROOMS.map(|room| room.tests.len()).into_iter().max().unwrap_or(0) };
     for turn in 0..turns {
         for tests in [OIDC, CORE, FLOWS, ALL_FLOWS] {
             let is_due = |mutant: &&Mutant| {
-                tests_of(&mutant.file).get(turn) == Some(&tests) && known.is_open(mutant, turn)
+                apart.contains(&mutant.name)
+                    && tests_of(&mutant.file).get(turn) == Some(&tests)
+                    && known.is_open(mutant, turn)
             };
             let due: Vec<Mutant> = chosen.iter().filter(is_due).cloned().collect();
             for (number, batch) in due.chunks(BATCH).enumerate() {
@@ -182,6 +195,46 @@ pub(crate) fn mutants(project: &Project, options: &Options) -> Result<()> {
         bail!("a test is missing for each survivor; if it means the same as the code, {EQUIVALENT} says why");
     }
     Ok(())
+}
+
+/// Runs those of the chosen mutants that one program can contain. Gives the names of the others.
+fn together(
+    project: &Project,
+    changes: &[switch::Change],
+    chosen: &[Mutant],
+    known: &mut known::Known,
+) -> Result<BTreeSet<String>> {
+    let numbered: BTreeMap<u32, switch::Change> = (1..).zip(changes.iter().cloned()).collect();
+    let of: BTreeMap<&str, u32> =
+        numbered.iter().map(|(number, change)| (change.name.as_str(), *number)).collect();
+    let all: Vec<Mutant> = numbered.values().map(switch::Change::mutant).collect();
+    let unviable = known.of(&all).into_iter().filter(|outcome| outcome.summary == Summary::Unviable);
+    let unviable = unviable.filter_map(|outcome| of.get(outcome.mutant.name.as_str()).copied()).collect();
+    let program = program::Program::build(project, &numbered, unviable)?;
+    let outcome = |number: u32, summary| Some(Outcome { mutant: numbered.get(&number)?.mutant(), summary });
+    known
+        .extend(program.unviable.iter().filter_map(|number| outcome(*number, Summary::Unviable)).collect())?;
+    // The survivors of earlier runs come last: most tests run for them.
+    let (missed, new): (Vec<&Mutant>, Vec<&Mutant>) = chosen
+        .iter()
+        .filter(|mutant| known.is_open(mutant, 0))
+        .partition(|mutant| !known.of(std::slice::from_ref(mutant)).is_empty());
+    let open = new.into_iter().chain(missed);
+    let (mut due, mut apart) = (Vec::new(), BTreeSet::new());
+    for mutant in open {
+        match of.get(mutant.name.as_str()) {
+            Some(number) if program.numbers.contains(number) => {
+                due.extend(numbered.get(number).map(|change| (*number, change.clone())));
+            }
+            _ => drop(apart.insert(mutant.name.clone())),
+        }
+    }
+    for (number, batch) in due.chunks(TOGETHER).enumerate() {
+        let (from, until) = (number * TOGETHER + 1, number * TOGETHER + batch.len());
+        let found = step(&format!("{from} to {until} of {} mutants", due.len()), || program.run(batch))?;
+        known.extend(found.into_iter().filter_map(|(number, summary)| outcome(number, summary)).collect())?;
+    }
+    Ok(apart)
 }
 
 /// The room of a file, or the file.
@@ -217,8 +270,8 @@ impl Runner<'_> {
         command
     }
 
-    /// The mutants of the files or rooms that the options name.
-    fn all(&self, options: &Options) -> Result<Vec<Mutant>> {
+    /// The mutants of the files or rooms that the options name, as cargo-mutants writes them.
+    fn list(&self, options: &Options) -> Result<String> {
         let files = if options.file.is_empty() {
             let rooms =
                 ROOMS.iter().filter(|room| options.module.as_deref().is_none_or(|name| name == room.name));
@@ -231,7 +284,7 @@ impl Runner<'_> {
         let mut list =
             self.command(&["--list", "--json", "--package=vestibule-oidc", "--package=vestibule-core"]);
         list.args(files.iter().flat_map(|file| ["--file", file]));
-        outcomes::list(&run_quietly(&mut list)?)
+        run_quietly(&mut list)
     }
 
     /// Runs these tests on each of the mutants, `first` on none, so that it is known that they pass.

@@ -144,7 +144,7 @@ impl Report {
 
     fn text(&self) -> String {
         let chosen = self.seed.map_or_else(
-            || "All that ran on the code as it is, most of them whole files.".to_owned(),
+            || "All that ran on the code as it is.".to_owned(),
             |seed| format!("Chosen at random, with the seed {seed}."),
         );
         let mut text = format!("{}\n{chosen}", self.table());

@@ -1,6 +1,6 @@
 //! The copy of the project that cargo-mutants changes. It stays where it is, so that cargo compiles only what changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,20 @@ use anyhow::{Context, Result};
 use crate::project::Project;
 use crate::step::run_quietly;
 
-/// Copies what differs, also what an interrupted run left behind, and removes what is no longer there.
-pub(super) fn renew(project: &Project, tree: &Path) -> Result<()> {
+/// Copies what differs, also what an interrupted run left behind, and removes what is no longer there. The files in `changed`
+/// get this text.
+pub(super) fn renew(project: &Project, tree: &Path, changed: &BTreeMap<String, String>) -> Result<()> {
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let list = run_quietly(project.command("git").args(list))?;
     let files: BTreeSet<PathBuf> =
         list.trim_end().split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect();
     for name in files.iter().filter(|name| project.path("").join(name).is_file()) {
-        copy(&project.path("").join(name), &tree.join(name))?;
+        let from = project.path("").join(name);
+        let text = match name.to_str().and_then(|name| changed.get(name)) {
+            Some(text) => text.clone().into_bytes(),
+            None => fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?,
+        };
+        write(&text, &tree.join(name))?;
     }
     remove_others(tree, Path::new(""), &files)?;
     // Tests ask path-to-regexp.
@@ -27,8 +33,7 @@ pub(super) fn renew(project: &Project, tree: &Path) -> Result<()> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let text = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+fn write(text: &[u8], to: &Path) -> Result<()> {
     // A file that is written again is compiled again.
     if fs::read(to).is_ok_and(|copied| copied == text) {
         return Ok(());

@@ -85,3 +85,22 @@ fn grants(claim: &Value, scope: &str) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_scope_is_granted_by_one_item_of_a_list_or_by_one_word_of_a_text() {
+        for claim in [json!("read write"), json!(["read", "write"])] {
+            assert!(grants(&claim, "read") && grants(&claim, "write"), "{claim}");
+            assert!(
+                !grants(&claim, "rea") && !grants(&claim, "read write") && !grants(&claim, ""),
+                "{claim}"
+            );
+        }
+        assert!(!grants(&json!({ "read": true }), "read") && !grants(&json!(null), "read"));
+    }
+}

@@ -189,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn the_subdomains_of_a_host_are_those_of_http_or_of_https() {
+        let is_secure = |text: &str| TrustedOrigin::parse(text).map(|origin| origin.secure()).ok();
+        assert_eq!(is_secure("https://*.apps.example.com"), Some(true));
+        assert_eq!(is_secure("http://*.apps.example.com"), Some(false));
+        assert_eq!(is_secure("ftp://*.apps.example.com"), None);
+    }
+
+    #[test]
     fn cross_site_request_forgery_another_page_may_not_act() {
         let from = |origin: &str| RequestSource::CrossOrigin(Some(origin.to_owned()));
         let unknown = RequestSource::CrossOrigin(None);

@@ -308,3 +308,16 @@ impl fmt::Display for SentIn {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_identifies_the_user_is_printed_without_values() {
+        let field = |name: &str| vec![(name.to_owned(), "secret".to_owned())];
+        let headers =
+            IdentityHeaders { fields: field("x-user"), cookies: field("token"), left_out: Vec::new() };
+        assert_eq!(format!("{headers:?}"), r#"["x-user", "token"]"#);
+    }
+}

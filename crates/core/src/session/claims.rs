@@ -419,3 +419,15 @@ impl std::fmt::Debug for Session {
         f.debug_tuple("Session").field(&self.claims().keys().collect::<Vec<_>>()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_printed_without_the_values_of_its_claims() {
+        let claims = serde_json::json!({ "access_token": "secret", "sub": "alice" });
+        let session = Session::new(claims.as_object().cloned().unwrap_or_default());
+        assert_eq!(format!("{session:?}"), r#"Session(["access_token", "sub"])"#);
+    }
+}

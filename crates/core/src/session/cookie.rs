@@ -191,3 +191,22 @@ pub(super) fn salt(dialect: Dialect, name: &str) -> &str {
         Dialect::NextAuthV4 => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::names::CookieNaming;
+
+    #[test]
+    fn where_the_request_has_no_cookies_all_that_the_browser_may_have_are_expired_but_the_written() {
+        let names = CookieNames::new(&CookieNaming::default(), Dialect::AuthJsV5, true);
+        let written = [SetCookie::new(chunk::chunk_name(names.session(), 1), "x")];
+        let expired = expire_absent(None, &names, &written);
+        let has = |name: &str| expired.iter().any(|cookie| cookie.name() == name);
+        assert!(has(names.session()) && has(&chunk::chunk_name(names.session(), 0)));
+        assert!(has(&chunk::chunk_name(names.session(), chunk::MAX_CHUNKS - 1)));
+        assert!(!has(written[0].name()), "it is written");
+        let other = names.other_session().unwrap();
+        assert!(has(other) && has(&chunk::chunk_name(other, 0)));
+    }
+}

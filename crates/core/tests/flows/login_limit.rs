@@ -152,6 +152,25 @@ fn the_spellings_of_a_name_count_as_one() {
 }
 
 #[test]
+fn a_character_that_is_not_seen_makes_no_other_account_and_one_that_is_seen_does() {
+    let unseen = [
+        '\u{300}', '\u{36f}', '\u{ad}', '\u{200b}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2060}',
+        '\u{206f}', '\u{fe00}', '\u{fe0f}', '\u{feff}', '\u{7f}', '\u{2029}',
+    ];
+    let seen =
+        ['\u{2ff}', '\u{370}', '\u{2010}', '\u{2030}', '\u{2070}', '\u{fe10}', '\u{fefe}', '\u{ff00}', '_'];
+    let world = world(None);
+    let name = |inserted: char| (GUESSER.to_owned(), format!("ad{inserted}a@example.com"));
+    reaching(&world, (0..10).map(|_| (GUESSER.to_owned(), EMAIL.to_owned())));
+    for character in unseen {
+        assert_eq!(reaching(&world, [name(character)]), 0, "{character:?}");
+    }
+    for character in seen {
+        assert_eq!(reaching(&world, [name(character)]), 1, "{character:?}");
+    }
+}
+
+#[test]
 fn what_the_limiter_learns_is_a_keyed_hash() {
     let world = world(Some((10, 100)));
     attempt(&world, GUESSER, EMAIL, "a guess");

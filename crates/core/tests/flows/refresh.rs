@@ -41,7 +41,7 @@ pub fn signed_in_at_strict(lease: &str, ago: Duration) -> (TestEnv, Browser) {
     signed_in_with(with_strict(lease), ago)
 }
 
-fn signed_in_with(settings: Value, ago: Duration) -> (TestEnv, Browser) {
+pub fn signed_in_with(settings: Value, ago: Duration) -> (TestEnv, Browser) {
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     browser.sign_in(&world, "bob", "/");
     world.pass(ago);

@@ -9,8 +9,8 @@ use vestibule_testing::rotation::Rotation;
 use vestibule_testing::{APP, Browser, TestEnv};
 
 use crate::refresh::{
-    EXPIRED, EXPIRING, LEASES, SECOND, Sent, bearer, given, sent, signed_in, signed_in_at_strict, with_lease,
-    with_strict,
+    EXPIRED, EXPIRING, LEASES, SECOND, Sent, bearer, given, sent, signed_in, signed_in_at_strict,
+    signed_in_with, with_lease, with_strict,
 };
 
 /// How long after the sign-in the access token is valid for two seconds more.
@@ -83,6 +83,86 @@ fn a_request_whose_token_ends_while_the_provider_fails_is_not_forwarded_without_
         let answers = world.all([sent(&world, &cookies, Duration::ZERO)]);
         assert_eq!((answers[0].status, answers[0].forwarded.is_none()), (503, true), "{lease}");
     }
+}
+
+#[test]
+fn while_another_process_refreshes_those_with_a_valid_token_ask_once_and_one_without_it_waits() {
+    for lease in ["kv", "durable-object"] {
+        let asked = |later: &[u64]| {
+            let (world, browser) = signed_in(lease, TWO_SECONDS_BEFORE_THE_END);
+            let cookies = browser.cookie_header();
+            world.http.token_time.set(SECOND * 3);
+            let other = world.isolate(with_lease(lease), "here");
+            let first = [sent(&world, &cookies, Duration::ZERO), sent(&other, &cookies, SECOND / 2)];
+            let later = later.iter().map(|millis| sent(&other, &cookies, Duration::from_millis(*millis)));
+            let answers = world.all(first.into_iter().chain(later));
+            let answers: Vec<_> =
+                answers.iter().map(|answer| (answer.status, bearer(answer).map(str::to_owned))).collect();
+            assert_eq!(grants(&world), (1, 0), "{lease}");
+            (answers, world.store.reads.get() + world.store.calls.get())
+        };
+        let old = (200, Some("access-bob".to_owned()));
+        let (answers, once) = asked(&[]);
+        assert_eq!(answers[1], old, "{lease}");
+        let (answers, again) = asked(&[700, 900]);
+        assert_eq!((&answers[2], &answers[3], again), (&old, &old, once), "{lease}");
+        let (answers, _) = asked(&[2500]);
+        assert_eq!(answers[2], (200, Some("access-bob~1".to_owned())), "{lease}");
+    }
+}
+
+#[test]
+fn a_provider_that_is_down_while_a_token_is_about_to_end_keeps_no_session_from_being_renewed() {
+    for lease in LEASES {
+        let mut settings = with_lease(lease);
+        settings["session"] = json!({ "max_age": "2h", "update_age": "30m" });
+        let (world, mut browser) = signed_in_with(settings, EXPIRING);
+        world.provider.goes_down("token");
+        let answer = browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob")), "{lease}");
+        assert!(answer.headers.contains("set-cookie"), "{lease}");
+    }
+}
+
+#[test]
+fn a_refresh_that_failed_frees_the_lease_for_another_process() {
+    for lease in ["kv", "durable-object"] {
+        let (world, browser) = signed_in_at_strict(lease, EXPIRED);
+        let cookies = browser.cookie_header();
+        world.http.token_time.set(SECOND * 2);
+        world.provider.goes_down("token");
+        assert_eq!(world.all([sent(&world, &cookies, Duration::ZERO)])[0].status, 503, "{lease}");
+        world.provider.comes_back();
+        world.http.token_time.set(Duration::from_millis(200));
+        let other = world.isolate(with_strict(lease), "here");
+        let begun = world.clock.now();
+        let answers = other.all([sent(&other, &cookies, SECOND)]);
+        assert_eq!((answers[0].status, bearer(&answers[0])), (200, Some("access-bob~1")), "{lease}");
+        let took = world.clock.now() - begun;
+        assert!(took < 5000, "{lease}: {took} ms, and not until the lease would have ended");
+    }
+}
+
+#[test]
+fn who_waits_for_a_lease_goes_on_when_it_is_released() {
+    let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+    let cookies = browser.cookie_header();
+    let other = world.isolate(with_strict("kv"), "here");
+    world.http.token_time.set(SECOND * 6);
+    world.provider.goes_down("token");
+    let begun = world.clock.now();
+    let recovery: Sent<'_> = Box::pin(async {
+        world.clock.sleep(Duration::from_millis(6500)).await;
+        world.provider.comes_back();
+        world.http.token_time.set(Duration::from_millis(200));
+        sent(&world, "", Duration::ZERO).await
+    });
+    let answers =
+        world.all([sent(&world, &cookies, Duration::ZERO), sent(&other, &cookies, SECOND), recovery]);
+    assert_eq!(answers[0].status, 503);
+    assert_eq!((answers[1].status, bearer(&answers[1])), (200, Some("access-bob~1")));
+    let took = world.clock.now() - begun;
+    assert!(took < 13_000, "{took} ms, and not until the lease would have ended");
 }
 
 #[test]

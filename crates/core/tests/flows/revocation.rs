@@ -8,7 +8,7 @@ use vestibule_core::config::Config;
 use vestibule_core::log::LogEvent;
 use vestibule_testing::{APP, Answer, Browser, RUNTIME, TestEnv, environment};
 
-use crate::refresh::{EXPIRED, SECOND, bearer, given, sent, with_lease};
+use crate::refresh::{EXPIRED, EXPIRING, SECOND, bearer, given, sent, with_lease};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 const STORES: [&str; 2] = ["kv", "durable-object"];
@@ -339,6 +339,27 @@ fn on_unavailable_refuse_lets_no_session_pass_that_could_not_be_looked_up_and_en
         world.store.is_down.set(false);
         world.pass(SECOND * 6);
         assert_eq!(status(&world, &browser), 200, "{store}");
+    }
+}
+
+#[test]
+fn where_no_session_may_pass_unchecked_a_slow_store_is_waited_for() {
+    // The last one is about to refresh its access token, and can go on without.
+    let cases = [
+        ("refuse", MINUTE * 6, 2000..3000),
+        ("accept", MINUTE * 6, 1000..2000),
+        ("accept", EXPIRING, 1000..2000),
+    ];
+    for (policy, age, took) in cases {
+        let mut settings = site("kv");
+        settings["revocation"]["on_unavailable"] = json!(policy);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        browser.sign_in(&world, "bob", "/");
+        world.pass(age);
+        world.store.latency.set([2000, 2000, 40, 40]);
+        let begun = world.clock.now();
+        assert_eq!(status(&world, &browser), 200, "{policy}");
+        assert!(took.contains(&(world.clock.now() - begun)), "{policy}: {} ms", world.clock.now() - begun);
     }
 }
 

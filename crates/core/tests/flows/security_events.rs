@@ -150,6 +150,18 @@ fn a_subject_that_finds_no_one_is_acknowledged_and_logged() {
 }
 
 #[test]
+fn the_log_says_of_which_format_a_session_is_that_cannot_be_found() {
+    let world = world("kv");
+    let browser = signed_in(&world, "bob");
+    let subject =
+        json!({ "format": "complex", "session": { "format": "email", "email": "bob@example.com" } });
+    assert_eq!(push(&world, &signed(&world, &claims(&world, REVOKED, &subject))).status, 202);
+    assert!(is_in(&world, &browser));
+    let log = world.log_text();
+    assert!(log.contains("not by a subject of the format") && !log.contains("bob@"), "{log}");
+}
+
+#[test]
 fn an_old_event_ends_only_what_began_before_it_happened() {
     for store in STORES {
         let world = world(store);

@@ -201,6 +201,8 @@ mod tests {
             (with(rsa(), "use", "enc"), JwkError::OtherUse),
             (with(rsa(), "key_ops", vec!["encrypt"]), JwkError::OtherUse),
             (with(rsa(), "key_ops", Vec::<String>::new()), JwkError::OtherUse),
+            (with(rsa(), "key_ops", json!(["verify", 1])), JwkError::Malformed),
+            (with(rsa(), "key_ops", "verify"), JwkError::Malformed),
             (with(rsa(), "alg", "RSA-OAEP"), JwkError::Algorithm),
             (with(rsa(), "alg", "HS256"), JwkError::Algorithm),
             (with(rsa(), "alg", "none"), JwkError::Algorithm),

@@ -323,3 +323,16 @@ pub fn audience<'a>(claim: Option<&Value>, wanted: &'a [String]) -> Result<&'a s
     let other = || id_token::other(&Value::from(all.to_vec()), &wanted.join("\" or \""));
     found.map(String::as_str).ok_or_else(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verified_token_is_printed_without_the_values_of_its_claims() {
+        let claims = serde_json::json!({ "sub": "alice" }).as_object().cloned().unwrap_or_default();
+        let (subject, expires_at) = ("alice".to_owned(), Timestamp::from_seconds(1));
+        let token = VerifiedAccessToken { subject, expires_at, client: None, claims };
+        assert_eq!(format!("{token:?}"), r#"VerifiedAccessToken { claims: ["sub"], .. }"#);
+    }
+}

@@ -454,6 +454,36 @@ mod tests {
     }
 
     #[test]
+    fn the_endpoints_query_keeps_no_response_mode_beside_that_of_the_request() {
+        let endpoint = "https://idp.example/authorize?tenant=a&response_mode=query";
+        assert!(url_of(endpoint, &[]).contains("?tenant=a&response_mode=query&response_type=code&"));
+        let posted = |request: &AuthorizationRequest<'_>| {
+            AuthorizationRequest { response_mode: Some("form_post"), ..*request }.url()
+        };
+        let url = with_request(endpoint, &[], posted);
+        assert!(
+            url.contains("?tenant=a&response_type=code&") && url.contains("&response_mode=form_post"),
+            "{url}"
+        );
+        assert_eq!(url.matches("response_mode").count(), 1, "{url}");
+    }
+
+    #[test]
+    fn the_issuer_of_a_provider_with_many_tenants_differs_in_the_tenant_only() {
+        let expected = "https://login.example/{tenantid}/v2.0";
+        for (found, is_same) in [
+            ("https://login.example/acme/v2.0", true),
+            ("https://login.example/acme/v1.0", false),
+            ("https://evil.example/acme/v2.0", false),
+            ("https://evil.example/acme", false),
+        ] {
+            assert_eq!(is_same_issuer(expected, found), is_same, "{found}");
+        }
+        assert!(is_same_issuer("https://a.example", "https://a.example"));
+        assert!(!is_same_issuer("https://a.example", "https://a.example/"));
+    }
+
+    #[test]
     fn the_query_of_an_endpoint_is_kept_byte_for_byte() {
         let url = url_of("https://idp.example/authorize?tenant=a%2fb&p=B2C_1 x&flag", &[]);
         assert!(

@@ -275,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn an_active_token_is_printed_without_its_values() {
+        let token = ActiveToken(json!({ "sub": "alice" }).as_object().unwrap().clone());
+        assert_eq!(format!("{token:?}"), r#"ActiveToken { claims: ["sub"] }"#);
+    }
+
+    #[test]
     fn the_request_names_the_token_and_authenticates_the_client() {
         const BODY: &str = "token=mF_9.B5f-4.1JqM%26x&token_type_hint=access_token";
         let secret = Secret::new("gX1fBat3bV");

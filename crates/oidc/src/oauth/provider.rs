@@ -381,3 +381,41 @@ pub struct UserSources {
     /// The picture's URL.
     pub image: Source,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_picture_of_a_discord_profile_is_its_own_or_the_accounts_default_one() {
+        let picture = |mut profile: Value| {
+            let profile = profile.as_object_mut().unwrap();
+            DerivedImage::Discord.add_to(profile);
+            profile
+                .get("image_url")
+                .and_then(Value::as_str)
+                .map(|url| url.replace("https://cdn.discordapp.com", ""))
+        };
+        for (profile, path) in [
+            (
+                json!({ "id": "80351110224678912", "avatar": "8342_b7" }),
+                Some("/avatars/80351110224678912/8342_b7.png"),
+            ),
+            (
+                json!({ "id": "80351110224678912", "avatar": "a_83" }),
+                Some("/avatars/80351110224678912/a_83.gif"),
+            ),
+            (json!({ "id": "80351110224678912", "avatar": "../x" }), None),
+            (json!({ "id": "80351110224678912", "discriminator": "1337" }), Some("/embed/avatars/2.png")),
+            (json!({ "id": "80351110224678912", "discriminator": "0" }), Some("/embed/avatars/5.png")),
+            (json!({ "id": "80351110224678912" }), Some("/embed/avatars/5.png")),
+            (json!({ "id": "46137349" }), Some("/embed/avatars/5.png")),
+            (json!({ "id": "../x" }), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(picture(profile.clone()).as_deref(), path, "{profile}");
+        }
+    }
+}

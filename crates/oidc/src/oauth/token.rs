@@ -589,6 +589,48 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_in_place_of_one_of_the_clients_stands_where_that_one_stood() {
+        let secret = Secret::new("x");
+        let config = TokenConfig {
+            params: vec![("client_id".to_owned(), template("other"))],
+            ..TokenConfig::default()
+        };
+        let (_, body) = code_request_of(&client(ClientAuthentication::Post(Cow::Borrowed(&secret))), &config);
+        assert!(
+            body.ends_with("&client_id=other&client_secret=x") && body.contains("&code_verifier="),
+            "{body}"
+        );
+        assert!(body.find("&code_verifier=") < body.find("&client_id="), "{body}");
+    }
+
+    #[test]
+    fn a_template_of_the_code_is_empty_where_there_is_none() {
+        let params = vec![("copy".to_owned(), template("{code}")), ("any".to_owned(), template("{grant}"))];
+        let config = TokenConfig { params, ..TokenConfig::default() };
+        let (_, body) = code_request_of(&client(ClientAuthentication::None), &config);
+        assert!(body.contains("&copy=Splx%26lO%2BB+e&any=Splx%26lO%2BB+e&"), "{body}");
+        let (endpoint, token) = (Url::parse("https://idp.example/token").unwrap(), Secret::new("r"));
+        let grant = Grant::Refresh { refresh_token: &token, redirect_uri: "https://client.example.com/cb" };
+        let request = request(&endpoint, &client(ClientAuthentication::None), &config, grant);
+        let body = String::from_utf8(request.body).unwrap();
+        assert_eq!(body, "grant_type=refresh_token&refresh_token=r&any=r&client_id=s6BhdRkqt3");
+    }
+
+    #[test]
+    fn the_name_of_the_grant_is_a_type_of_tokens_only_where_openid_connect_asks_for_none() {
+        let read = |is_strict, kind: &str| {
+            let body = json!({ "access_token": "t", "token_type": kind });
+            let options =
+                ParseOptions { is_strict, response_path: None, invalid_grant_errors: &[], is_bound: false };
+            super::parse(&json_response(200, &body), options)
+                .map(|tokens| tokens.access_token.expose().to_owned())
+        };
+        assert_eq!(read(false, "jwt-bearer").unwrap(), "t");
+        assert!(matches!(read(true, "jwt-bearer"), Err(TokenError::TokenType(_))));
+        assert!(matches!(read(false, "authorization_code"), Err(TokenError::TokenType(_))));
+    }
+
+    #[test]
     fn a_complete_response_is_parsed() {
         let tokens = parse(&json_response(
             200,

@@ -320,6 +320,35 @@ mod tests {
     }
 
     #[test]
+    fn configured_fields_are_sent_and_none_replaces_how_the_client_authenticates() {
+        let (target, subject_token, secret) =
+            (target(&["orders"], &[], &[]), Secret::new("a"), Secret::new("s3cret"));
+        let exchange = TokenExchange {
+            target: &target,
+            dialect: ExchangeDialect::TokenExchange,
+            subject_token: &subject_token,
+        };
+        let fields = [
+            ("authorization".to_owned(), Secret::new("Bearer gateway")),
+            ("x-tenant".to_owned(), Secret::new("acme")),
+        ];
+        let sent = |authentication| {
+            let client = Client {
+                id: "app",
+                id_param: "client_id",
+                secret_param: "client_secret",
+                secret: None,
+                authentication,
+            };
+            let endpoint = Url::parse("https://idp.example/token").unwrap();
+            let headers = request(&endpoint, &client, &fields, &exchange).headers;
+            ["authorization", "x-tenant"].map(|name| headers.get(name).unwrap_or_default().to_owned())
+        };
+        assert_eq!(sent(ClientAuthentication::Basic(&secret)), ["Basic YXBwOnMzY3JldA==", "acme"]);
+        assert_eq!(sent(ClientAuthentication::Post(Cow::Borrowed(&secret))), ["Bearer gateway", "acme"]);
+    }
+
+    #[test]
     fn only_an_access_token_of_the_right_type_is_one() {
         let target = target(&["orders"], &[], &[]);
         for (patch, is_bound, is_good) in [

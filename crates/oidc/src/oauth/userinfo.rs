@@ -265,6 +265,51 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_counts_with_every_status_of_success_and_an_error_with_none() {
+        let profile = json!({ "id": "7" });
+        for status in [200, 201, 203, 299] {
+            let (found, error) = parse_profile(&json_response(status, &profile), None).unwrap();
+            assert_eq!((found["id"].as_str(), error.is_none()), (Some("7"), true), "{status}");
+        }
+        for status in [199, 300, 401, 429, 500] {
+            assert!(parse_profile(&json_response(status, &profile), None).is_err(), "{status}");
+        }
+    }
+
+    #[test]
+    fn path_confusion_a_value_of_the_token_response_is_one_segment_of_the_url_or_an_error() {
+        let template = Template::parse("https://idp.example/users/{account.id}/me", &|_| true).0;
+        let url = |id: Value| filled(&template, &|path| (path.root() == "account").then(|| id.clone()));
+        assert_eq!(url(json!("a/b?c")).unwrap(), "https://idp.example/users/a%2Fb%3Fc/me");
+        assert_eq!(url(json!(7)).unwrap(), "https://idp.example/users/7/me");
+        for unusable in [json!("."), json!(".."), json!(""), json!(null), json!({})] {
+            let error = url(unusable.clone()).unwrap_err().to_string();
+            assert!(error.contains("no usable value at account.id"), "{unusable}: {error}");
+        }
+        assert_eq!(url(json!("...")).unwrap(), "https://idp.example/users/.../me");
+        assert!(url_error(&template).ends_with("the values of account.id"));
+    }
+
+    #[test]
+    fn the_address_is_that_of_the_first_item_of_the_list_that_meets_the_conditions() {
+        let config = EmailsConfig {
+            url: None,
+            list: None,
+            conditions: vec![("primary".to_owned(), json!(true))],
+            address: "email".to_owned(),
+            verified: Some("verified".to_owned()),
+        };
+        let item =
+            |email: &str, primary: bool| json!({ "email": email, "primary": primary, "verified": true });
+        let list = json!([item("a@x.example", false), item("b@x.example", true), item("c@x.example", true)]);
+        let email = parse_emails(&json_response(200, &list), &config).unwrap().unwrap();
+        assert_eq!(email.address, "b@x.example");
+        let none = json!([item("a@x.example", false), item("", true)]);
+        assert!(parse_emails(&json_response(200, &none), &config).unwrap().is_none());
+        assert!(parse_emails(&json_response(401, &list), &config).is_err());
+    }
+
+    #[test]
     fn provider_mix_up_and_skipped_checks_claims_of_another_subject_are_rejected() {
         for (sub, error) in [
             (json!("248289761002"), UserinfoError::SubjectMismatch),

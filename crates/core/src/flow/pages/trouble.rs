@@ -94,3 +94,37 @@ fn sign_in_again(view: &View<'_>) -> String {
     let back = Some(("callbackUrl", here.as_str())).filter(|_| !is_own);
     with_parameters(&format!("{base_path}/signin"), &back.into_iter().chain([PROMPT]).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use vestibule_oidc::http::request::RequestUrl;
+
+    use super::*;
+
+    #[test]
+    fn each_status_that_a_person_can_meet_has_a_page_and_those_of_programs_have_none() {
+        let url = || RequestUrl::parse("https://app.example.com/page").unwrap();
+        let of = |method, status| {
+            let request =
+                Request { method, url: url(), headers: [("accept", "text/html")].into_iter().collect() };
+            Trouble::of(&request, status).map(|trouble| (trouble.passes, trouble.is_unchecked))
+        };
+        for (status, expected) in [
+            (200, None),
+            (302, None),
+            (401, None),
+            (501, None),
+            (400, Some((false, false))),
+            (403, Some((false, false))),
+            (404, Some((false, false))),
+            (414, Some((false, false))),
+            (500, Some((true, false))),
+            (502, Some((true, false))),
+            (503, Some((true, true))),
+        ] {
+            assert_eq!(of(Method::Get, status), expected, "{status}");
+        }
+        // What was sent with a form is not in the address: to open it again would not send it.
+        assert_eq!([502, 503].map(|status| of(Method::Post, status)), [Some((false, false)); 2]);
+    }
+}

@@ -121,7 +121,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 RefreshOutcome::TokensLost => {
                     let reason = self.reason_after(&session, need, due.reason);
                     // As where the provider does not answer: the session is renewed for a while.
-                    if cookie_update == CookieUpdate::Skip && reason.is_revalidation() {
+                    if cookie_update == CookieUpdate::Skip && reason.is_optional() {
                         cookie_update = CookieUpdate::IfStale;
                     }
                     return without_refresh_token(FreshSession { session, cookie_update, id_token }, reason);
@@ -135,7 +135,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                         continue;
                     }
                     // A provider that does not answer keeps no session from being renewed for a while.
-                    if !is_held && cookie_update == CookieUpdate::Skip && reason.is_revalidation() {
+                    if !is_held && cookie_update == CookieUpdate::Skip {
                         cookie_update = CookieUpdate::IfStale;
                     }
                     let retry = until.since(self.platform.now()).max(Duration::from_secs(1));

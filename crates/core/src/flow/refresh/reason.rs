@@ -44,11 +44,6 @@ impl Reason {
         matches!(self, Self::Renewal | Self::TokenExpires | Self::RevalidationDue)
     }
 
-    /// Whether the provider is asked because of the user, and not of the access token.
-    pub(super) fn is_revalidation(self) -> bool {
-        matches!(self, Self::Renewal | Self::RevalidationDue | Self::RevalidationOverdue)
-    }
-
     /// Whether the request goes on at once while another request or process refreshes.
     pub(super) fn goes_on_meanwhile(self) -> bool {
         matches!(self, Self::Renewal | Self::TokenExpires)

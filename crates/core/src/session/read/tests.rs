@@ -41,8 +41,8 @@ fn of(sub: &str, sid: &str, generation: u64, seconds_ago: u64) -> String {
     sealed(V5, SESSION, &claims, seconds_ago)
 }
 
-fn read_as(naming: &CookieNaming, dialect: Dialect, header: &str) -> SessionReading {
-    let session = SessionConfig {
+fn config() -> SessionConfig {
+    SessionConfig {
         max_age: Duration::from_hours(24),
         update_age: Duration::from_hours(24),
         absolute_max_age: None,
@@ -51,8 +51,11 @@ fn read_as(naming: &CookieNaming, dialect: Dialect, header: &str) -> SessionRead
         expose: Vec::new(),
         updatable: Vec::new(),
         tokens: crate::session::tokens::TokenStorage::Cookie,
-    };
-    let keys = keys();
+    }
+}
+
+fn read_as(naming: &CookieNaming, dialect: Dialect, header: &str) -> SessionReading {
+    let (keys, session) = (keys(), config());
     let sealing = Sealing { keys: &keys, dialect, session: &session };
     let names = CookieNames::new(naming, dialect, true);
     read(sealing, &SessionCache::default(), &names, &Cookies::parse([header].into_iter()), None, NOW)
@@ -154,6 +157,30 @@ fn shadowing_cookies_of_different_users_sign_no_one_in() {
     assert_eq!(read_in(&[(OTHER, &bob), (SESSION, &alice)]), ("alice a 0".to_owned(), vec![1]));
     assert_eq!(read_in(&[(OTHER, &bob), (SESSION, "x")]), ("bob b 0".to_owned(), vec![0]));
     assert_eq!(read_in(&[(OTHER, &bob), (SESSION, "x"), (OTHER, &carol)]).0, "conflict");
+}
+
+#[test]
+fn the_last_user_is_that_of_all_readable_cookies_or_unknown() {
+    let (keys, naming) = (keys(), naming(None));
+    let names = CookieNames::new(&naming, Dialect::AuthJsV5, true);
+    let config = config();
+    let sealing = Sealing { keys: &keys, dialect: Dialect::AuthJsV5, session: &config };
+    let user = |sealed: &[String]| {
+        let name = names.session();
+        let header = sealed.iter().map(|value| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        last_user(sealing, &names, &Cookies::parse([header.as_str()].into_iter()))
+    };
+    let of = |sub: &str, provider: &str| {
+        let claims = json!({ "sub": sub, "sid": "s", "provider": provider });
+        sealed(Dialect::AuthJsV5, names.session(), &claims, 10)
+    };
+    let one = LastUser::One("acme".to_owned(), "bob".to_owned());
+    assert_eq!(user(&[of("bob", "acme")]), one);
+    assert_eq!(user(&[of("bob", "acme"), of("bob", "acme"), "garbage".to_owned()]), one);
+    assert_eq!(user(&[of("bob", "acme"), of("eve", "acme")]), LastUser::Ambiguous);
+    assert_eq!(user(&[of("bob", "acme"), of("bob", "other")]), LastUser::Ambiguous);
+    assert_eq!(user(&[of("", "acme")]), LastUser::Ambiguous);
+    assert_eq!(user(&[]), LastUser::Unknown);
 }
 
 #[test]

@@ -284,6 +284,11 @@ mod tests {
     }
 
     #[test]
+    fn a_token_for_an_upstream_is_printed_without_the_token() {
+        assert_eq!(format!("{:?}", token(2000, 3)), "TokenForUpstream { is_bound: false, .. }");
+    }
+
+    #[test]
     fn an_exchange_is_of_one_session_generation_token_and_target() {
         let of = |session: &Session, audience: &str| ExchangeId::of(session, &target(audience)).unwrap();
         let first = of(&session("a", 1, "t"), "orders");
