@@ -86,7 +86,7 @@ fn bit(name: &str) -> u64 {
     let bytes = name.as_bytes();
     let (first, last) =
         (bytes.first().copied().unwrap_or_default(), bytes.last().copied().unwrap_or_default());
-    1 << ((bytes.len() * 5) ^ usize::from(first) ^ (usize::from(last) << 2)) % 64
+    1 << (((bytes.len() * 5) ^ usize::from(first) ^ (usize::from(last) << 2)) % 64)
 }
 
 impl PartialEq for Headers {
