@@ -4,7 +4,7 @@
 //! caller sends the requests, reads the clock and draws the random numbers. An implementation of
 //! [`jose::crypto::Crypto`] makes and verifies the signatures.
 //!
-//! The modules in their layers; none imports a module to its right: [`secret`], [`time`], [`json`], [`words`] → [`data`] →
+//! The modules in their layers; none imports a module to its right: [`secret`], [`time`], [`json`], [`long_text`] → [`data`] →
 //! [`http`] → [`jose`] → [`outbound`] → [`oauth`] → [`credentials`] → [`presets`].
 
 pub mod credentials;
@@ -12,9 +12,9 @@ pub mod data;
 pub mod http;
 pub mod jose;
 pub mod json;
+pub mod long_text;
 pub mod oauth;
 pub mod outbound;
 pub mod presets;
 pub mod secret;
 pub mod time;
-pub mod words;

@@ -41,7 +41,7 @@ const CRATES: &[Layers] = &[
             "secret",
             "time",
             "json",
-            "words",
+            "long_text",
             "data",
             "http",
             "jose",

@@ -13,8 +13,8 @@ use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
 use crate::session::seal::{self, OpenError};
 use vestibule_oidc::jose::kdf::Keyring;
+use vestibule_oidc::long_text;
 use vestibule_oidc::time::Timestamp;
-use vestibule_oidc::words;
 
 /// How many sessions are cached.
 const MAX_SESSIONS: usize = 64;
@@ -50,7 +50,7 @@ impl SessionCache {
         let mut entries = self.0.borrow_mut();
         let position = entries.iter().position(|entry| {
             entry.fingerprint == fingerprint
-                && words::are_equal(&entry.token, token)
+                && long_text::are_equal(&entry.token, token)
                 && entry.dialect == dialect
                 && entry.salt == salt
         });

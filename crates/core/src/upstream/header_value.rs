@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use thiserror::Error;
 
-use vestibule_oidc::words;
+use vestibule_oidc::long_text;
 
 /// How an upstream gets characters that are not ASCII.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl HeaderEncoding {
 
 /// Whether a value contains a control character. A token is long, is searched with every request, and has none.
 pub(crate) fn has_control(value: &str) -> bool {
-    !words::is_printable_ascii(value) && value.contains(char::is_control)
+    !long_text::is_printable_ascii(value) && value.contains(char::is_control)
 }
 
 fn scalar(value: &Value) -> Option<Cow<'_, str>> {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::http::changes::{Change, Changes};
 use crate::http::headers::Headers;
-use crate::words;
+use crate::long_text;
 
 /// Parses the lines into header fields.
 pub fn read<'a>(lines: impl Iterator<Item = &'a str>) -> Headers {
@@ -44,7 +44,7 @@ pub struct LineBreakError;
 fn push(text: &mut String, sign: &str, name: &str, value: &str) -> Result<(), LineBreakError> {
     let has = |text: &str, byte: u8| text.as_bytes().contains(&byte);
     // One search per byte: a search for several characters decodes the text, which took a fifth of a request's time.
-    let breaks = |text: &str| !words::is_printable_ascii(text) && (has(text, b'\n') || has(text, b'\r'));
+    let breaks = |text: &str| !long_text::is_printable_ascii(text) && (has(text, b'\n') || has(text, b'\r'));
     if breaks(value) || breaks(name) || has(name, b',') {
         return Err(LineBreakError);
     }

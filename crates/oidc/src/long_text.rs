@@ -19,12 +19,12 @@ pub fn are_equal(one: &str, other: &str) -> bool {
 
 /// Whether the text has nothing but printable ASCII: no control character, and no character of more than one byte.
 pub fn is_printable_ascii(text: &str) -> bool {
-    let (words, rest) = text.as_bytes().as_chunks::<WORD>();
+    let (whole, rest) = text.as_bytes().as_chunks::<WORD>();
     let mut last = [b' '; WORD];
     for (place, byte) in last.iter_mut().zip(rest) {
         *place = *byte;
     }
-    words.iter().chain(std::iter::once(&last)).all(|word| {
+    whole.iter().chain(std::iter::once(&last)).all(|word| {
         let word = u64::from_ne_bytes(*word);
         // The high bit of each byte says whether it is below 0x20, whether it is 0x7F, and whether it is not ASCII. A carry from
         // one byte to the next sets bits of a word only that has such a byte already.
