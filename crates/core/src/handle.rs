@@ -67,7 +67,7 @@ impl Vestibule {
             return Outcome::Response(bad_request());
         };
         if context.is_of_envoy() {
-            return Outcome::Response(apart(context.forward_auth()).await);
+            return Outcome::Response(context.forward_auth().await);
         }
         let (rules, base_path) = (&self.config.rules, &self.config.base_path);
         let known = match self.path_memory.path(rules, base_path, request) {
@@ -82,23 +82,23 @@ impl Vestibule {
         let route = own.as_deref().and_then(|path| context.find_route(&request.method, path));
         match route {
             // Another proxy acts on this answer, so nothing that a client sends may change its form.
-            Some(Route::Verify) => return Outcome::Response(apart(context.forward_auth()).await),
+            Some(Route::Verify) => return Outcome::Response(context.forward_auth().await),
             // An operator's request is no browser's: it has neither a host of the site nor an origin.
-            Some(Route::Revoke) => return Outcome::Response(apart(context.revoke_for_operator(body)).await),
+            Some(Route::Revoke) => return Outcome::Response(context.revoke_for_operator(body).await),
             // A load balancer may ask by any name or address.
             Some(Route::Health) => return Outcome::Response(health()),
             Some(Route::HealthDetails) => {
-                return Outcome::Response(apart(context.health_details()).await);
+                return Outcome::Response(Box::pin(context.health_details()).await);
             }
-            // Nor is a provider's.
+            // Nor is a provider's. Boxed: the future of every other request would have the size of these.
             Some(Route::BackchannelLogout) => {
-                return Outcome::Response(apart(context.backchannel_logout(body)).await);
+                return Outcome::Response(Box::pin(context.backchannel_logout(body)).await);
             }
             Some(Route::SecurityEvents) => {
-                return Outcome::Response(apart(context.receive_security_event(body)).await);
+                return Outcome::Response(Box::pin(context.receive_security_event(body)).await);
             }
             Some(Route::GlobalTokenRevocation) => {
-                return Outcome::Response(apart(context.revoke_globally(body)).await);
+                return Outcome::Response(Box::pin(context.revoke_globally(body)).await);
             }
             None if own.as_deref().is_some_and(routes::is_of_providers) => {
                 return Outcome::Response(responses::not_found());
@@ -109,7 +109,7 @@ impl Vestibule {
             return Outcome::Response(redirect);
         }
         let outcome = match own {
-            Some(path) => Outcome::Response(apart(context.auth_route(route, &path, body)).await),
+            Some(path) => Outcome::Response(context.auth_route(route, &path, body).await),
             None => match context.redirect_v4_sign_in(path) {
                 Some(redirect) => Outcome::Response(redirect),
                 // An upstream could take the path for one of Vestibule's own.
@@ -147,22 +147,19 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(response) => self.as_client_wants(&params, response),
             Err(error) => {
                 self.log(error.record());
-                apart(self.failed(path, &params, &error)).await
+                // Boxed: few requests fail, and the future of every other would have its size.
+                if let Some(response) = Box::pin(self.accident(path, &params, &error)).await {
+                    response
+                } else {
+                    let kept = self.kept_form(&params, &error).into_iter().collect();
+                    responses::with_cookies(self.failure(path, &params, &error), kept)
+                }
             }
         };
         match readable(route) {
             Some(route) => self.readable_route(route, response),
             None => response,
         }
-    }
-
-    /// The answer to a request whose flow failed.
-    async fn failed(&self, path: &[&str], params: &RouteParams, error: &Error) -> Response {
-        if let Some(response) = self.accident(path, params, error).await {
-            return response;
-        }
-        let kept = self.kept_form(params, error).into_iter().collect();
-        responses::with_cookies(self.failure(path, params, error), kept)
     }
 
     /// Runs the flow of an auth route. A form that was read stays in `params`, also where the flow fails.

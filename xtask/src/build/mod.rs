@@ -35,8 +35,6 @@ const MODULE: &str = "index_bg.wasm";
 /// The arguments of wasm-opt. It rejects code with a feature that is not enabled, so these are the features that rustc and
 /// wasm-bindgen use here (its abort handler uses exceptions) and that the Workers runtime supports.
 const OPTIMIZE: &[&str] = &[
-    // Functions that few runs call, so that V8 does not compile them with the one that might. Before the passes that inline.
-    "--no-inline=*out_of_line*",
     "-Oz",
     // Otherwise every function with one caller becomes a part of it, so all flows together one function of 160 kB. V8 compiles
     // a function as a whole when it is first called: the first response took 11 ms of CPU time longer, and every other one

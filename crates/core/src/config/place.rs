@@ -40,22 +40,13 @@ pub(super) struct Place<'a> {
 /// for `format!`.
 macro_rules! refuse {
     ($place:expr, $problem:literal $(,)?) => {
-        crate::config::place::out_of_line(|| $place.note(format_args!($problem), format_args!("")))
+        $place.note(format_args!($problem), format_args!(""))
     };
     ($place:expr, $problem:literal, $fix:literal $(,)?) => {
-        crate::config::place::out_of_line(|| $place.note(format_args!($problem), format_args!($fix)))
+        $place.note(format_args!($problem), format_args!($fix))
     };
 }
 pub(super) use refuse;
-
-/// Notes a mistake in a function of its own. A runtime that compiles WebAssembly function by function does so for every start,
-/// and the text of a mistake is most of the code that looks for it. `xtask build` keeps wasm-opt from undoing this, by the
-/// name.
-#[cold]
-#[inline(never)]
-pub(super) fn out_of_line(note: impl FnOnce()) {
-    note();
-}
 
 impl<'a> Place<'a> {
     /// The whole configuration.

@@ -44,6 +44,7 @@ struct Claims {
 
 /// The times in the claims of a session.
 #[derive(Clone, Copy, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "each says when something happened")]
 struct Times {
     issued_at: Option<Timestamp>,
     signed_in_at: Option<Timestamp>,
