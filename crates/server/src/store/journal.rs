@@ -343,7 +343,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [a, b] = ["revocations.a", "revocations.new"].map(|name| folder.path().join(name));
         let [first, second] = [&a, &b].map(|path| Journal::open(path).unwrap().0);
-        let record = "x".repeat(MIN_COMPACTED as usize);
+        let record = "x".repeat(usize::try_from(MIN_COMPACTED).unwrap());
         for _ in 0..2 {
             append(&first, entry("a", &record)).unwrap();
             append(&second, entry("b", &record)).unwrap();

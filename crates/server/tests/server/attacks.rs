@@ -123,7 +123,9 @@ fn unbounded_connections_no_more_are_accepted_than_there_are_files_for() {
     let mut server = site.with(&["--header-timeout", "600"]).start();
     server.said("at most 6 connections are served at the same moment, not 10000");
     let mut silent: Vec<_> = (0..200).map(|_| http::connect(server.address)).collect();
-    silent.iter_mut().for_each(|stream| stream.write_all(b"GET /").unwrap());
+    for stream in &mut silent {
+        stream.write_all(b"GET /").unwrap();
+    }
     silent.truncate(5);
     let page = http::send(server.address, &Message::request("GET", "/public/x").with("host", "a"));
     assert_eq!(page.status(), 200);

@@ -485,8 +485,9 @@ fn unbounded_memory_answers_that_no_client_reads_are_kept_in_small_parts() {
     let app = http::serve_raw(move |mut stream| {
         Message::read(&mut BufReader::new(stream.try_clone().unwrap()));
         stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 1000000000\r\n\r\n").ok();
-        while stream.write_all(&[0; 64 * 1024]).is_ok() {
-            count.fetch_add(64 * 1024, Ordering::Relaxed);
+        let part = vec![0; 64 * 1024];
+        while stream.write_all(&part).is_ok() {
+            count.fetch_add(part.len(), Ordering::Relaxed);
         }
     });
     let server = Site::with_app(3600, app).start();
