@@ -46,23 +46,23 @@ struct Claims {
 #[derive(Clone, Copy, PartialEq)]
 #[expect(clippy::struct_field_names, reason = "each says when something happened")]
 struct Times {
-    issued_at: Option<Timestamp>,
-    signed_in_at: Option<Timestamp>,
-    revalidated_at: Option<Timestamp>,
-    ends_at: Option<Timestamp>,
-    token_expires_at: Option<Timestamp>,
+    issued: Option<Timestamp>,
+    signed_in: Option<Timestamp>,
+    revalidated: Option<Timestamp>,
+    ends: Option<Timestamp>,
+    token_expires: Option<Timestamp>,
 }
 
 impl Times {
     fn of(claims: &Map<String, Value>) -> Self {
-        let issued_at = time(claims, "iat");
-        let signed_in_at = time(claims, "signed_in_at").or(issued_at);
+        let issued = time(claims, "iat");
+        let signed_in = time(claims, "signed_in_at").or(issued);
         Self {
-            issued_at,
-            signed_in_at,
-            revalidated_at: time(claims, "revalidated_at").or(signed_in_at),
-            ends_at: time(claims, "ends_at"),
-            token_expires_at: time(claims, "expires_at"),
+            issued,
+            signed_in,
+            revalidated: time(claims, "revalidated_at").or(signed_in),
+            ends: time(claims, "ends_at"),
+            token_expires: time(claims, "expires_at"),
         }
     }
 }
@@ -133,7 +133,7 @@ impl Session {
 
     /// When the cookie was last sealed (`iat`).
     pub fn issued_at(&self) -> Option<Timestamp> {
-        self.claims.times.issued_at
+        self.claims.times.issued
     }
 
     /// When this session began (`signed_in_at`). A session that Auth.js made has no such claim; then it is the time at
@@ -142,7 +142,7 @@ impl Session {
     /// It is not the provider's `auth_time`: with single sign-on the provider may have authenticated the user hours
     /// before the session began.
     pub fn signed_in_at(&self) -> Option<Timestamp> {
-        self.claims.times.signed_in_at
+        self.claims.times.signed_in
     }
 
     /// When the provider issued the ID token of the sign-in (`provider_iat`), by the provider's clock.
@@ -164,12 +164,12 @@ impl Session {
 
     /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
     pub fn revalidated_at(&self) -> Option<Timestamp> {
-        self.claims.times.revalidated_at
+        self.claims.times.revalidated
     }
 
     /// The end of the session that no renewal passes (`ends_at`), if its provider set one.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        self.claims.times.ends_at
+        self.claims.times.ends
     }
 
     /// Whether the cookie may stay in the browser when it closes: `false` if the user, or the configuration at sign-in,
@@ -289,7 +289,7 @@ impl Session {
 
     /// When the access token expires.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
-        self.claims.times.token_expires_at
+        self.claims.times.token_expires
     }
 
     /// Why the session has ended although its cookie opens: [`REFRESH_TOKEN_ERROR`]. An app that seals the session that it
