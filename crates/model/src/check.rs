@@ -5,6 +5,7 @@ use std::hash::Hash;
 
 use stateright::{Checker, Expectation, Model, Property};
 
+use crate::keyvalue::KeyValueModel;
 use crate::lock::LockModel;
 use crate::refresh::{Provider, RefreshModel};
 use crate::revocation::RevocationModel;
@@ -49,6 +50,9 @@ pub fn checks(extent: Extent) -> Vec<Check> {
         ],
     };
     for model in locks.iter().copied() {
+        checks.push((model.name(), Box::new(move |name| check(name, model))));
+    }
+    for model in KeyValueModel::all(extent) {
         checks.push((model.name(), Box::new(move |name| check(name, model))));
     }
     for kept in [Kept::Object, Kept::KvDelayed, Kept::KvFresh] {

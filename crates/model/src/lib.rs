@@ -1,6 +1,7 @@
 //! Exhaustive models of the protocols that several isolates take part in: the leases of refreshes, and revocations.
 //!
-//! `lock` explores every order in which calls arrive at the real lock. `refresh` and `revocation` run all of the
+//! `lock` explores every order in which calls arrive at the real lock, and `keyvalue` every order in which the operations of
+//! such calls take effect in a bucket that can only increment. `refresh` and `revocation` run all of the
 //! Worker's code that is not the runtime's, with every fault at every operation, and every history of so many events.
 
 #![allow(
@@ -19,6 +20,7 @@
 
 pub mod check;
 mod isolate;
+mod keyvalue;
 mod lock;
 mod refresh;
 mod revocation;
