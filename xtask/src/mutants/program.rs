@@ -89,7 +89,7 @@ pub(super) struct Program {
 
 /// Which mutants of this code the compiler refused.
 #[derive(Default, Deserialize, Serialize)]
-struct Refused {
+struct LeftOut {
     key: String,
     /// They do not compile.
     unviable: BTreeSet<u32>,
@@ -97,11 +97,11 @@ struct Refused {
     apart: BTreeSet<u32>,
 }
 
-impl Refused {
-    fn read(path: &Path, key: &str) -> Refused {
+impl LeftOut {
+    fn read(path: &Path, key: &str) -> LeftOut {
         let kept = fs::read_to_string(path).ok().and_then(|text| serde_json::from_str(&text).ok());
-        let new = || Refused { key: key.to_owned(), ..Refused::default() };
-        kept.filter(|kept: &Refused| kept.key == key).unwrap_or_else(new)
+        let new = || LeftOut { key: key.to_owned(), ..LeftOut::default() };
+        kept.filter(|kept: &LeftOut| kept.key == key).unwrap_or_else(new)
     }
 
     /// Leaves out the mutants that these mistakes are of. Fails if they are of none.
@@ -132,7 +132,7 @@ impl Program {
     ) -> Result<Program> {
         let directory = project.path(DIRECTORY).join("switched");
         let key = key(project, changes)?;
-        let mut refused = Refused::read(&project.path(REFUSED), &key);
+        let mut refused = LeftOut::read(&project.path(REFUSED), &key);
         refused.unviable.extend(unviable);
         let (executables, numbers) = loop {
             let left_out = refused.unviable.union(&refused.apart).copied().collect();
@@ -342,11 +342,11 @@ struct Target {
 struct Diagnostic {
     level: String,
     rendered: Option<String>,
-    spans: Vec<Span>,
+    spans: Vec<Mark>,
 }
 
 #[derive(Deserialize)]
-struct Span {
+struct Mark {
     file_name: String,
     byte_start: usize,
     is_primary: bool,
@@ -357,7 +357,7 @@ impl Diagnostic {
         let text = self.rendered.unwrap_or_default();
         let primary = self.spans.into_iter().filter(|span| span.is_primary && self.level == "error");
         // A byte further on, it is behind the mark that begins there.
-        let at = |span: Span| Mistake { file: span.file_name, byte: span.byte_start + 1, text: text.clone() };
+        let at = |span: Mark| Mistake { file: span.file_name, byte: span.byte_start + 1, text: text.clone() };
         primary.map(at).collect()
     }
 }

@@ -52,7 +52,7 @@ pub(super) struct Change {
     pub(super) file: String,
     genre: String,
     replacement: String,
-    span: Span,
+    span: Extent,
     function: Option<Function>,
 }
 
@@ -63,7 +63,7 @@ impl Change {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-struct Span {
+struct Extent {
     start: Place,
 }
 
@@ -379,7 +379,7 @@ mod tests {
             file: String::new(),
             genre: genre.to_owned(),
             replacement: replacement.to_owned(),
-            span: Span { start: Place { line, column } },
+            span: Extent { start: Place { line, column } },
             function: None,
         }
     }
