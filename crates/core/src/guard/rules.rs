@@ -26,7 +26,6 @@ use vestibule_oidc::http::request::{Request, RequestUrl};
 
 /// All rules in their order, and the access where no rule matches.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says another thing about the rules")]
 pub struct RuleSet {
     rules: Vec<Rule>,
     default: Access,
