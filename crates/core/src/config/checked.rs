@@ -1,5 +1,7 @@
 //! [`Config`]: the checked configuration, in the types that the flows use.
 
+use std::collections::BTreeMap;
+
 use crate::config::email::EmailPolicy;
 use crate::config::refresh::{RefreshConfig, RenewalTime};
 use crate::config::theme::Theme;
@@ -147,6 +149,11 @@ pub struct Provider {
 }
 
 impl Provider {
+    /// Providers by their ids.
+    pub(super) fn by_id(providers: &[Self]) -> BTreeMap<&str, &Self> {
+        providers.iter().map(|provider| (provider.id.as_str(), provider)).collect()
+    }
+
     /// Whether the provider is known to end the sign-in when a refresh token is used twice.
     pub(crate) fn is_strict(&self) -> bool {
         match &self.kind {

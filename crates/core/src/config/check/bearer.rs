@@ -3,7 +3,8 @@
 //! A sign-in also has the ID token, userinfo and the token response. If a value is only there, an access token lacks it,
 //! and a test that a missing value passes would let everyone in.
 
-use super::providers::by_id;
+use std::collections::BTreeSet;
+
 use crate::config::place::{Place, refuse};
 use crate::config::table::Table;
 use crate::config::{Provider, ProviderKind};
@@ -19,9 +20,9 @@ const ACCOUNT: [&str; 7] =
 
 /// Refuses to ask several providers about tokens: each would get the tokens of the others, which do not say whose they are.
 pub(super) fn refuse_several_introspections(auth: &Table<'_>, providers: &[Provider]) {
-    let by_id = by_id(providers);
+    let by_id = Provider::by_id(providers);
     let introspects = |id: Option<&str>| {
-        let provider = id.and_then(|id| by_id.get(id)).and_then(|at| providers.get(*at));
+        let provider = id.and_then(|id| by_id.get(id)).copied();
         accepted(provider).is_some_and(|accepted| accepted.introspection.is_some())
     };
     let mut first: Option<String> = None;
@@ -81,18 +82,12 @@ pub(super) fn refuse_unshown(
     rules: &[Rule],
     resources: &Resources,
 ) {
-    let by_id = by_id(providers);
-    let mut are_of_resources = vec![false; providers.len()];
-    for at in resources.iter().filter_map(|resource| by_id.get(&resource.provider)) {
-        if let Some(is_of_resource) = are_of_resources.get_mut(*at) {
-            *is_of_resource = true;
-        }
-    }
+    let by_id = Provider::by_id(providers);
+    let of_resources: BTreeSet<&str> = resources.iter().map(|resource| resource.provider.as_str()).collect();
     for table in auth.tables("providers") {
-        let Some(at) = table.str("id").and_then(|id| by_id.get(id)) else { continue };
-        let Some(provider) = providers.get(*at) else { continue };
+        let Some(provider) = table.str("id").and_then(|id| by_id.get(id)) else { continue };
         let ProviderKind::OAuth(oauth) = &provider.kind else { continue };
-        let is_of_resource = are_of_resources.get(*at) == Some(&true);
+        let is_of_resource = of_resources.contains(provider.id.as_str());
         if !is_of_resource && oauth.openid.as_ref().is_none_or(|openid| openid.accept_bearer.is_none()) {
             continue;
         }

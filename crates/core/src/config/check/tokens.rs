@@ -1,6 +1,5 @@
 //! `session.tokens = "none"`: nothing may need a token that no session has.
 
-use super::providers::by_id;
 use super::secrets;
 use crate::config::place::{Place, refuse};
 use crate::config::table::{Table, Text};
@@ -46,9 +45,9 @@ pub(super) fn refuse_missing_tokens(auth: &Table<'_>, session: &SessionConfig, p
             }
         }
     }
-    let by_id = by_id(providers);
+    let by_id = Provider::by_id(providers);
     for table in auth.tables("providers") {
-        let provider = table.str("id").and_then(|id| by_id.get(id)).and_then(|at| providers.get(*at));
+        let provider = table.str("id").and_then(|id| by_id.get(id));
         let Some(ProviderKind::Credentials(api)) = provider.map(|provider| &provider.kind) else { continue };
         let Some(refresh) = api.refresh.as_ref().filter(|_| session.revalidate.is_some()) else { continue };
         let cookies = refresh.cookies.iter().map(|(_, template)| template);
