@@ -43,7 +43,8 @@ mod tests {
         let text = "0123456789abcdefghijk";
         for end in 0..text.len() {
             let part = &text[..end];
-            assert!(are_equal(part, &part.to_owned()), "{part:?}");
+            let same = String::from(part);
+            assert!(are_equal(part, &same), "{part:?}");
             assert!(!are_equal(part, &text[..=end]), "{part:?}");
             for at in 0..end {
                 let mut other = part.to_owned();
