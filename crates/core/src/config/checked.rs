@@ -1,5 +1,7 @@
 //! [`Config`]: the checked configuration, in the types that the flows use.
 
+use std::collections::BTreeMap;
+
 use crate::config::email::EmailPolicy;
 use crate::config::refresh::{RefreshConfig, RenewalTime};
 use crate::config::theme::Theme;
@@ -121,6 +123,15 @@ impl Config {
 /// Whether a text has the characters and the length of a provider's id: at most 64 of `a-z`, `0-9`, `_` and `-`.
 pub(crate) fn is_like_provider_id(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+}
+
+/// The places of providers, by their ids.
+pub(super) fn by_id(providers: &[Provider]) -> BTreeMap<String, usize> {
+    let mut by_id = BTreeMap::new();
+    for (at, provider) in providers.iter().enumerate() {
+        by_id.insert(provider.id.clone(), at);
+    }
+    by_id
 }
 
 /// A provider that signs users in.

@@ -30,6 +30,7 @@ pub mod verify;
 
 use serde_json::{Map, Value};
 
+use self::checked::by_id;
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
 pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
 pub use self::runtime::{Lease, Revocation, Runtime, RuntimeSink};

@@ -3,10 +3,9 @@
 //! A sign-in also has the ID token, userinfo and the token response. If a value is only there, an access token lacks it,
 //! and a test that a missing value passes would let everyone in.
 
-use super::providers::by_id;
 use crate::config::place::{Place, refuse};
 use crate::config::table::Table;
-use crate::config::{Provider, ProviderKind};
+use crate::config::{Provider, ProviderKind, by_id};
 use crate::guard::principals::Principals;
 use crate::guard::resource::Resources;
 use crate::guard::rules::{ClaimRequirement, Requirement, Rule};

@@ -50,15 +50,6 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     providers
 }
 
-/// The places of providers, by their ids.
-pub(super) fn by_id(providers: &[Provider]) -> BTreeMap<String, usize> {
-    let mut by_id = BTreeMap::new();
-    for (at, provider) in providers.iter().enumerate() {
-        by_id.insert(provider.id.clone(), at);
-    }
-    by_id
-}
-
 /// Refuses a site without providers, except where `login_url` names another host that has them.
 pub(super) fn refuse_none(auth: &Table<'_>) {
     let place = auth.at("providers");

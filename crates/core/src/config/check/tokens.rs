@@ -1,11 +1,10 @@
 //! `session.tokens = "none"`: nothing may need a token that no session has.
 
-use super::providers::by_id;
 use super::secrets;
 use crate::config::place::{Place, refuse};
 use crate::config::table::{Table, Text};
 use crate::config::tokens::is_token;
-use crate::config::{Provider, ProviderKind};
+use crate::config::{Provider, ProviderKind, by_id};
 use crate::session::claims::is_access_token_claim;
 use crate::session::policy::SessionConfig;
 use crate::session::tokens::TokenStorage;
