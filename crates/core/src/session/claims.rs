@@ -44,7 +44,6 @@ struct Claims {
 
 /// The times in the claims of a session.
 #[derive(Clone, Copy, PartialEq)]
-#[expect(clippy::struct_field_names, reason = "each says when something happened")]
 struct Times {
     issued: Option<Timestamp>,
     signed_in: Option<Timestamp>,
