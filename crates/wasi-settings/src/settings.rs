@@ -316,7 +316,7 @@ mod tests {
                 given.variables.extend(more.iter().copied());
                 let shown = |given: &Fake| match Settings::load(given) {
                     Ok(settings) => format!("{:#?} {:?}", settings.config, settings.advice),
-                    Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
+                    Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
                 };
                 let expected = shown(&given);
                 loaded += usize::from(expected.starts_with("Config"));
