@@ -295,8 +295,8 @@ impl<'a> ScopedRules<'a> {
         let mut scoped = Self::default();
         for rule in rules {
             let asked = rule.access.requirements().iter().filter_map(scopes_of).flatten();
-            let scopes: Vec<&str> = asked.filter_map(Value::as_str).filter(|scope| is_scope(scope)).collect();
-            if scopes.is_empty() {
+            let names: Vec<&str> = asked.filter_map(Value::as_str).filter(|scope| is_scope(scope)).collect();
+            if names.is_empty() {
                 continue;
             }
             let at = scoped.rules.len();
@@ -308,7 +308,7 @@ impl<'a> ScopedRules<'a> {
                     None => scoped.anywhere.push(at),
                 }
             }
-            scoped.rules.push(ScopedRule { host: rule.host.as_ref(), patterns, scopes });
+            scoped.rules.push(ScopedRule { host: rule.host.as_ref(), patterns, scopes: names });
         }
         scoped
     }
