@@ -292,25 +292,25 @@ struct ScopedRules<'a> {
 
 impl<'a> ScopedRules<'a> {
     fn of(rules: &'a [Rule]) -> Self {
-        let mut all = Self::default();
+        let mut scoped = Self::default();
         for rule in rules {
             let asked = rule.access.requirements().iter().filter_map(scopes_of).flatten();
-            let scopes: Vec<&str> = asked.filter_map(Value::as_str).filter(|scope| is_scope(scope)).collect();
-            if scopes.is_empty() {
+            let names: Vec<&str> = asked.filter_map(Value::as_str).filter(|scope| is_scope(scope)).collect();
+            if names.is_empty() {
                 continue;
             }
-            let at = all.rules.len();
+            let at = scoped.rules.len();
             let patterns = rule.patterns.iter().map(|pattern| Beginning::of(&pattern.to_string()));
             let patterns: Vec<Beginning> = patterns.collect();
             for pattern in &patterns {
                 match pattern.literal.first() {
-                    Some(first) => all.by_first_segment.entry(first.clone()).or_default().push(at),
-                    None => all.anywhere.push(at),
+                    Some(first) => scoped.by_first_segment.entry(first.clone()).or_default().push(at),
+                    None => scoped.anywhere.push(at),
                 }
             }
-            all.rules.push(ScopedRule { host: rule.host.as_ref(), patterns, scopes });
+            scoped.rules.push(ScopedRule { host: rule.host.as_ref(), patterns, scopes: names });
         }
-        all
+        scoped
     }
 
     /// The scopes that rules for paths of the resource ask for, in the order of the rules.
