@@ -1,7 +1,7 @@
 //! How many files the process may have open. Each connection is one, of a client and to an upstream. A process that has no more
 //! can neither accept a connection nor reach an upstream, a provider or Redis for those that it has.
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// What is open besides connections of clients and of upstreams: listeners, the log, threads' own, Redis, providers.
 const OTHERS: u64 = 128;
@@ -10,11 +10,10 @@ const OTHERS: u64 = 128;
 /// process as far as that needs, and as the system lets it.
 pub(crate) fn connections(wanted: usize) -> usize {
     let needed = files_of(u64::try_from(wanted).unwrap_or(u64::MAX));
-    let limit = getrlimit(Resource::Nofile);
-    let mut allowed = limit.current.unwrap_or(u64::MAX);
+    let Ok((mut allowed, maximum)) = getrlimit(Resource::RLIMIT_NOFILE) else { return wanted };
     if allowed < needed {
-        let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
-        if setrlimit(Resource::Nofile, Rlimit { current: Some(raised), ..limit }).is_ok() {
+        let raised = maximum.min(needed);
+        if setrlimit(Resource::RLIMIT_NOFILE, raised, maximum).is_ok() {
             allowed = raised;
         }
     }

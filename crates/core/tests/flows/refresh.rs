@@ -384,24 +384,6 @@ fn a_temporary_failure_does_not_end_the_session() {
 }
 
 #[test]
-fn a_session_is_not_renewed_with_tokens_that_could_not_be_refreshed() {
-    for lease in LEASES {
-        let mut settings = with_lease(lease);
-        settings["session"]["update_age"] = json!("30m");
-        let (world, mut browser) = signed_in_with(settings, EXPIRING);
-        world.provider.goes_down("token");
-        let answer = browser.fetch(&world, &format!("{APP}/api"));
-        assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob")), "{lease}");
-        assert!(!answer.headers.contains("set-cookie"), "{lease}: {answer:?}");
-        world.provider.comes_back();
-        world.pass(Duration::from_mins(3));
-        let answer = browser.fetch(&world, &format!("{APP}/api"));
-        assert_eq!((answer.status, bearer(&answer)), (200, Some("access-bob~1")), "{lease}");
-        assert!(answer.headers.contains("set-cookie"), "{lease}: {answer:?}");
-    }
-}
-
-#[test]
 fn retry_after_is_honoured() {
     // The fake clock's time is Sun, 22 Nov 2026 00:00:00 GMT before the sign-in.
     let hour = Timestamp::from_millis(1_795_290_000_000).plus(EXPIRED);
