@@ -698,13 +698,14 @@ fn users_without_a_part_of_the_identifier_cannot_sign_in() {
 
 #[test]
 fn next_auth_4_s_client_recognizes_a_rejection_by_its_status() {
-    for (dialect, refused) in [
-        ("authjs-v5", refused("invalid_credentials")),
+    for (dialect, refused, without_csrf) in [
+        ("authjs-v5", refused("invalid_credentials"), NO_CSRF),
         (
             "next-auth-v4",
             "https://app.example.com/auth/error?error=CredentialsSignin&provider=credentials\
              &code=invalid_credentials"
                 .to_owned(),
+            "https://app.example.com/auth/signin?csrf=true",
         ),
     ] {
         let mut settings = json_api();
@@ -722,5 +723,10 @@ fn next_auth_4_s_client_recognizes_a_rejection_by_its_status() {
             (200, "https://app.example.com/dashboard".to_owned(), false),
             "{dialect}"
         );
+        // Without the CSRF token nothing was rejected, and the address leads to the form.
+        let fields = [("email", EMAIL), ("password", PASSWORD), ("json", "true")];
+        let answer = Browser::new().post(&world, CALLBACK, &fields);
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, body["url"].as_str()), (200, Some(without_csrf)), "{dialect}");
     }
 }

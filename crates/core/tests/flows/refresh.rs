@@ -445,14 +445,20 @@ fn a_store_that_hangs_delays_no_request_for_long() {
 
 #[test]
 fn a_sign_out_during_a_refresh_stays_signed_out() {
-    // While the token endpoint works, and while the upstream does.
-    for (isolate, after) in [("same", 150), ("same", 1500), ("other", 150), ("other", 1500)] {
+    // While the token endpoint works, and while the upstream does; where revocations are stored, and where only the lease
+    // learns of the sign-out.
+    let cases = [("same", 150), ("same", 1500), ("other", 150), ("other", 1500)];
+    for ((isolate, after), are_stored) in cases.into_iter().flat_map(|case| [(case, true), (case, false)]) {
         for lease in LEASES.iter().filter(|lease| (**lease, isolate) != ("none", "other")) {
-            let (world, mut browser) = signed_in(lease, EXPIRED);
+            let mut settings = with_lease(lease);
+            if !are_stored {
+                settings["revocation"] = json!({ "store": "none" });
+            }
+            let (world, mut browser) = signed_in_with(settings.clone(), EXPIRED);
             let csrf = browser.csrf(&world);
             let cookies = browser.cookie_header();
             world.forwarder.upstream_time.set(Duration::from_secs(2));
-            let other = world.isolate(with_lease(lease), "here");
+            let other = world.isolate(settings, "here");
             let signing_out = if isolate == "same" { &world } else { &other };
             let sign_out: Sent<'_> = Box::pin(async {
                 world.clock.sleep(Duration::from_millis(after)).await;
@@ -466,7 +472,8 @@ fn a_sign_out_during_a_refresh_stays_signed_out() {
             assert_eq!((answers[1].status, given(&world)), (302, 1), "{lease}");
             browser.take(&answers[1]);
             browser.take(&answers[0]);
-            assert_eq!(browser.cookie(SESSION), None, "{lease}, {isolate} isolate, {after} ms");
+            let what = format!("{lease}, {isolate} isolate, {after} ms, stored: {are_stored}");
+            assert_eq!(browser.cookie(SESSION), None, "{what}");
         }
     }
 }

@@ -319,6 +319,27 @@ fn dns_rebinding_a_name_that_points_here_and_is_not_configured_reaches_no_path_o
 }
 
 #[test]
+fn dns_rebinding_a_host_that_the_configuration_names_is_no_name_that_points_here() {
+    let of_rule = json!([
+        { "match": "/mcp/open", "host": "shop.example.org", "access": "public" },
+        { "match": "/mcp/open", "access": "public" },
+    ]);
+    let ask = |patch: &Value, host: &str| {
+        let fields = [("origin", "https://evil.example")];
+        TestEnv::with(site(patch)).send("POST", &format!("{host}/mcp/open"), &fields, b"").status
+    };
+    let found = [
+        ask(&json!({}), "https://shop.example.org"),
+        ask(&json!({ "rules": of_rule }), "https://shop.example.org"),
+        ask(&json!({ "rules": of_rule }), "https://other.example.org"),
+        ask(&json!({ "cookies": { "domain": "example.com" } }), "https://wiki.example.com"),
+        ask(&json!({ "cookies": { "domain": "example.com" } }), "https://wiki.example.org"),
+        ask(&json!({}), "http://localhost:8787"),
+    ];
+    assert_eq!(found, [403, 200, 403, 200, 403, 200]);
+}
+
+#[test]
 fn pages_of_the_configured_origins_may_read_why_they_were_refused() {
     let env = env();
     let answer = send(&env, "POST", "/mcp", &[("origin", INSPECTOR)]);

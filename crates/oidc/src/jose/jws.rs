@@ -103,7 +103,6 @@ impl<'a> Parts<'a> {
                 JwsError::Encoding("signature")
             }
             ParseError::InvalidBase64Encoding => JwsError::Encoding("payload"),
-            ParseError::InvalidTokenStructure => JwsError::NotCompact,
             _ => JwsError::Header,
         }
     }

@@ -200,6 +200,9 @@ fn unusable(error: impl Display) -> KeyError {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
     use crate::jose::base64url;
     use crate::secret::Secret;
@@ -244,6 +247,16 @@ mod tests {
             assert!(sign(&key, algorithm, b"m").is_err(), "{algorithm:?}");
             assert!(public_key(&key, algorithm).is_err(), "{algorithm:?}");
         }
+    }
+
+    #[test]
+    fn no_rsa_key_decrypts_in_software() {
+        let key = key(RSA_512);
+        let decrypted = pin!(SoftwareCrypto.decrypt_oaep(&key, &[1; 64]));
+        let Poll::Ready(Err(error)) = decrypted.poll(&mut Context::from_waker(Waker::noop())) else {
+            panic!("it decrypts, or waits")
+        };
+        assert!(error.to_string().contains("RUSTSEC-2023-0071"), "{error}");
     }
 
     #[test]

@@ -384,6 +384,20 @@ mod tests {
     }
 
     #[test]
+    fn a_proof_is_remembered_for_as_long_as_it_counts_and_hardly_longer() {
+        let is_accepted_at = |now: Timestamp| {
+            let mut claims = claims();
+            claims["iat"] = json!(NOW.plus(WINDOW).seconds());
+            let proof = signed(&header(), &claims);
+            let expected = ExpectedProof { method: "GET", url: URL, access_token: TOKEN };
+            ready(verify(&SoftwareCrypto, std::iter::once(proof.as_str()), &expected, now)).is_ok()
+        };
+        assert!(is_accepted_at(NOW) && is_accepted_at(NOW.plus(WINDOW * 2)));
+        assert!(!is_accepted_at(NOW.plus(RETENTION)));
+        assert!(RETENTION < WINDOW * 3, "the memory for it is bounded");
+    }
+
+    #[test]
     fn the_identifier_is_of_the_key_and_of_the_proof() {
         let id = |claims: &Value| read(&[&signed(&header(), claims)]).unwrap().id().to_owned();
         let mut other = claims();

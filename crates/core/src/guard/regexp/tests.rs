@@ -59,6 +59,36 @@ fn expressions_match_whole_texts_as_in_ecmascript() {
 }
 
 #[test]
+fn where_case_does_not_matter_letters_do() {
+    for (expression, yes, no) in [
+        ("abc", &["abc", "ABC", "aBc"][..], &["abd", "ab", "xbc"][..]),
+        ("[a-c]", &["b", "B"], &["d", "-", "1"]),
+        ("[^a-c]", &["d", "D"], &["/b"]),
+    ] {
+        let program = Program::new(&parsed(expression).unwrap()).unwrap();
+        let matches = |text: &str| {
+            let text: Vec<AnyCase> = text.encode_utf16().map(AnyCase::new).collect();
+            program.matches(&text, &Budget::new())
+        };
+        assert!(yes.iter().all(|text| matches(text)), "{expression}");
+        assert!(!no.iter().any(|text| matches(text)), "{expression}");
+    }
+}
+
+#[test]
+fn a_new_state_costs_four_units_for_each_step_and_a_known_one_costs_one() {
+    // A step for each character, and one for the end.
+    let program = Program::new(&parsed("abcdefgh").unwrap()).unwrap();
+    let text: Vec<u16> = "abcdefgh".encode_utf16().collect();
+    let cost = || {
+        let budget = Budget::new();
+        assert!(program.matches(&text, &budget));
+        budget.spent()
+    };
+    assert_eq!([cost(), cost()], [9 * 9 * 4, 9]);
+}
+
+#[test]
 fn the_error_of_an_invalid_expression_names_the_position() {
     use RegexpProblem::{
         Backreference, BeyondBmp, CapturingGroup, CountOrder, EmptyClass, Escape, GroupName, Lookbehind,

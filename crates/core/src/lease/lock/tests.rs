@@ -241,6 +241,20 @@ fn a_lease_that_is_free_again_goes_to_one_waiting_call_and_the_others_wait_on() 
 }
 
 #[test]
+fn a_call_waits_no_longer_than_the_lease_that_another_one_that_waited_got() {
+    let (mut waiting, mut record) = (WaitingCalls::default(), None);
+    receive(&mut waiting, &mut record, &acquire("one", 5, 0), 1, NOW);
+    receive(&mut waiting, &mut record, &acquire("two", 3, 500), 2, NOW);
+    let mut short = acquire("three", 5, 500);
+    short["held_for"] = json!(50);
+    receive(&mut waiting, &mut record, &short, 3, NOW);
+    // The lease has just ended. One with older tokens gets it, which keeps out the second and not the third.
+    let answers = receive(&mut waiting, &mut record, &acquire("four", 3, 0), 4, NOW + 100);
+    assert_eq!(answers, [(4, acquired()), (3, acquired())]);
+    assert_eq!(waiting.wake_at(), Some(at(NOW + 150)));
+}
+
+#[test]
 fn a_call_whose_time_has_not_come_waits_while_another_one_ends() {
     let (mut waiting, mut record) = (WaitingCalls::default(), None);
     receive(&mut waiting, &mut record, &acquire("one", 3, 0), 1, NOW);

@@ -104,6 +104,23 @@ fn an_entry_that_is_not_there_is_waited_for_90_seconds_and_then_the_user_signs_i
 }
 
 #[test]
+fn without_its_tokens_a_session_lasts_until_the_provider_has_to_confirm_it() {
+    let mut settings = with_plain_pages();
+    settings["session"]["revalidate"] = json!("15m");
+    let (world, mut browser) = signed_in(settings.clone());
+    world.store.loses("tokens/");
+    let other = world.isolate(settings, "here");
+    let page = |browser: &mut Browser| browser.fetch(&other, &format!("{APP}/page")).status;
+    world.pass(Duration::from_mins(20));
+    assert_eq!(page(&mut browser), 200);
+    world.pass(Duration::from_mins(9));
+    assert_eq!(page(&mut browser), 200);
+    world.pass(Duration::from_mins(2));
+    assert_eq!(page(&mut browser), 401);
+    assert_eq!(given(&world), 0);
+}
+
+#[test]
 fn an_entry_that_another_location_sees_late_is_found_within_the_90_seconds() {
     let world = TestEnv::with(kept_in("store"));
     world.store.visible_after.set(Some(59_000));
