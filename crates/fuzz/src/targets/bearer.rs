@@ -260,7 +260,8 @@ fn signed_answer(token: &str, claims: &Value, is_active: &dyn Fn(&Value) -> bool
             shape(("a signed answer", says_active))
         }
         Err(error) => {
-            check_message(&error);
+            // As of every signed token: who it says that it is of and for is shown.
+            check_line(&error.to_string());
             error_shape(error)
         }
     }
