@@ -145,7 +145,7 @@ fn path_confusion_a_host_that_has_a_path_is_refused() {
     ] {
         let request = format!("{head}Connection: close\r\n\r\n");
         let answer = http::exchange(component.address, request.as_bytes());
-        assert!(!answer.contains(" 200 ") && !answer.contains(" 30"), "{head:?}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 4"), "{head:?}: {answer}");
     }
     assert!(targets.lock().unwrap().is_empty());
     let page = http::send(component.address, &Message::request("GET", "http://a/public/x").with("host", "A"));
