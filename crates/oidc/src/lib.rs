@@ -4,11 +4,12 @@
 //! caller sends the requests, reads the clock and draws the random numbers. An implementation of
 //! [`jose::crypto::Crypto`] makes and verifies the signatures.
 //!
-//! The modules in their layers; none imports a module to its right: [`secret`], [`time`], [`json`], [`long_text`] → [`data`] →
+//! The modules in their layers; none imports a module to its right: [`secret`], [`time`], [`json`], [`hex`], [`long_text`] → [`data`] →
 //! [`http`] → [`jose`] → [`outbound`] → [`oauth`] → [`credentials`] → [`presets`].
 
 pub mod credentials;
 pub mod data;
+pub mod hex;
 pub mod http;
 pub mod jose;
 pub mod json;

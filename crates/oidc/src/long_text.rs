@@ -1,5 +1,5 @@
-//! Looks at long texts eight bytes at a time. A session and its tokens have kilobytes, and every request looks at them; in code
-//! that is built for size, a loop over bytes takes a microsecond for each kilobyte.
+//! Looks at long texts eight bytes at a time. A session and its tokens have kilobytes, and every request looks at them, where
+//! some C libraries compare and search byte by byte.
 
 const WORD: usize = size_of::<u64>();
 const ONES: u64 = u64::from_ne_bytes([1; WORD]);

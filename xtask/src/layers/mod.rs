@@ -41,6 +41,7 @@ const CRATES: &[Layers] = &[
             "secret",
             "time",
             "json",
+            "hex",
             "long_text",
             "data",
             "http",

@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use vestibule_oidc::hex;
 use vestibule_oidc::http::request::Request;
 
 /// The header field of a forwarded request that lists what was forwarded on the way: a hash for each time, separated by
@@ -41,9 +42,7 @@ fn hash(request: &Request) -> String {
     let mut hasher = DefaultHasher::new();
     let url = &request.url;
     (request.method.as_str(), &url.authority, &url.path, &url.query).hash(&mut hasher);
-    let digits = hasher.finish().to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    // Each digit by itself: the machinery of `format!` costs more than the hash.
-    digits.map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')).collect()
+    hex::encode(&hasher.finish().to_be_bytes())
 }
 
 #[cfg(test)]

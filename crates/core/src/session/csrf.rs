@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use vestibule_oidc::hex;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::{Secret, constant_time_eq};
 
@@ -47,7 +48,7 @@ impl Csrf {
         }
         let mut bytes = [0; 32];
         random(&mut bytes);
-        Self { tokens: vec![hex(&bytes)], is_new: true }
+        Self { tokens: vec![hex::encode(&bytes)], is_new: true }
     }
 
     /// The token, for a form or for `GET /csrf`.
@@ -73,18 +74,7 @@ fn cookie_hash(token: &str, secret: &Secret) -> String {
     let mut hash = Sha256::new();
     hash.update(token);
     hash.update(secret.expose());
-    hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Each digit by itself: `write!` would run the formatter for each byte.
-        for digit in [byte >> 4, byte & 0xf] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-    }
-    text
+    hex::encode(&hash.finalize())
 }
 
 #[cfg(test)]
