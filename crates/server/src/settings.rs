@@ -12,7 +12,7 @@ use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
 use crate::values::{FILE, IN_MEMORY, IN_REDIS, VARIABLE};
 use vestibule_core::config::error::ConfigErrors;
-use vestibule_core::config::{Config, Runtime, Source, Sources};
+use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
 use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
 use vestibule_redis::URL;
@@ -115,8 +115,7 @@ fn sources(options: &Options) -> Result<Sources, String> {
         fs::read_to_string(&options.config).map_err(|error| format!("{path} cannot be read: {error}"))?;
     let auth: toml::Value = toml::from_str(&text).map_err(|error| {
         // Not the error's own text, which quotes the line: it may have what should not be in a log.
-        let at = error.span().map_or_else(String::new, |span| line_and_column(&text, span.start));
-        format!("{path} is not TOML{at}: {}", error.message())
+        format!("{path} {}", toml_problem(&text, error.span(), error.message()))
     })?;
     let auth = serde_json::to_value(auth).map_err(|error| format!("{path}: {error}"))?;
     let overrides = match std::env::var(VARIABLE) {
@@ -128,13 +127,6 @@ fn sources(options: &Options) -> Result<Sources, String> {
     };
     let file = Source { name: FILE, auth };
     Ok(Sources::new(file, Source { name: VARIABLE, auth: overrides }))
-}
-
-/// Where a byte of the text is, both numbers from 1.
-fn line_and_column(text: &str, byte: usize) -> String {
-    let before = text.get(..byte).unwrap_or(text);
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!(" at line {}, column {column}", before.matches('\n').count() + 1)
 }
 
 impl fmt::Display for SettingsError {

@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::Value;
 
 use vestibule_core::config::error::{ConfigError, ConfigErrors};
-use vestibule_core::config::{Config, Runtime, Source, Sources};
+use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
 
 use vestibule_redis::URL;
 use vestibule_redis::redis::Client;
@@ -140,18 +140,9 @@ fn from_file(given: &dyn Given) -> Result<Value, ConfigErrors> {
     })?;
     let Some(text) = text else { return Ok(Value::Null) };
     toml::from_str(&text).map_err(|error| {
-        let at = error.span().map(|span| line_and_column(&text, span.start));
-        let at = at.map_or_else(String::new, |(line, column)| format!(" at line {line}, column {column}"));
-        let problem = format!("the file is not TOML{at}: {}", error.message());
+        let problem = format!("the file {}", toml_problem(&text, error.span(), error.message()));
         ConfigError::new(FILE, problem, "correct it there").into()
     })
-}
-
-/// The line and the column of a byte, both from 1.
-fn line_and_column(text: &str, byte: usize) -> (usize, usize) {
-    let before = text.get(..byte).unwrap_or(text);
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (before.matches('\n').count() + 1, column)
 }
 
 /// A secret: a variable of the environment, or a file of that name in the folder `secrets` that the host opens.

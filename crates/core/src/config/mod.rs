@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
 pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
 pub use self::runtime::{Lease, Revocation, Runtime, RuntimeSink};
-pub use self::sources::{Source, Sources};
+pub use self::sources::{Source, Sources, toml_problem};
 use crate::config::error::{ConfigErrors, Problems};
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::table::Table;

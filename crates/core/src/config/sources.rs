@@ -1,6 +1,8 @@
 //! The two places where a configuration can be written: a file that is a part of the deployment, and a variable, whose
 //! values override those of the file.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
 use super::error::ConfigErrors;
@@ -13,6 +15,18 @@ pub struct Source {
     pub name: &'static str,
     /// The table, or `null` where nothing is written. A string that contains a JSON object counts as that object.
     pub auth: Value,
+}
+
+/// What is wrong with the text of a file that is not TOML: where, in bytes of the text, and what the parser says of it. The
+/// parser's whole message would quote the line, which may have what should not be in a log.
+pub fn toml_problem(text: &str, at: Option<Range<usize>>, message: &str) -> String {
+    let at = at.map_or_else(String::new, |at| {
+        let before = text.get(..at.start).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!(" at line {line}, column {column}")
+    });
+    format!("is not TOML{at}: {message}")
 }
 
 /// Both places.
