@@ -20,7 +20,7 @@ pub(crate) use crate::platform::metered::{Metered, answered, watch_provider};
 pub use crate::platform::waiting::join_all;
 pub(crate) use crate::platform::waiting::{answered_within, within};
 use crate::upstream::path_prefix::PathPrefix;
-use crate::upstream::{Target, upstream_path};
+use crate::upstream::{Target, upstream_path, upstream_path_and_query};
 use vestibule_oidc::http::changes::Changes;
 use vestibule_oidc::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_oidc::http::request::Request;
@@ -330,6 +330,11 @@ impl Forward<'_> {
     /// The path of the request to the server.
     pub fn path(&self) -> &str {
         upstream_path(&self.request.url, self.strip_prefix)
+    }
+
+    /// The same with the query.
+    pub fn path_and_query(&self) -> String {
+        upstream_path_and_query(&self.request.url, self.strip_prefix)
     }
 
     /// The `Location` for the browser, if it must differ from the server's.

@@ -160,14 +160,19 @@ impl Target {
         if stripped.is_none() && matches!(self, Self::Origin | Self::Service(_)) {
             return None;
         }
-        let query = requested.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
-        Some(format!("{}{}{query}", self.own_origin(requested), upstream_path(requested, stripped)))
+        Some(self.own_origin(requested) + &upstream_path_and_query(requested, stripped))
     }
 }
 
 /// The path of a request as its upstream gets it.
 pub fn upstream_path<'a>(requested: &'a RequestUrl, stripped: Option<&PathPrefix>) -> &'a str {
     stripped.and_then(|prefix| prefix.strip(&requested.path)).unwrap_or(&requested.path)
+}
+
+/// The same with the query.
+pub fn upstream_path_and_query(requested: &RequestUrl, stripped: Option<&PathPrefix>) -> String {
+    let query = requested.query.as_deref().map_or(String::new(), |query| format!("?{query}"));
+    format!("{}{query}", upstream_path(requested, stripped))
 }
 
 #[cfg(test)]

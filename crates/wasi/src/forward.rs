@@ -36,8 +36,7 @@ impl Forwarder for Wasi {
         let forward = Forward { target, ..forward };
         let Target::Url(server) = target else { return Err(no_origin()) };
         let request = forward.request;
-        let query = request.url.query.as_deref().map_or_else(String::new, |query| format!("?{query}"));
-        let path = convert::path_with_query(&format!("{}{query}", forward.path()));
+        let path = convert::path_with_query(&forward.path_and_query());
         let mut headers = forward.changes.applied_to(&request.headers);
         // The host has asked for the body already.
         headers.remove("expect");
