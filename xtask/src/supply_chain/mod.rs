@@ -3,6 +3,7 @@
 
 mod advisories;
 mod licences;
+mod metadata;
 mod native;
 mod purposes;
 
@@ -12,6 +13,7 @@ use std::fmt::Write;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use self::metadata::Metadata;
 use self::native::Manifests;
 use self::purposes::Purposes;
 use crate::project::Project;
@@ -121,6 +123,7 @@ fn read(line: &str) -> Option<Linked> {
 
 /// What is in everything that ships.
 struct Contents {
+    metadata: Metadata,
     manifests: Manifests,
     artefacts: Vec<(Artefact, Vec<Linked>)>,
 }
@@ -129,7 +132,8 @@ impl Contents {
     fn read(project: &Project) -> Result<Self> {
         let read = |artefact: Artefact| Ok((artefact, linked(project, &artefact)?));
         let artefacts = ARTEFACTS.into_iter().map(read).collect::<Result<_>>()?;
-        Ok(Self { manifests: Manifests::read(project)?, artefacts })
+        let metadata = Metadata::read(project)?;
+        Ok(Self { manifests: Manifests::new(&metadata), metadata, artefacts })
     }
 
     /// The table of what ships, with a heading.

@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
-use serde::Deserialize;
-
+use super::metadata::{Dependency, Metadata, Package};
 use super::{Artefact, Linked};
-use crate::project::Project;
-use crate::step::run_quietly;
 
 /// What a build script compiles code in C or C++ with.
 const COMPILERS: [&str; 2] = ["cc", "cmake"];
@@ -24,25 +20,6 @@ enum Native {
     Links,
 }
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    version: String,
-    links: Option<String>,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    kind: Option<String>,
-}
-
 impl Package {
     fn native(&self) -> Option<Native> {
         let is_compiler =
@@ -55,15 +32,11 @@ impl Package {
 }
 
 impl Manifests {
-    /// Reads them.
-    pub(super) fn read(project: &Project) -> Result<Self> {
-        let mut command = project.cargo();
-        command.args(["metadata", "--format-version", "1", "--locked", "--quiet"]);
-        let metadata: Metadata =
-            serde_json::from_str(&run_quietly(&mut command)?).context("cannot read cargo's metadata")?;
+    /// Those of all crates.
+    pub(super) fn new(metadata: &Metadata) -> Self {
         let native =
-            |package: Package| Some(((package.name.clone(), package.version.clone()), package.native()?));
-        Ok(Self(metadata.packages.into_iter().filter_map(native).collect()))
+            |package: &Package| Some(((package.name.clone(), package.version.clone()), package.native()?));
+        Self(metadata.packages.iter().filter_map(native).collect())
     }
 
     fn of<'a>(&'a self, crates: &'a [Linked], native: Native) -> impl Iterator<Item = &'a Linked> {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::metadata::Metadata;
 use super::{Artefact, Contents, Linked};
 use crate::project::Project;
 use crate::step::run_quietly;
@@ -87,7 +88,7 @@ pub(super) fn write(project: &Project, text: &str) -> Result<()> {
 /// The document as it should be.
 pub(super) fn document(project: &Project, contents: &Contents) -> Result<Document> {
     let purposes = Purposes::read()?;
-    let crates = direct_crates(project)?;
+    let crates = direct_crates(project, &contents.metadata)?;
     let npm = direct_npm(project)?;
     let pypi = requirements(project)?;
     let mut problems = differences("crate", &crates.keys().map(String::as_str).collect(), &purposes.crates);
@@ -152,30 +153,11 @@ fn differences(kind: &str, used: &BTreeSet<&str>, table: &BTreeMap<String, Strin
 
 /// The direct dependencies of every package of this repository: with the packages that use each, those in parentheses for
 /// tests or building only.
-fn direct_crates(project: &Project) -> Result<BTreeMap<String, BTreeSet<String>>> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        packages: Vec<Package>,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-        dependencies: Vec<Dependency>,
-    }
-    #[derive(Deserialize)]
-    struct Dependency {
-        name: String,
-        kind: Option<String>,
-        path: Option<String>,
-    }
-    let mut command = project.cargo();
-    command.args(["metadata", "--format-version", "1", "--no-deps", "--quiet"]);
-    let metadata: Metadata =
-        serde_json::from_str(&run_quietly(&mut command)?).context("cannot read cargo's metadata")?;
+fn direct_crates(project: &Project, metadata: &Metadata) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let mut found: BTreeMap<String, BTreeMap<String, bool>> = BTreeMap::new();
-    for package in metadata.packages {
-        for dependency in package.dependencies.into_iter().filter(|dependency| dependency.path.is_none()) {
-            let users = found.entry(dependency.name).or_default();
+    for package in metadata.packages.iter().filter(|package| package.source.is_none()) {
+        for dependency in package.dependencies.iter().filter(|dependency| dependency.path.is_none()) {
+            let users = found.entry(dependency.name.clone()).or_default();
             *users.entry(package.name.clone()).or_default() |= dependency.kind.is_none();
         }
     }
