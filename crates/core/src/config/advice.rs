@@ -1,6 +1,6 @@
 //! Advice for configurations that are valid but probably not what the operator wants.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
@@ -53,13 +53,11 @@ impl Config {
             return Vec::new();
         }
         let mut advice = Vec::new();
-        let mut configured: BTreeMap<String, usize> = BTreeMap::new();
-        for claim in self.claims.iter().map(|(claim, _)| claim).chain(&self.session.updatable) {
-            configured.insert(claim.clone(), 0);
-        }
+        let configured = self.claims.iter().map(|(claim, _)| claim).chain(&self.session.updatable);
+        let configured: BTreeSet<&str> = configured.map(String::as_str).collect();
         let mut check = |place: &str, path: &DataPath, effect: &str| {
             let claim = path.root();
-            if !configured.contains_key(claim) && !self.is_collected(claim) {
+            if !configured.contains(claim) && !self.is_collected(claim) {
                 advice.push(format!(
                     "{place}: no sign-in puts the claim {claim:?} into the session, so {effect}: add it to claims, for \
                      example {claim} = \"profile.{claim}\"; or use one that is there"

@@ -1,6 +1,6 @@
 //! `[[vars.AUTH.resources]]`: parts of the site whose clients send access tokens for exactly that part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -195,12 +195,12 @@ fn audiences(table: &Table<'_>) -> Vec<String> {
 /// What is compared with a resource: the resources before it, and what is accepted everywhere.
 #[derive(Default)]
 struct Earlier {
-    /// Issuers and audiences of the resources before; the numbers say nothing.
-    audiences: BTreeMap<String, usize>,
+    /// Issuers and audiences of the resources before.
+    audiences: BTreeSet<String>,
     /// Their origins and paths.
-    urls: BTreeMap<String, usize>,
+    urls: BTreeSet<String>,
     /// Issuers and audiences that `accept_bearer` names.
-    everywhere: BTreeMap<String, usize>,
+    everywhere: BTreeSet<String>,
 }
 
 impl Earlier {
@@ -209,7 +209,7 @@ impl Earlier {
         for openid in providers.iter().filter_map(openid) {
             let accepted = openid.accept_bearer.as_ref().map(|accepted| accepted.audiences.as_slice());
             for audience in accepted.unwrap_or_default() {
-                earlier.everywhere.insert(of_issuer(&openid.issuer, audience), 0);
+                earlier.everywhere.insert(of_issuer(&openid.issuer, audience));
             }
         }
         earlier
@@ -217,17 +217,17 @@ impl Earlier {
 
     fn add(&mut self, resource: &Resource) {
         for audience in &resource.accepted.audiences {
-            self.audiences.insert(of_issuer(&resource.issuer, audience), 0);
+            self.audiences.insert(of_issuer(&resource.issuer, audience));
         }
-        self.urls.insert(url_of(resource), 0);
+        self.urls.insert(url_of(resource));
     }
 
     /// Refuses an audience by which a token for one resource would pass at another, or everywhere.
     fn refuse_shared_audience(&self, table: &Table<'_>, resource: &Resource) {
         let place = table.at(if table.has("audience") { "audience" } else { "resource" });
-        let is_in = |known: &BTreeMap<String, usize>| {
+        let is_in = |known: &BTreeSet<String>| {
             let mut audiences = resource.accepted.audiences.iter();
-            audiences.any(|audience| known.contains_key(&of_issuer(&resource.issuer, audience)))
+            audiences.any(|audience| known.contains(&of_issuer(&resource.issuer, audience)))
         };
         if is_in(&self.audiences) {
             refuse!(
@@ -236,7 +236,7 @@ impl Earlier {
                 "give each resource an audience of its own"
             );
         }
-        if self.urls.contains_key(&url_of(resource)) && !place.is_refused() {
+        if self.urls.contains(&url_of(resource)) && !place.is_refused() {
             refuse!(table.at("resource"), "another resource has the same URL", "remove one of the two");
         }
         if is_in(&self.everywhere) {

@@ -1,6 +1,6 @@
 //! `[[vars.AUTH.upstreams]]`: where requests are forwarded to, and what is added to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -217,7 +217,7 @@ fn is_audience(text: &str) -> bool {
 /// key `authorization`.
 pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String, UpstreamValue)> {
     let mut headers: Vec<(String, UpstreamValue)> = Vec::new();
-    let mut dashed_names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut dashed_names: BTreeSet<String> = BTreeSet::new();
     let edge = table.place.loading.runtime.edge;
     for source in table.entries() {
         let name = source.name().to_ascii_lowercase();
@@ -247,13 +247,13 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
                 "this header field describes the request itself and cannot carry a claim",
                 "{hint}"
             );
-        } else if dashed_names.contains_key(&dashed) {
+        } else if dashed_names.contains(&dashed) {
             refuse!(
                 source,
                 "this header field is set twice: upper and lower case, \"-\" and \"_\" make no difference in a field's name"
             );
         }
-        dashed_names.insert(dashed, 0);
+        dashed_names.insert(dashed);
         headers.extend(value(&source).map(|value| (name, value)));
     }
     headers
@@ -262,7 +262,7 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
 /// The cookies for an upstream, and their values.
 pub(super) fn cookies(table: &Table<'_>, naming: &CookieNaming) -> Vec<(String, UpstreamValue)> {
     let mut cookies: Vec<(String, UpstreamValue)> = Vec::new();
-    let mut readings: BTreeMap<String, usize> = BTreeMap::new();
+    let mut readings: BTreeSet<String> = BTreeSet::new();
     for source in table.entries() {
         let name = source.name();
         let reading = CookieReading::of(name);
@@ -274,11 +274,11 @@ pub(super) fn cookies(table: &Table<'_>, naming: &CookieNaming) -> Vec<(String, 
                 "Vestibule has cookies of such names itself",
                 "choose another name, or write forward_session = true for the sealed session"
             );
-        } else if readings.contains_key(reading.as_str()) {
+        } else if readings.contains(reading.as_str()) {
             refuse!(source, "some servers read another one of these names as the same cookie");
         }
         if let Some(value) = value(&source) {
-            readings.insert(reading.as_str().to_owned(), 0);
+            readings.insert(reading.as_str().to_owned());
             cookies.push((name.to_owned(), value));
         }
     }

@@ -19,9 +19,7 @@ use vestibule_oidc::presets::with_url;
 /// else.
 pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place: &Place<'_>) {
     let known = || keys.iter().copied().flatten();
-    // A table has few of the keys that it could have.
-    let initials = table.keys().fold(0, |all, key| all | initial(key));
-    for Key { name, kind, .. } in known().filter(|key| initials & initial(key.name) != 0) {
+    for Key { name, kind, .. } in known() {
         if let Some(value) = table.get_mut(*name).filter(|value| !value.is_null()) {
             read_value(value, kind, &place.key(name));
         }
@@ -33,11 +31,6 @@ pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place:
             refuse!(place.key(key), "unknown key; {hint}");
         }
     }
-}
-
-/// One bit, which is the same for two texts that begin alike.
-fn initial(text: &str) -> u32 {
-    text.bytes().next().map_or(0, |first| 1 << (first % 32))
 }
 
 fn read_value(value: &mut Value, kind: &Kind, place: &Place<'_>) {
