@@ -555,6 +555,14 @@ fn a_claim_that_no_sign_in_collects_is_named_where_something_needs_it() {
 }
 
 #[test]
+fn who_writes_what_the_provider_says_in_place_of_a_claim_is_told_how_to_make_it_one() {
+    let auth = json!({ "session": { "expose": { "user.login": "profile.preferred_username" } } });
+    let advice = load_with_okta(auth, &json!({})).unwrap().advice(&RUNTIME);
+    let fix = "add preferred_username = \"profile.preferred_username\" to claims, and write \"preferred_username\" here";
+    assert!(advice.len() == 1 && advice[0].contains(fix), "{advice:?}");
+}
+
+#[test]
 fn a_strict_provider_with_a_lease_that_is_not_strict_gives_one_piece_of_advice() {
     let advice = |lease: &str, provider: Value| {
         let auth = json!({

@@ -292,6 +292,9 @@ pub(crate) trait Lease {
     /// token, or it was revoked. Waits where the refreshed tokens may still be on their way.
     async fn find_after_invalid_grant(&self, id: &RefreshId) -> Result<Found, StoreError>;
 
+    /// The refreshed tokens, if they are published by now. It does not wait for any.
+    async fn published(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError>;
+
     /// Publishes the refreshed tokens for requests that hold the old ones, unless the session was signed out meanwhile.
     /// Tokens of a lower generation never replace those of a higher one.
     async fn publish(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::check::session::CLAIM_ROOTS;
 use super::{Config, Provider, ProviderKind, Runtime};
 use crate::guard::rules::{Requirement, Rule};
 use crate::session::own_claims::is_own_claim;
@@ -58,9 +59,17 @@ impl Config {
         let mut check = |place: &str, path: &DataPath, effect: &str| {
             let claim = path.root();
             if !configured.contains(claim) && !self.is_collected(claim) {
+                // Whoever writes `profile.roles` means what the provider says.
+                let said = path.rest().next().filter(|_| CLAIM_ROOTS.contains(&claim));
+                let fix = match said {
+                    Some(said) => {
+                        format!("add {said} = \"{claim}.{said}\" to claims, and write {said:?} here")
+                    }
+                    None => format!("add it to claims, for example {claim} = \"profile.{claim}\""),
+                };
                 advice.push(format!(
-                    "{place}: no sign-in puts the claim {claim:?} into the session, so {effect}: add it to claims, for \
-                     example {claim} = \"profile.{claim}\"; or use one that is there"
+                    "{place}: no sign-in puts the claim {claim:?} into the session, so {effect}: {fix}; or use one \
+                     that is there"
                 ));
             }
         };

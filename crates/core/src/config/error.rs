@@ -171,7 +171,7 @@ pub(super) fn suggestion(wrong: &str, known: &[&str]) -> String {
 
 /// The known name that the user probably meant: one that at most two edits change into `wrong`, or one with the same
 /// first letters. Case, `-` and `_` are ignored: `maxAge` is `max_age`.
-fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     const MAX_LENGTH: usize = 40;
     const MIN_COMMON_PREFIX: usize = 4;
     let plain = |name: &str| -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! The lease that the configuration selects.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::kind::LeaseKind;
@@ -54,6 +55,14 @@ impl<P: Platform> Lease for AnyLease<'_, P> {
             Self::Unshared => Ok(Found::Nothing),
             Self::Store(lease) => lease.find_after_invalid_grant(id).await,
             Self::Lock(lease) => lease.find_after_invalid_grant(id).await,
+        }
+    }
+
+    async fn published(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        match self {
+            Self::Unshared => Ok(None),
+            Self::Store(lease) => lease.published(id).await,
+            Self::Lock(lease) => lease.published(id).await,
         }
     }
 

@@ -80,6 +80,13 @@ impl<P: Platform> Lease for LockLease<'_, P> {
         }
     }
 
+    async fn published(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        Ok(match self.find_after_invalid_grant(id).await? {
+            Found::Tokens(tokens) => Some(tokens),
+            Found::Nothing | Found::SignedOut => None,
+        })
+    }
+
     async fn publish(
         &self,
         id: &RefreshId,

@@ -149,6 +149,10 @@ impl<P: Platform> Lease for StoreLease<'_, P> {
         Ok(Found::Nothing)
     }
 
+    async fn published(&self, id: &RefreshId) -> Result<Option<Rc<RefreshedTokens>>, StoreError> {
+        self.find(id, slots::ALL).await
+    }
+
     /// The keys contain the generation, so a write can only replace other tokens that followed the same old ones.
     async fn publish(
         &self,

@@ -796,7 +796,8 @@ events! {
         cases: [Platform => Warn],
         fields: [Provider, Request],
         meaning: "The store or lock that keeps two requests from using one refresh token did not answer. The token \
-            was not refreshed; it is tried again after some seconds.",
+            was not refreshed; it is tried again after some seconds. At a sign-out: it is unknown whether the session has \
+            newer tokens, and those would not be revoked at the provider.",
         action: "Check the binding of the store or lock (`refresh.lease`), and the status of the runtime.",
     }
     LeaseNotReleased {

@@ -223,6 +223,27 @@ fn a_refresh_that_ends_after_the_sign_out_revokes_its_new_token() {
 }
 
 #[test]
+fn a_sign_out_with_the_old_cookie_after_a_refresh_revokes_the_new_token() {
+    for (lease, is_elsewhere) in LEASES.into_iter().flat_map(|lease| [(lease, false), (lease, true)]) {
+        if (lease, is_elsewhere) == ("none", true) {
+            continue;
+        }
+        let (world, mut browser) = signed_in(lease, EXPIRED);
+        let mut settings = with_lease(lease);
+        settings["providers"][0]["token_revocation"] = json!(ENDPOINT);
+        let world = world.isolate(settings.clone(), "here");
+        // The browser does not see the answer with the new cookie.
+        let refreshed = world.all([sent(&world, &browser.cookie_header(), Duration::ZERO)]);
+        assert_eq!((refreshed[0].status, given(&world)), (200, 1), "{lease}");
+        world.pass(SECOND * 30);
+        let other = if is_elsewhere { world.isolate(settings, "here") } else { world };
+        sign_out(&other, &mut browser);
+        assert_eq!(revocations(&other), ["token=refresh-bob%7E1&token_type_hint=refresh_token"], "{lease}");
+        assert!(!other.provider.grants.is_valid("bob"), "{lease}");
+    }
+}
+
+#[test]
 fn an_invalid_revocation_endpoint_is_rejected() {
     let oauth2 = json!({
         "id": "acme", "type": "oauth2", "authorization": "https://idp.example/authorize",

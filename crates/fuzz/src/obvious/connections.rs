@@ -70,7 +70,11 @@ pub(crate) fn is_in_network(network: &str, address: IpAddr) -> bool {
     let (own, length) = network.split_once('/').unwrap_or((network, "999"));
     let Ok(own) = own.trim().parse::<IpAddr>() else { return false };
     let length: usize = length.parse().unwrap_or_default();
-    let address = address.to_canonical();
+    let address = match (own, address.to_canonical()) {
+        // Of a network of IPv4 that is written as IPv6.
+        (IpAddr::V6(_), IpAddr::V4(address)) if length >= 96 => address.to_ipv6_mapped().into(),
+        (_, address) => address,
+    };
     if own.is_ipv4() != address.is_ipv4() {
         return false;
     }

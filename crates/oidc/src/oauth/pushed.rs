@@ -78,8 +78,7 @@ pub fn parse(
     if uri.len() > MAX_URI_LEN || !uri.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(PushedRequestError::Malformed);
     }
-    let is_urn = uri.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("urn:")) && uri.len() > 4;
-    if !is_urn && !is_own_url(uri, endpoint, metadata) {
+    if !is_urn(uri) && !is_own_url(uri, endpoint, metadata) {
         return Err(PushedRequestError::Foreign);
     }
     match body.get("expires_in") {
@@ -88,6 +87,19 @@ pub fn parse(
         Some(_) => return Err(PushedRequestError::Expired),
     }
     Ok(RequestUri(uri.to_owned()))
+}
+
+/// Whether a reference is `urn:NAMESPACE:NAME` (RFC 8141 section 2).
+fn is_urn(uri: &str) -> bool {
+    let mut parts = uri.splitn(3, ':');
+    let (Some(scheme), Some(namespace), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let is_namespace = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    scheme.eq_ignore_ascii_case("urn")
+        && !namespace.is_empty()
+        && namespace.bytes().all(is_namespace)
+        && !name.is_empty()
 }
 
 /// Whether a reference is an address of the provider. At another one, somebody else could replace the request.
@@ -242,7 +254,7 @@ mod tests {
                 assert_eq!(read(&json_response(status, &body)).as_deref(), Ok(uri));
             }
         }
-        let longest = format!("urn:{}", "a".repeat(MAX_URI_LEN - 4));
+        let longest = format!("urn:a:{}", "a".repeat(MAX_URI_LEN - 6));
         assert_eq!(
             read(&json_response(201, &json!({ "request_uri": longest, "expires_in": 0.5 }))),
             Ok(longest)
@@ -260,6 +272,10 @@ mod tests {
             (json!({ "request_uri": 7 }), PushedRequestError::Missing),
             (json!({ "request_uri": ["urn:a:b"] }), PushedRequestError::Missing),
             (json!({ "request_uri": "urn:" }), PushedRequestError::Foreign),
+            (json!({ "request_uri": "urn:a" }), PushedRequestError::Foreign),
+            (json!({ "request_uri": "urn:a:" }), PushedRequestError::Foreign),
+            (json!({ "request_uri": "urn://:" }), PushedRequestError::Foreign),
+            (json!({ "request_uri": "urn://evil.example:443/" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "6esc_11ACC5bwc014ltc14eY22c" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "https://evil.example/requests/1" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "https://idp.example@evil.example/1" }), PushedRequestError::Foreign),

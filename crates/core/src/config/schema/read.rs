@@ -8,9 +8,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{CLAIM_TEST, Key, Keys, Kind};
-use crate::config::error::suggestion;
-use crate::config::place::{Place, refuse};
+use super::{AUTH, CLAIM_TEST, Key, Keys, Kind};
+use crate::config::error::{nearest, suggestion};
+use crate::config::place::{Place, ROOT, refuse};
 use crate::config::table::duration;
 use vestibule_oidc::presets::with_url;
 
@@ -27,8 +27,42 @@ pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place:
     for (key, _) in &*table {
         if !known().any(|known| known.name == key) {
             let shown = known().filter(|known| !matches!(known.kind, Kind::Hidden)).map(|known| known.name);
-            let hint = suggestion(key, &shown.collect::<Vec<_>>());
+            let hint = hint(key, &shown.collect::<Vec<_>>());
             refuse!(place.key(key), "unknown key; {hint}");
+        }
+    }
+}
+
+/// What a key could mean that is not `known` in its table: a similar one there, or the same one of another table. Keys get into
+/// another table easily: in TOML all keys below a `[table]` are part of it.
+fn hint(wrong: &str, known: &[&str]) -> String {
+    const MAX_SHOWN: usize = 3;
+    let mut elsewhere = Vec::new();
+    if nearest(wrong, known).is_none() {
+        places_of(wrong, AUTH, ROOT, &mut elsewhere);
+    }
+    if elsewhere.is_empty() || elsewhere.len() > MAX_SHOWN {
+        return suggestion(wrong, known);
+    }
+    format!("did you mean {}?", elsewhere.join(" or "))
+}
+
+/// Adds the places of all keys with this name to `found`: `AUTH.session.expose`, `AUTH.providers[].scope`.
+fn places_of(name: &str, keys: Keys, table: &str, found: &mut Vec<String>) {
+    for key in keys.iter().copied().flatten() {
+        let place = [table, ".", key.name].concat();
+        match &key.kind {
+            Kind::Hidden => continue,
+            Kind::Table(keys) | Kind::UrlOrTable(keys) | Kind::WordOrTable(keys) => {
+                places_of(name, keys, &place, found);
+            }
+            Kind::TableList(keys) | Kind::TopLevelTables(keys) => {
+                places_of(name, keys, &[&place, "[]"].concat(), found);
+            }
+            _ => {}
+        }
+        if key.name == name {
+            found.push(place);
         }
     }
 }

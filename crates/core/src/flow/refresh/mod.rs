@@ -15,6 +15,7 @@ mod claims;
 mod fresh_session;
 mod grant;
 mod granted;
+mod newest;
 mod reason;
 mod revalidation;
 mod upstream;

@@ -25,6 +25,7 @@ impl<P: Platform> RequestContext<'_, P> {
         // A copy of a session that has ended may not end others, and its end need not be stored again.
         if let Some(session) = self.session_to_end().await {
             // Before its end deletes them.
+            let session = self.with_newest_tokens(session).await;
             let session = self.with_tokens(&session).await.unwrap_or(session);
             if self.is_preview_host() {
                 next = self.sign_out_at_login_host(&session, next);

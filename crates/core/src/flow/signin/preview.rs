@@ -309,6 +309,7 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         }
         if let Some(session) = session {
+            let session = self.with_newest_tokens(session).await;
             let session = self.with_tokens(&session).await.unwrap_or(session);
             self.revoke_refresh_token_of(&session);
             self.delete_tokens(&session).await;
