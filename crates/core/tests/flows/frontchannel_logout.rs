@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
-use vestibule_testing::{APP, Answer, Browser, TestEnv};
+use vestibule_testing::{APP, Answer, Browser, TestEnv, environment};
 
 use crate::backchannel_logout::{STORES, is_in, signed_in};
 use crate::revocation::site;
@@ -186,4 +186,29 @@ fn a_browser_that_only_shows_the_address_changes_nothing() {
     assert_eq!(answer.status, 400);
     assert!(bob.cookie(SESSION).is_some() && is_in(&world, &bob));
     let _: &Browser = &bob;
+}
+
+#[test]
+fn the_sessions_of_every_client_at_one_issuer_end() {
+    let mut settings = listening("kv");
+    let mut second = settings["providers"][0].clone();
+    second["id"] = json!("second");
+    second["client_id"] = json!("another-client");
+    settings["providers"].as_array_mut().unwrap().insert(0, second);
+    let env = |name: &str| match name {
+        "AUTH_SECOND_SECRET" => Some("second-secret".to_owned()),
+        name => environment(name),
+    };
+    let world = TestEnv::in_environment(settings, &env);
+    world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
+    // The session is that of the provider that comes second.
+    let mut bob = signed_in(&world, "bob");
+    assert_eq!(framed(&world, GOOD).status, 200);
+    assert!(!is_in(&world, &bob));
+    let mut alice = signed_in(&world, "alice");
+    let answer = alice.send(&world, "GET", &url(GOOD), &FRAME, b"");
+    assert_eq!(answer.status, 200);
+    assert!(
+        alice.cookie(SESSION).is_none() && bob.send(&world, "GET", &url(GOOD), &FRAME, b"").status == 200
+    );
 }

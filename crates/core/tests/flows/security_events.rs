@@ -384,3 +384,32 @@ fn sessions_know_the_providers_session_where_a_transmitter_may_name_it() {
     assert_eq!(claims["provider_sid"], "at-the-provider");
     assert!(claims.get("provider_sub").is_none());
 }
+
+#[test]
+fn an_event_by_a_new_key_gets_503_while_the_keys_are_unavailable() {
+    for transmitter in [
+        json!({ "audience": AUDIENCE }),
+        json!({ "audience": AUDIENCE, "issuer": ISSUER, "jwks": format!("{ISSUER}/jwks") }),
+    ] {
+        let mut settings = site("kv");
+        settings["event_transmitters"] = json!([transmitter]);
+        let world = TestEnv::with(settings);
+        let browser = signed_in(&world, "bob");
+        let token = |kid: &str| {
+            let mut claims = claims(&world, CHANGED, &bob());
+            claims["iss"] = json!(ISSUER);
+            world.provider.signed(&json!({ "alg": "ES256", "kid": kid, "typ": "secevent+jwt" }), &claims)
+        };
+        let unknown = push(&world, &token("other"));
+        assert_eq!((unknown.status, code(&unknown).as_str()), (400, "invalid_key"));
+        world.pass(SECOND * 61);
+        world.provider.rotates_its_key_to("key-2");
+        world.provider.goes_down("jwks");
+        assert_eq!(push(&world, &token("key-2")).status, 503, "{transmitter}");
+        assert!(is_in(&world, &browser));
+        world.provider.comes_back();
+        world.pass(SECOND * 6);
+        assert_eq!(push(&world, &token("key-2")).status, 202, "{transmitter}");
+        assert!(!is_in(&world, &browser), "{transmitter}");
+    }
+}
