@@ -97,7 +97,10 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
         None => from_file(given)?,
     };
     let overrides = given.variable(VARIABLE).map_or(Value::Null, Value::String);
-    let sources = Sources::new(Source { name: FILE, auth: file }, Source { name: VARIABLE, auth: overrides });
+    let sources = Sources::new(
+        Source { name: FILE.into(), auth: file },
+        Source { name: VARIABLE.into(), auth: overrides },
+    );
     let unreadable = RefCell::new(Vec::new());
     let secret = |name: &str| {
         secret(given, name).unwrap_or_else(|error| {
