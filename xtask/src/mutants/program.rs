@@ -136,12 +136,13 @@ impl Program {
         refused.unviable.extend(unviable);
         let (executables, numbers) = loop {
             let left_out = refused.unviable.union(&refused.apart).copied().collect();
-            let (written, numbers) = write(project, changes, &left_out)?;
-            tree::renew(project, &directory, &written)?;
+            let Written { files, numbers, unviable } = write(project, changes, &left_out)?;
+            refused.unviable.extend(unviable);
+            tree::renew(project, &directory, &files)?;
             let name = format!("build with {} mutants", numbers.len());
             match step(&name, || compile(project, &directory))? {
                 Ok(executables) => break (executables, numbers),
-                Err(mistakes) => refused.extend(&mistakes, &written)?,
+                Err(mistakes) => refused.extend(&mistakes, &files)?,
             }
             fs::write(project.path(REFUSED), serde_json::to_string(&refused)?)?;
         };
@@ -290,21 +291,29 @@ fn key(project: &Project, changes: &BTreeMap<u32, Change>) -> Result<String> {
     Ok(fingerprint(texts.iter().map(String::as_bytes)))
 }
 
-/// Each file with its mutants, without those that are left out, and the numbers of those that are in it.
-fn write(
-    project: &Project,
-    changes: &BTreeMap<u32, Change>,
-    left_out: &BTreeSet<u32>,
-) -> Result<(BTreeMap<String, String>, BTreeSet<u32>)> {
+/// The files with mutants.
+struct Written {
+    files: BTreeMap<String, String>,
+    /// The numbers of the mutants that are in them.
+    numbers: BTreeSet<u32>,
+    /// Those that do not compile, whatever is around them.
+    unviable: BTreeSet<u32>,
+}
+
+/// Each file with its mutants, without those that are left out.
+fn write(project: &Project, changes: &BTreeMap<u32, Change>, left_out: &BTreeSet<u32>) -> Result<Written> {
     let mut files: BTreeMap<&str, Vec<(u32, &Change)>> = BTreeMap::new();
     for (number, change) in changes.iter().filter(|(number, _)| !left_out.contains(number)) {
         files.entry(&change.file).or_default().push((*number, change));
     }
-    let (mut written, mut numbers) = (BTreeMap::new(), BTreeSet::new());
+    let (mut written, mut numbers, mut unviable) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for (file, changes) in files {
         let source = fs::read_to_string(project.path(file)).with_context(|| format!("cannot read {file}"))?;
-        let switched = switch::switched(&source, &changes).with_context(|| format!("cannot parse {file}"))?;
+        let below = text_below(project, file)?;
+        let switched =
+            switch::switched(&source, &changes, &below).with_context(|| format!("cannot parse {file}"))?;
         numbers.extend(switched.numbers);
+        unviable.extend(switched.unviable);
         written.insert(file.to_owned(), switched.text);
     }
     for root in ROOTS {
@@ -314,7 +323,34 @@ fn write(
         };
         written.insert(root.to_owned(), text + switch::MODULE);
     }
-    Ok((written, numbers))
+    Ok(Written { files: written, numbers, unviable })
+}
+
+/// The text of the modules below that of a file.
+fn text_below(project: &Project, file: &str) -> Result<String> {
+    let Some(directory) = file.strip_suffix(".rs").map(|path| path.strip_suffix("/mod").unwrap_or(path))
+    else {
+        return Ok(String::new());
+    };
+    let mut text = String::new();
+    let mut open = vec![project.path(directory)];
+    while let Some(directory) = open.pop() {
+        if !directory.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && path != project.path(file)
+            {
+                text +=
+                    &fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            }
+        }
+    }
+    Ok(text)
 }
 
 /// Where the compiler finds something wrong, and what.
