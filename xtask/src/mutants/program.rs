@@ -55,6 +55,9 @@ const SIGKILL: i32 = 9;
 /// How many tests that failed of late are asked first about the next mutants of the same file.
 const REMEMBERED: usize = 8;
 
+/// After how many tests it is kept which mutants they come to.
+const PART: usize = 200;
+
 /// How long the first portion of a mutant's tests takes, in seconds. Each further one takes four times as long.
 const SHORT: f64 = 0.5;
 
@@ -179,7 +182,7 @@ impl Program {
         let names: Vec<_> = names.into_iter().collect();
         let scratch = project.path(DIRECTORY).join("reached");
         fs::create_dir_all(&scratch)?;
-        let found = in_parallel(&names, |(program, name)| {
+        let one = |(program, name): &(String, String)| {
             let executable = self.executables.get(program).context("no such program")?;
             let file = scratch.join(fingerprint([program.as_bytes(), name.as_bytes()]));
             let _ = fs::remove_file(&file);
@@ -196,9 +199,12 @@ impl Program {
             }
             let numbers = numbers.lines().filter_map(|line| line.parse().ok()).collect();
             Ok(Some(Test { program: program.clone(), name: name.clone(), seconds, numbers }))
-        })?;
-        tests.extend(found.into_iter().flatten());
-        fs::write(&path, serde_json::to_string(&(key, &tests))?)?;
+        };
+        // What is known after each part stays, if the run is interrupted.
+        for part in names.chunks(PART) {
+            tests.extend(in_parallel(part, one)?.into_iter().flatten());
+            fs::write(&path, serde_json::to_string(&(key, &tests))?)?;
+        }
         Ok(tests)
     }
 

@@ -384,3 +384,20 @@ fn sessions_know_the_providers_session_where_a_transmitter_may_name_it() {
     assert_eq!(claims["provider_sid"], "at-the-provider");
     assert!(claims.get("provider_sub").is_none());
 }
+
+#[test]
+fn a_subject_of_an_oauth_2_provider_is_named_by_the_issuer_that_its_configuration_states() {
+    for (stated, is_ended) in [(ISSUER, true), ("https://another.example", false)] {
+        let mut settings = listening("kv");
+        settings["providers"] = json!([{
+            "id": "acme", "type": "oauth2", "issuer": ISSUER, "authorization": "https://idp.example/authorize",
+            "token": "https://idp.example/token", "userinfo": "https://idp.example/userinfo",
+            "user": { "id": "profile.sub" },
+        }]);
+        let world = TestEnv::with(settings);
+        let browser = signed_in(&world, "bob");
+        let subject = json!({ "format": "iss_sub", "iss": stated, "sub": "bob-1" });
+        assert_eq!(push(&world, &signed(&world, &claims(&world, CHANGED, &subject))).status, 202);
+        assert_eq!(is_in(&world, &browser), !is_ended, "{stated}: {}", world.log_text());
+    }
+}
