@@ -28,12 +28,12 @@ use crate::tools::fingerprint;
 /// The crates with mutants.
 const ROOTS: [&str; 2] = ["crates/oidc/src/lib.rs", "crates/core/src/lib.rs"];
 
-/// The tests of a package, in some of its targets: first what compiles each crate once, in case that it has mistakes.
-const TESTS: [(&str, &[&str]); 3] = [
-    ("vestibule-core", &["--test=guard"]),
-    ("vestibule-oidc", &["--lib", "--test=jws"]),
-    ("vestibule-core", &["--lib", "--test=guard", "--test=flows", "--test=providers"]),
-];
+/// The packages with tests: always both, because cargo compiles a crate again for other features.
+const PACKAGES: [&str; 4] = ["-p", "vestibule-core", "-p", "vestibule-oidc"];
+
+/// The targets with tests: first what compiles each crate once, in case that it has mistakes.
+const TESTS: [&[&str]; 2] =
+    [&["--test=guard"], &["--lib", "--test=guard", "--test=flows", "--test=providers", "--test=jws"]];
 
 /// Which tests come to which mutants.
 const REACHED: &str = "target/mutants/reached.json";
@@ -410,12 +410,12 @@ fn compile(
     directory: &Path,
 ) -> Result<std::result::Result<BTreeMap<String, Executable>, Vec<Mistake>>> {
     let mut executables = BTreeMap::new();
-    for (package, targets) in TESTS {
+    for targets in TESTS {
         let mut command = project.cargo();
         command.current_dir(directory);
         command.env("CARGO_TARGET_DIR", project.path(DIRECTORY).join("build")).env("CARGO_INCREMENTAL", "1");
-        command.args(["test", "--no-run", "--profile=mutants", "--message-format=json", "-p", package]);
-        let output = command.args(targets).stdin(Stdio::null()).output()?;
+        command.args(["test", "--no-run", "--profile=mutants", "--message-format=json"]);
+        let output = command.args(PACKAGES).args(targets).stdin(Stdio::null()).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut mistakes = Vec::new();
         for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
