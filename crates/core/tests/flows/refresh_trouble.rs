@@ -340,6 +340,22 @@ fn a_durable_object_that_moves_during_a_call_is_called_again() {
 }
 
 #[test]
+fn a_call_that_is_repeated_waits_no_longer_at_the_lock_than_the_first_one_would_have() {
+    let (world, mut browser) = signed_in("durable-object", EXPIRED);
+    world.store.fails.set(("acquire", 2));
+    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
+    let texts = world.store.call_texts.borrow();
+    let calls = texts.iter().map(|text| serde_json::from_str::<Value>(text).unwrap());
+    let waits: Vec<u64> = calls
+        .filter(|call| call["call"] == "acquire")
+        .map(|call| call["wait_for"].as_u64().unwrap())
+        .collect();
+    // The pauses before the second and the third call count.
+    let [first, second, third] = waits.as_slice() else { panic!("{waits:?}") };
+    assert!(*first >= 1000 && *second <= first - 100 && *third <= second - 500, "{waits:?}");
+}
+
+#[test]
 fn tokens_sealed_with_a_removed_secret_are_ignored_and_the_provider_decides() {
     for (rotation, status) in [(Rotation::None, 200), (Rotation::Strict, 401)] {
         let (world, mut browser) = signed_in("durable-object", EXPIRED);

@@ -413,3 +413,20 @@ fn an_event_by_a_new_key_gets_503_while_the_keys_are_unavailable() {
         assert!(!is_in(&world, &browser), "{transmitter}");
     }
 }
+
+#[test]
+fn a_subject_of_an_oauth_2_provider_is_named_by_the_issuer_that_its_configuration_states() {
+    for (stated, is_ended) in [(ISSUER, true), ("https://another.example", false)] {
+        let mut settings = listening("kv");
+        settings["providers"] = json!([{
+            "id": "acme", "type": "oauth2", "issuer": ISSUER, "authorization": "https://idp.example/authorize",
+            "token": "https://idp.example/token", "userinfo": "https://idp.example/userinfo",
+            "user": { "id": "profile.sub" },
+        }]);
+        let world = TestEnv::with(settings);
+        let browser = signed_in(&world, "bob");
+        let subject = json!({ "format": "iss_sub", "iss": stated, "sub": "bob-1" });
+        assert_eq!(push(&world, &signed(&world, &claims(&world, CHANGED, &subject))).status, 202);
+        assert_eq!(is_in(&world, &browser), !is_ended, "{stated}: {}", world.log_text());
+    }
+}

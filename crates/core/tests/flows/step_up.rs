@@ -835,3 +835,23 @@ fn another_proxy_gets_the_way_to_the_step_up_or_what_is_missing() {
         assert!(!script.headers.contains("location"));
     }
 }
+
+#[test]
+fn a_step_up_keeps_the_end_that_the_provider_set_unless_it_sets_another() {
+    for (said, is_kept) in [(None, true), (Some(2 * 3600), false)] {
+        let world = world(&json!({ "acr": "gold" }));
+        let now = world.now().seconds();
+        id_tokens_have(&world, &json!({ "session_expiry": now + 3600 }));
+        let mut browser = signed_in(&world);
+        let request = sent_to_provider(&world, &mut browser, PAGE);
+        let mut claims_then = json!({ "acr": "gold" });
+        if let Some(seconds) = said {
+            claims_then["session_expiry"] = json!(now + seconds);
+        }
+        world.provider.answers_correctly();
+        id_tokens_have(&world, &claims_then);
+        comes_back(&world, &mut browser, &request, "bob");
+        let end = if is_kept { now + 3600 } else { now + 7200 };
+        assert_eq!(claims(&world, &browser)["ends_at"], end, "{said:?}");
+    }
+}
