@@ -258,8 +258,7 @@ impl IntrospectionError {
     /// or as odd, as its client likes.
     pub fn may_be_of_this_token(&self) -> bool {
         let status = match self {
-            Self::Rejected { status, .. } => *status,
-            Self::Response(HttpResponseError::Status(status)) => *status,
+            Self::Rejected { status, .. } | Self::Response(HttpResponseError::Status(status)) => *status,
             _ => return false,
         };
         matches!(status, 400 | 413 | 414 | 422)
