@@ -97,7 +97,7 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
         None => from_file(given)?,
     };
     let overrides = given.variable(VARIABLE).map_or(Value::Null, Value::String);
-    let sources = Sources::new(
+    let mut sources = Sources::new(
         Source { name: FILE.into(), auth: file },
         Source { name: VARIABLE.into(), auth: overrides },
     );
@@ -111,7 +111,7 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
             None
         })
     };
-    let loaded = Config::load(sources.merged(), &secret, runtime)
+    let loaded = Config::load(sources.take_merged(), &secret, runtime)
         .and_then(|config| stored(config, runtime, has_store));
     let unreadable = unreadable.take();
     if unreadable.is_empty() {
@@ -152,6 +152,9 @@ fn from_file(given: &dyn Given) -> Result<Value, ConfigErrors> {
 fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> {
     if let Some(value) = given.variable(name) {
         return Ok(Some(value));
+    }
+    if !given.has_folder() {
+        return Ok(None);
     }
     let path = format!("secrets/{name}");
     let text = given.file(&path).map_err(|error| {

@@ -66,12 +66,17 @@ pub(crate) async fn upload(first: &[u8], rest: Option<Incoming>, to: OutgoingBod
     OutgoingBody::finish(to, None).map_err(|_| Broken)
 }
 
-/// Writes `first`, then what `rest` has, to `to`, and its trailers.
-pub(crate) async fn pipe(first: &[u8], rest: Option<Incoming>, to: OutgoingBody) -> Result<(), Broken> {
+/// Writes `first`, then what `rest` has, to `to`, and its trailers, if it may have any.
+pub(crate) async fn pipe(
+    first: &[u8],
+    rest: Option<Incoming>,
+    may_have_trailers: bool,
+    to: OutgoingBody,
+) -> Result<(), Broken> {
     let written = write_to(&to, first, rest.as_ref()).await;
     // Without `finish`, the receiver learns that the body is incomplete.
     written?;
-    let trailers = match rest.map(Incoming::trailers) {
+    let trailers = match rest.filter(|_| may_have_trailers).map(Incoming::trailers) {
         None => None,
         Some(trailers) => {
             ready(trailers.subscribe()).await;
@@ -86,12 +91,26 @@ pub(crate) async fn pipe(first: &[u8], rest: Option<Incoming>, to: OutgoingBody)
 async fn write_to(to: &OutgoingBody, first: &[u8], rest: Option<&Incoming>) -> Result<(), Broken> {
     let stream = to.write().map_err(|()| Broken)?;
     write(&stream, first).await?;
-    if let Some(rest) = rest {
-        while let Some(bytes) = rest.next().await? {
-            write(&stream, &bytes).await?;
+    match rest {
+        Some(rest) => copy(&stream, rest).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes what `from` has to `to`, and flushes whatever has arrived. What is there, and has room, the host moves by itself.
+async fn copy(to: &OutputStream, from: &Incoming) -> Result<(), Broken> {
+    loop {
+        match to.splice(&from.stream, CHUNK) {
+            Ok(0) => match from.next().await? {
+                Some(bytes) => write(to, &bytes).await?,
+                None => return Ok(()),
+            },
+            Ok(_) => to.flush().map_err(|_| Broken)?,
+            // One of both has ended: the one that is read, if the other can still be written.
+            Err(StreamError::Closed) => return to.check_write().map(drop).map_err(|_| Broken),
+            Err(StreamError::LastOperationFailed(_)) => return Err(Broken),
         }
     }
-    Ok(())
 }
 
 /// Writes and flushes, so that what arrived is passed on at once, as server-sent events need it.

@@ -97,6 +97,10 @@ impl Given for Host {
         }
     }
 
+    fn has_folder(&self) -> bool {
+        self.has_folder
+    }
+
     fn store(&self) -> StoreKind {
         self.store.clone()
     }

@@ -57,6 +57,16 @@ impl Sources {
         }
     }
 
+    /// The same, for who needs it once: it is copied only where there are two places. What [`attribute`](Self::attribute) says
+    /// stays the same.
+    pub fn take_merged(&mut self) -> Value {
+        match (&mut self.file.auth, &self.overrides.auth) {
+            // Every key is the file's, so no one looks whether it is there.
+            (file @ Value::Object(_), Value::Null) => std::mem::replace(file, Value::Object(Map::new())),
+            _ => self.merged(),
+        }
+    }
+
     /// The mistakes, each with the name of the place that it is written in. Where nothing comes from a file, there is only
     /// one place, and they stay as they are.
     #[must_use]
@@ -170,6 +180,8 @@ mod tests {
         assert_eq!(sources(file.clone(), overrides.clone()).merged(), merged);
         assert_eq!(sources(file.clone(), Value::String(overrides.to_string())).merged(), merged);
         assert_eq!(sources(file.clone(), Value::Null).merged(), file);
+        assert_eq!(sources(file.clone(), Value::Null).take_merged(), file);
+        assert_eq!(sources(file.clone(), overrides.clone()).take_merged(), merged);
         assert_eq!(sources(Value::Null, file.clone()).merged(), file);
         assert_eq!(sources(Value::Null, Value::Null).merged(), Value::Null);
         assert_eq!(sources(file.clone(), json!({})).merged(), file);
@@ -234,7 +246,12 @@ mod tests {
     fn with_one_place_every_key_is_there() {
         let auth = json!({ "rules": [] });
         for place in ["AUTH", "AUTH.rules", "AUTH.providers"] {
-            assert_eq!(sources(auth.clone(), Value::Null).source_of(place), Some("the file"));
+            let mut from_file = sources(auth.clone(), Value::Null);
+            assert_eq!(from_file.source_of(place), Some("the file"));
+            assert_eq!(
+                (from_file.take_merged(), from_file.source_of(place)),
+                (auth.clone(), Some("the file"))
+            );
             assert_eq!(sources(Value::Null, auth.clone()).source_of(place), Some("the variable"));
         }
     }
