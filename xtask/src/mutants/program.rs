@@ -56,7 +56,7 @@ const SIGKILL: i32 = 9;
 const REMEMBERED: usize = 8;
 
 /// After how many tests it is kept which mutants they come to.
-const PART: usize = 200;
+const PART: usize = 20;
 
 /// How long the first portion of a mutant's tests takes, in seconds. Each further one takes four times as long.
 const SHORT: f64 = 0.5;
