@@ -322,4 +322,17 @@ mod tests {
             assert_eq!(!expired.is_empty(), is_expired, "{length} bytes");
         }
     }
+
+    #[test]
+    fn a_cookie_of_another_name_is_no_open_attempt_and_is_not_expired() {
+        let names = CookieNames::new(&CookieNaming::default(), Dialect::AuthJsV5, true);
+        let expired = |id: &str| {
+            let field = format!("{}{id}={}", names.transaction_prefix(), "v".repeat(10_000));
+            surplus(&Cookies::parse([field.as_str()].into_iter()), &names, &[]).len()
+        };
+        assert_eq!(expired("00000001abcdefgh"), 1);
+        for other in ["00000001abcd~fgh", "zzzzzzzzabcdefgh", "00000001abcdefg", "00000001abcdefghi"] {
+            assert_eq!(expired(other), 0, "{other}");
+        }
+    }
 }
