@@ -430,4 +430,21 @@ mod tests {
         let session = Session::new(claims.as_object().cloned().unwrap_or_default());
         assert_eq!(format!("{session:?}"), r#"Session(["access_token", "sub"])"#);
     }
+
+    #[test]
+    fn a_session_can_get_new_tokens_by_a_refresh_token_or_by_cookies_of_its_api() {
+        let has_grant = |claims: serde_json::Value| {
+            Session::new(claims.as_object().cloned().unwrap_or_default()).has_grant()
+        };
+        assert!(has_grant(serde_json::json!({ "refresh_token": "r" })));
+        assert!(has_grant(serde_json::json!({ "api_cookies": { "device": "d" } })));
+        for without in [
+            serde_json::json!({}),
+            serde_json::json!({ "refresh_token": "" }),
+            serde_json::json!({ "api_cookies": {} }),
+            serde_json::json!({ "api_cookies": "device=d" }),
+        ] {
+            assert!(!has_grant(without.clone()), "{without}");
+        }
+    }
 }
