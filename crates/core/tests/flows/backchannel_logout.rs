@@ -693,7 +693,7 @@ fn forged_logouts_of_nobody_a_token_that_another_provider_cannot_open_keeps_no_p
         assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200, "{n}");
     }
     assert!(!is_in(&world, &bob));
-    // What nobody proves is counted once, whoever cannot open it.
+    // What nobody proves is counted once, however many cannot open it.
     let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, "a.b.c.d.e").status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 31, "{statuses:?}");
     assert!(statuses.ends_with(&[429]), "{statuses:?}");
