@@ -576,11 +576,21 @@ fn people(list: &mut List) {
     }
 }
 
-/// Requests that no client of Auth.js sends.
+/// What no client of Auth.js sends.
 fn oddities(list: &mut List) {
-    let site = list.site;
-    let json = |value: Value| value.to_string();
-    let form_type = ("content-type", "application/x-www-form-urlencoded");
+    odd_routes(list);
+    odd_updates(list);
+    odd_forms(list);
+    odd_cookies(list);
+    odd_credentials(list);
+    odd_pages(list);
+    odd_callbacks(list);
+}
+
+/// The media type of a form.
+const FORM_TYPE: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+fn odd_routes(list: &mut List) {
     for path in [
         "/csrf/",
         "/providers/",
@@ -625,7 +635,11 @@ fn oddities(list: &mut List) {
     {
         list.case(&format!("HEAD {path}")).send("HEAD", path, &[], None);
     }
-    // Updates of a session.
+}
+
+fn odd_updates(list: &mut List) {
+    let site = list.site;
+    let json = |value: Value| value.to_string();
     for (what, body) in [
         ("no data", json(json!({ "csrfToken": "{csrf}" }))),
         ("data null", json(json!({ "csrfToken": "{csrf}", "data": null }))),
@@ -687,17 +701,19 @@ fn oddities(list: &mut List) {
         &returns,
         Some("{}"),
     );
-    // Formats of redirects.
+}
+
+fn odd_forms(list: &mut List) {
     for (what, headers, body) in [
         (
             "an empty field, by v5's client",
-            &[form_type, ("x-auth-return-redirect", "")][..],
+            &[FORM_TYPE, ("x-auth-return-redirect", "")][..],
             "csrfToken={csrf}",
         ),
-        ("a field 0, by v5's client", &[form_type, ("x-auth-return-redirect", "0")], "csrfToken={csrf}"),
-        ("json 1", &[form_type], "csrfToken={csrf}&json=1"),
-        ("json TRUE", &[form_type], "csrfToken={csrf}&json=TRUE"),
-        ("json twice", &[form_type], "csrfToken={csrf}&json=true&json=false"),
+        ("a field 0, by v5's client", &[FORM_TYPE, ("x-auth-return-redirect", "0")], "csrfToken={csrf}"),
+        ("json 1", &[FORM_TYPE], "csrfToken={csrf}&json=1"),
+        ("json TRUE", &[FORM_TYPE], "csrfToken={csrf}&json=TRUE"),
+        ("json twice", &[FORM_TYPE], "csrfToken={csrf}&json=true&json=false"),
         (
             "json a text, by v4's client",
             &[("content-type", "application/json")],
@@ -713,11 +729,11 @@ fn oddities(list: &mut List) {
             &[("content-type", "multipart/form-data; boundary=x")],
             "--x\r\nContent-Disposition: form-data; name=\"csrfToken\"\r\n\r\n{csrf}\r\n--x--\r\n",
         ),
-        ("a plus", &[form_type], "csrfToken={csrf}&callbackUrl=/a+b"),
-        ("semicolons", &[form_type], "csrfToken={csrf};callbackUrl=/x"),
-        ("names in capitals", &[form_type], "CSRFTOKEN={csrf}"),
-        ("callbackUrl twice", &[form_type], "csrfToken={csrf}&callbackUrl=/a&callbackUrl=/b"),
-        ("callbackUrl empty", &[form_type], "csrfToken={csrf}&callbackUrl="),
+        ("a plus", &[FORM_TYPE], "csrfToken={csrf}&callbackUrl=/a+b"),
+        ("semicolons", &[FORM_TYPE], "csrfToken={csrf};callbackUrl=/x"),
+        ("names in capitals", &[FORM_TYPE], "CSRFTOKEN={csrf}"),
+        ("callbackUrl twice", &[FORM_TYPE], "csrfToken={csrf}&callbackUrl=/a&callbackUrl=/b"),
+        ("callbackUrl empty", &[FORM_TYPE], "csrfToken={csrf}&callbackUrl="),
         (
             "callbackUrl a list",
             &[("content-type", "application/json")],
@@ -761,7 +777,10 @@ fn oddities(list: &mut List) {
     list.case("odd form: a long callbackUrl")
         .has_csrf()
         .post("/signout", &[("csrfToken", "{csrf}"), ("callbackUrl", &long)]);
-    // Cookies.
+}
+
+fn odd_cookies(list: &mut List) {
+    let site = list.site;
     let (name, good) = site.csrf();
     let session = site.session(&ada());
     let (session_name, sealed) = session.first().cloned().unwrap();
@@ -801,7 +820,10 @@ fn oddities(list: &mut List) {
     ] {
         list.case(&format!("odd cookie: {what}")).has(cookies).get("/session");
     }
-    // Credentials.
+}
+
+fn odd_credentials(list: &mut List) {
+    let site = list.site;
     let path = "/callback/credentials";
     for (what, body) in [
         ("a number", r#"{"csrfToken":"{csrf}","email":"ada@example.com","password":1}"#),
@@ -826,7 +848,7 @@ fn oddities(list: &mut List) {
     list.case("odd credentials: a field twice").has_csrf().send(
         "POST",
         path,
-        &[form_type],
+        &[FORM_TYPE],
         Some("csrfToken={csrf}&email=ada@example.com&email=eve@example.com&password=right"),
     );
     list.case("odd credentials: in the query")
@@ -836,7 +858,10 @@ fn oddities(list: &mut List) {
         .has_csrf()
         .has(site.session(&json!({ "name": "Grace", "sub": "2" })))
         .post(path, &[("csrfToken", "{csrf}"), ("email", "ada@example.com"), ("password", "wrong")]);
-    // Pages.
+}
+
+fn odd_pages(list: &mut List) {
+    let site = list.site;
     for path in [
         "/signin?csrf=true",
         "/signin?code=x&error=CredentialsSignin",
@@ -850,6 +875,9 @@ fn oddities(list: &mut List) {
         list.case(&format!("odd page: {path}")).get(path);
         list.case(&format!("odd page: {path}, signed in")).has(site.session(&ada())).get(path);
     }
+}
+
+fn odd_callbacks(list: &mut List) {
     for (what, callback) in [
         ("a code twice", "?code={code:ada}&code=x&state={state}"),
         ("an error beside a code", "?code={code:ada}&error=access_denied&state={state}"),

@@ -238,7 +238,7 @@ pub const DELIBERATE: &[Deliberate] = &[
     },
     Deliberate {
         title: "A sign-in returns to the address with which it began",
-        reason: "Auth.js takes a `callbackUrl` of the callback, which belongs to the provider or to who made the link. \
+        reason: "Auth.js takes a `callbackUrl` of the callback, which belongs to the provider or to anyone who made the link. \
                  Vestibule's is sealed with the attempt.",
         explains: |d| d.is_case(&["odd story: a callbackUrl"]) && d.concerns_return_address(),
     },

@@ -76,7 +76,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     if cause.may_be_of_this_token());
                 if of_this_token {
                     // Otherwise anyone could keep the provider from being asked about the tokens of others.
-                    question.refused(now);
+                    question.denied(now);
                     self.count_inactive(now);
                 } else {
                     question.failed(now);

@@ -70,7 +70,7 @@ enum Remembered {
     Active(ActiveToken),
     Inactive,
     /// The provider would not say anything of this token.
-    Unanswered,
+    Denied,
 }
 
 /// What is known of a token.
@@ -103,7 +103,7 @@ impl IntrospectionMemory {
                 Remembered::InFlight(_) => Knowledge::InFlight,
                 Remembered::Active(token) => Knowledge::Active(token.clone()),
                 Remembered::Inactive => Knowledge::Inactive,
-                Remembered::Unanswered => Knowledge::Unavailable,
+                Remembered::Denied => Knowledge::Unavailable,
             };
         }
         let is_backing_off = |until: Timestamp| now < until && until <= now.plus(BACKOFF);
@@ -210,8 +210,8 @@ impl Question {
     }
 
     /// The provider refused to read the request with this token. It goes on to be asked about others.
-    pub(super) fn refused(self, now: Timestamp) {
-        let entry = Entry { state: Remembered::Unanswered, characters: 0, until: now.plus(BACKOFF) };
+    pub(super) fn denied(self, now: Timestamp) {
+        let entry = Entry { state: Remembered::Denied, characters: 0, until: now.plus(BACKOFF) };
         self.memory.0.borrow_mut().insert(self.name.clone(), entry, now);
     }
 
