@@ -66,7 +66,7 @@ pub(crate) async fn send(
     if !body.is_empty() && !has_length && body.rest.is_none() {
         headers.append("content-length", body.first.len().to_string());
     }
-    let request = OutgoingRequest::new(convert::to_host_fields(headers));
+    let request = OutgoingRequest::new(convert::to_host_fields(&headers));
     let refused = |()| "the host refuses the request".to_owned();
     // A request begins with this one, and each question is a call of the host.
     if *method != Method::Get {

@@ -112,9 +112,7 @@ pub(crate) fn server(origin: &Url) -> (Scheme, String) {
 
 /// The host's header fields as the core's, in the same order. A byte that is no character of UTF-8 is one of Latin-1.
 pub(crate) fn headers(fields: &Fields) -> Headers {
-    let fields: Vec<(String, String)> =
-        fields.entries().into_iter().map(|(name, value)| (name, text(value))).collect();
-    fields.into()
+    fields.entries().into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -122,9 +120,10 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 /// The core's header fields as the host's, without those of a connection. One that the host refuses is left out.
-pub(crate) fn to_host_fields(headers: Headers) -> Fields {
-    let fields = headers.into_iter().filter(|(name, _)| !OF_CONNECTION.contains(&name.as_str()));
-    let fields: Vec<(String, Vec<u8>)> = fields.map(|(name, value)| (name, value.into_bytes())).collect();
+pub(crate) fn to_host_fields(headers: &Headers) -> Fields {
+    let fields = headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(name));
+    let fields: Vec<(String, Vec<u8>)> =
+        fields.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).collect();
     // One call of the host, which takes all or nothing.
     Fields::from_list(&fields).unwrap_or_else(|_| {
         let accepted = Fields::new();

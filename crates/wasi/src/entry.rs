@@ -92,7 +92,7 @@ async fn stream(response: Received, method: &Method, to: ResponseOutparam) {
 async fn begin(status: u16, headers: Headers, body: Option<Body>, to: ResponseOutparam) {
     // A body whose length is known ends without (RFC 9112 section 6), and each question is a call of the host.
     let may_have_trailers = !headers.contains("content-length");
-    let response = OutgoingResponse::new(convert::to_host_fields(headers));
+    let response = OutgoingResponse::new(convert::to_host_fields(&headers));
     // A response begins with 200.
     if status != 200 && response.set_status_code(status).is_err() {
         let error = ErrorCode::HttpProtocolError;

@@ -64,8 +64,9 @@ struct Texts {
 
 impl Texts {
     fn of(claims: &Map<String, Value>) -> Self {
-        let text = |name: &str| claims.get(name)?.as_str().map(Box::from);
-        let filled = |name: &str| text(name).filter(|text: &Box<str>| !text.is_empty());
+        let written = |name: &str| claims.get(name).and_then(Value::as_str);
+        let text = |name: &str| written(name).map(Box::from);
+        let filled = |name: &str| written(name).filter(|text| !text.is_empty()).map(Box::from);
         Self {
             subject: text("sub"),
             sid: text("sid"),

@@ -85,7 +85,7 @@ fn wire(input: &[u8]) -> Shape {
     let written = header_wire::write(&headers);
     assert_eq!(written.is_ok(), is_good, "{fields:?}");
     if let Ok(written) = &written {
-        assert_eq!(header_wire::read(&written), headers);
+        assert_eq!(header_wire::read(written), headers);
     }
 
     let mut changes = Changes::default();

@@ -100,28 +100,6 @@ fn bit(name: &str) -> u64 {
     1 << (((bytes.len() * 5) ^ usize::from(first) ^ (usize::from(last) << 2)) % 64)
 }
 
-/// These fields, with their names in lower case.
-impl From<Vec<(String, String)>> for Headers {
-    fn from(mut fields: Vec<(String, String)>) -> Self {
-        let mut bits = 0;
-        for (name, _) in &mut fields {
-            name.make_ascii_lowercase();
-            bits |= bit(name);
-        }
-        Self { fields, bits }
-    }
-}
-
-/// Every field: its name in lower case, and its value.
-impl IntoIterator for Headers {
-    type Item = (String, String);
-    type IntoIter = std::vec::IntoIter<(String, String)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.fields.into_iter()
-    }
-}
-
 impl PartialEq for Headers {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
@@ -160,10 +138,6 @@ mod tests {
         headers.remove("Accept");
         assert!(!headers.contains("accept"));
         assert!(headers.contains("host"));
-        let fields: Vec<(String, String)> = headers.clone().into_iter().collect();
-        let with_upper_case =
-            Headers::from(vec![("Host".to_owned(), "h".to_owned()), ("aCCept".to_owned(), "c".to_owned())]);
-        assert_eq!((Headers::from(fields), with_upper_case.get("accept")), (headers, Some("c")));
     }
 
     #[test]
