@@ -77,15 +77,15 @@ impl GuardedNames {
     /// Guards the `names` of all configured `headers`. `Authorization` is not among them: it is guarded where an
     /// upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
-        let names: BTreeSet<String> = names.into_iter().map(|name| normalized(name).into_owned()).collect();
-        let mut removable = Self::default().removable;
-        for name in names.iter().map(String::as_str).chain(edge.headers.iter().copied()) {
-            removable.add_name(name);
+        let names = names.into_iter().map(|name| normalized(name).into_owned()).collect();
+        let mut guarded = Self { names, edge, ..Self::default() };
+        for name in guarded.names.iter().map(String::as_str).chain(edge.headers.iter().copied()) {
+            guarded.removable.add_name(name);
         }
         if let Some(prefix) = edge.prefix {
-            removable.add_prefix(prefix);
+            guarded.removable.add_prefix(prefix);
         }
-        Self { removable, names, edge, ..Self::default() }
+        guarded
     }
 
     /// The same where the network in front is configured to set these fields, too, whatever the client sends. They are in

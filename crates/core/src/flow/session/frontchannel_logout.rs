@@ -80,14 +80,12 @@ impl<P: Platform> RequestContext<'_, P> {
                 "the sid of a front-channel logout must have 1 to 512 bytes without control characters",
             );
         }
-        let of_issuer = || {
-            let listening = self.config().frontchannel_providers();
-            listening.filter(|(.., openid)| is_issuer(openid, issuer))
-        };
-        let (_, _, openid) = of_issuer()
-            .next()
+        let listening = self.config().frontchannel_providers();
+        let of_issuer: Vec<_> = listening.filter(|(.., openid)| is_issuer(openid, issuer)).collect();
+        let (_, _, openid) = of_issuer
+            .first()
             .ok_or("the iss of a front-channel logout is no provider with frontchannel_logout")?;
-        let providers = of_issuer().map(|(provider, ..)| provider).collect();
+        let providers = of_issuer.iter().map(|(provider, ..)| *provider).collect();
         Ok(Request { providers, openid, sid })
     }
 

@@ -78,13 +78,10 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The session with the newest tokens, also if the page does not see them. Waits while another request or process
     /// refreshes it: its answer, which may come first, has newer tokens than an update of this session would keep.
     async fn newest_session(&self, session: &Session) -> Result<FreshSession, RefreshError> {
-        if session.error().is_some() {
-            return Ok(FreshSession::unchanged(session.clone()));
-        }
         let need = if self.config().uses_tokens() { Need::AccessToken } else { Need::User };
         let deadline = self.platform.now().plus(MAX_WAIT);
         loop {
-            let fresh = self.fresh_session(session.clone(), need).await?;
+            let fresh = self.current_session(session.clone(), need).await?;
             if !fresh.is_overtaken() || self.platform.now() >= deadline {
                 return Ok(fresh);
             }
