@@ -14,11 +14,6 @@ pub trait Given {
     /// The host's, in words.
     fn file(&self, path: &str) -> Result<Option<String>, String>;
 
-    /// Whether there is such a folder.
-    fn has_folder(&self) -> bool {
-        true
-    }
-
     /// Which shared store the component is built for.
     fn store(&self) -> StoreKind {
         StoreKind::Redis

@@ -153,9 +153,6 @@ fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> 
     if let Some(value) = given.variable(name) {
         return Ok(Some(value));
     }
-    if !given.has_folder() {
-        return Ok(None);
-    }
     let path = format!("secrets/{name}");
     let text = given.file(&path).map_err(|error| {
         ConfigError::new(

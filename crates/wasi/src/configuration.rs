@@ -97,10 +97,6 @@ impl Given for Host {
         }
     }
 
-    fn has_folder(&self) -> bool {
-        self.has_folder
-    }
-
     fn store(&self) -> StoreKind {
         self.store.clone()
     }
