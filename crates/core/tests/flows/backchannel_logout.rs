@@ -566,19 +566,26 @@ fn with_objects_a_session_costs_one_call_more_for_the_providers_session_and_none
     assert_eq!((calls(site("durable-object")), calls(listening("durable-object"))), (2, 3));
 }
 
-#[test]
-fn several_clients_at_one_issuer_each_take_their_own_logout_tokens() {
-    let mut settings = listening("kv");
+/// An environment with these settings and, as the first provider, another client at the same issuer, which may be changed.
+pub(crate) fn with_second_client(mut settings: Value, change: impl FnOnce(&mut Value)) -> TestEnv {
     let mut second = settings["providers"][0].clone();
     second["id"] = json!("second");
     second["client_id"] = json!("another-client");
+    change(&mut second);
     settings["providers"].as_array_mut().unwrap().insert(0, second);
     let env = |name: &str| match name {
         "AUTH_SECOND_SECRET" => Some("second-secret".to_owned()),
+        "AUTH_SECOND_DECRYPTION_KEY" => Some(decryption_key()),
         name => environment(name),
     };
     let world = TestEnv::in_environment(settings, &env);
     world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
+    world
+}
+
+#[test]
+fn several_clients_at_one_issuer_each_take_their_own_logout_tokens() {
+    let world = with_second_client(listening("kv"), |_| {});
     let bob = signed_in(&world, "bob");
     let for_second = with_claims(|claims| claims["aud"] = json!("another-client"))(&world);
     assert_eq!(log_out(&world, &for_second).status, 200);
@@ -673,21 +680,11 @@ fn a_logout_token_is_encrypted_where_id_tokens_are() {
 
 #[test]
 fn forged_logouts_of_nobody_a_token_that_another_provider_cannot_open_keeps_no_provider_out() {
-    let mut settings = listening("kv");
-    let mut encrypting = settings["providers"][0].clone();
-    encrypting["id"] = json!("second");
-    encrypting["issuer"] = json!("https://second.example");
-    encrypting["client_id"] = json!("another-client");
-    encrypting["id_token_encrypted_response_alg"] = json!("ECDH-ES");
-    encrypting["id_token_encrypted_response_enc"] = json!("A256GCM");
-    settings["providers"].as_array_mut().unwrap().insert(0, encrypting);
-    let env = |name: &str| match name {
-        "AUTH_SECOND_SECRET" => Some("second-secret".to_owned()),
-        "AUTH_SECOND_DECRYPTION_KEY" => Some(decryption_key()),
-        name => environment(name),
-    };
-    let world = TestEnv::in_environment(settings, &env);
-    world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
+    let world = with_second_client(listening("kv"), |encrypting| {
+        encrypting["issuer"] = json!("https://second.example");
+        encrypting["id_token_encrypted_response_alg"] = json!("ECDH-ES");
+        encrypting["id_token_encrypted_response_enc"] = json!("A256GCM");
+    });
     let bob = signed_in(&world, "bob");
     for n in 0..100 {
         assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200, "{n}");

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
-use vestibule_testing::{APP, Answer, Browser, TestEnv, environment};
+use vestibule_testing::{APP, Answer, Browser, TestEnv};
 
-use crate::backchannel_logout::{STORES, is_in, signed_in};
+use crate::backchannel_logout::{STORES, is_in, signed_in, with_second_client};
 use crate::revocation::site;
 
 const SESSION: &str = "__Secure-authjs.session-token";
@@ -190,17 +190,7 @@ fn a_browser_that_only_shows_the_address_changes_nothing() {
 
 #[test]
 fn the_sessions_of_every_client_at_one_issuer_end() {
-    let mut settings = listening("kv");
-    let mut second = settings["providers"][0].clone();
-    second["id"] = json!("second");
-    second["client_id"] = json!("another-client");
-    settings["providers"].as_array_mut().unwrap().insert(0, second);
-    let env = |name: &str| match name {
-        "AUTH_SECOND_SECRET" => Some("second-secret".to_owned()),
-        name => environment(name),
-    };
-    let world = TestEnv::in_environment(settings, &env);
-    world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
+    let world = with_second_client(listening("kv"), |_| {});
     // The session is that of the provider that comes second.
     let mut bob = signed_in(&world, "bob");
     assert_eq!(framed(&world, GOOD).status, 200);
