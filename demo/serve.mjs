@@ -1,4 +1,5 @@
 // Code that the demo's two servers share. They listen on loopback only, and end with the program that started them.
+import { fstatSync } from "node:fs";
 import { createServer } from "node:http";
 
 /** Serves `handler` at http://localhost:`wanted`, over IPv4 and, if the machine supports it, IPv6. */
@@ -51,10 +52,12 @@ function listen(name, port, host, handler) {
   });
 }
 
-// Standard input closes when the program that started this one ends, in any way. A terminal does not close.
+// A pipe as standard input closes when the program that started this one ends, in any way. A terminal does not close, and
+// /dev/null, which a shell gives to what runs in the background of a script, says nothing.
 function endWithParent() {
   const end = () => process.exit(0);
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, end);
-  if (process.stdin.isTTY) return;
+  const input = fstatSync(0);
+  if (!input.isFIFO() && !input.isSocket()) return;
   process.stdin.on("end", end).on("close", end).on("error", end).resume();
 }

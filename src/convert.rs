@@ -30,11 +30,12 @@ pub(crate) fn head(request: &web_sys::Request) -> Option<Request> {
             buffer.resize(usize::try_from(written.unsigned_abs()).ok()?, 0);
             written = bridge::head(request, buffer);
         }
-        let head = buffer.get(..usize::try_from(written).ok()?)?;
-        let mut fields = str::from_utf8(head).ok()?.split('\n');
+        let head = str::from_utf8(buffer.get(..usize::try_from(written).ok()?)?).ok()?;
+        let (method, rest) = head.split_once('\n')?;
+        let (url, fields) = rest.split_once('\n').unwrap_or((rest, ""));
         Some(Request {
-            method: Method::new(fields.next()?),
-            url: RequestUrl::parse(fields.next()?)?,
+            method: Method::new(method),
+            url: RequestUrl::parse(url)?,
             headers: header_wire::read(fields),
         })
     })
@@ -44,7 +45,7 @@ pub(crate) fn head(request: &web_sys::Request) -> Option<Request> {
 pub(crate) fn headers(headers: &web_sys::Headers) -> Headers {
     // JavaScript's encoder always writes valid UTF-8.
     let lines = String::from_utf8(bridge::fields(headers)).unwrap_or_default();
-    header_wire::read(lines.split('\n').skip(1))
+    header_wire::read(&lines)
 }
 
 /// The core's header fields as JavaScript's.

@@ -110,8 +110,8 @@ fn sources(env: &Env) -> Sources {
     let parsed = |text: &str| serde_json::from_str(text).unwrap_or_default();
     let variable = variable(env, "AUTH").and_then(|value| JSON::stringify(&value).ok()).map(String::from);
     Sources::new(
-        Source { name: FILE, auth: parsed(&isolate::configuration()) },
-        Source { name: VARIABLE, auth: variable.as_deref().map(parsed).unwrap_or_default() },
+        Source { name: FILE.into(), auth: parsed(&isolate::configuration()) },
+        Source { name: VARIABLE.into(), auth: variable.as_deref().map(parsed).unwrap_or_default() },
     )
 }
 

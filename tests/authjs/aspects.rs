@@ -148,7 +148,7 @@ fn claims(mut claims: Value) -> String {
     claims.to_string()
 }
 
-/// The name of the duration from now to the time in `text`, with a tolerance of some seconds; `text` itself if it matches
+/// The name of the duration from now to the time in `text`, with a tolerance of a minute; `text` itself if it matches
 /// none. `write` formats a time like `text`. Only the first `length` bytes are compared.
 fn span(text: &str, write: impl Fn(Timestamp) -> String, length: usize) -> String {
     let spans = [
@@ -159,7 +159,8 @@ fn span(text: &str, write: impl Fn(Timestamp) -> String, length: usize) -> Strin
     ];
     let beginning = |text: &str| text.get(..length.min(text.len())).unwrap_or_default().to_owned();
     let is = |span: Duration| {
-        (0..=20).any(|off| {
+        // The cases' sessions are made before the first request.
+        (0..=70).any(|off| {
             let at = now().plus(span).plus(Duration::from_secs(10)).minus(Duration::from_secs(off));
             beginning(&write(at)) == beginning(text)
         })

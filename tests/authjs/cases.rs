@@ -45,6 +45,7 @@ pub fn cases(site: Site) -> Vec<Case> {
     client_log(&mut list);
     routes(&mut list);
     people(&mut list);
+    oddities(&mut list);
     list.cases
 }
 
@@ -572,6 +573,328 @@ fn people(list: &mut List) {
     for (what, path) in [("to sign in", "/signin/acme"), ("to sign out", "/signout")] {
         let form = [("csrfToken", "old"), ("callbackUrl", "/x")];
         list.case(&format!("person: an old form {what}")).has_csrf().post_with(path, &form, &navigation);
+    }
+}
+
+/// What no client of Auth.js sends.
+fn oddities(list: &mut List) {
+    odd_routes(list);
+    odd_updates(list);
+    odd_forms(list);
+    odd_cookies(list);
+    odd_credentials(list);
+    odd_pages(list);
+    odd_callbacks(list);
+}
+
+/// The media type of a form.
+const FORM_TYPE: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+fn odd_routes(list: &mut List) {
+    for path in [
+        "/csrf/",
+        "/providers/",
+        "/signin/",
+        "/signout/",
+        "/error/",
+        "/signin/acme/",
+        "/csrf?",
+        "/csrf?=",
+        "//csrf",
+        "/csrf;x",
+        "/csrf%2F",
+        "/CSRF",
+        "/callback/acme/?code=1",
+    ] {
+        list.case(&format!("odd path {path}")).get(path);
+    }
+    for path in ["/signout/", "/signin/acme/", "/callback/credentials/", "/signout?", "/signin/acme?"] {
+        let filled = [
+            ("csrfToken", "{csrf}"),
+            ("email", "ada@example.com"),
+            ("password", "right"),
+            ("callbackUrl", "/x"),
+        ];
+        list.case(&format!("odd path {path} by POST")).has_csrf().post(path, &filled);
+    }
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
+        for path in [
+            "/csrf",
+            "/providers",
+            "/signout",
+            "/error",
+            "/callback/acme",
+            "/signin/acme",
+            "/callback/credentials",
+        ] {
+            list.case(&format!("{method} {path}")).has_csrf().send(method, path, &[], None);
+        }
+    }
+    for path in
+        ["/csrf", "/providers", "/signin", "/signout", "/error", "/callback/acme?code=1&state=x", "/nope"]
+    {
+        list.case(&format!("HEAD {path}")).send("HEAD", path, &[], None);
+    }
+}
+
+fn odd_updates(list: &mut List) {
+    let site = list.site;
+    let json = |value: Value| value.to_string();
+    for (what, body) in [
+        ("no data", json(json!({ "csrfToken": "{csrf}" }))),
+        ("data null", json(json!({ "csrfToken": "{csrf}", "data": null }))),
+        ("data a text", json(json!({ "csrfToken": "{csrf}", "data": "x" }))),
+        ("data a list", json(json!({ "csrfToken": "{csrf}", "data": [1] }))),
+        ("a token that is a number", json(json!({ "csrfToken": 1, "data": {} }))),
+        ("an empty body", String::new()),
+        ("a list", "[]".to_owned()),
+        ("null", "null".to_owned()),
+    ] {
+        let headers = [("content-type", "application/json")];
+        list.case(&format!("odd update: {what}")).has_csrf().has(site.session(&ada())).send(
+            "POST",
+            "/session",
+            &headers,
+            Some(&body),
+        );
+    }
+    let charset = [("content-type", "application/json; charset=UTF-8")];
+    let data = json(json!({ "csrfToken": "{csrf}", "data": { "name": "x" } }));
+    list.case("odd update: a charset").has_csrf().has(site.session(&ada())).send(
+        "POST",
+        "/session",
+        &charset,
+        Some(&data),
+    );
+    let capitals = [("content-type", "Application/JSON")];
+    list.case("odd update: a media type in capitals").has_csrf().has(site.session(&ada())).send(
+        "POST",
+        "/session",
+        &capitals,
+        Some(&data),
+    );
+    let mut large = ada();
+    large["roles"] = json!(vec!["x".repeat(100); 60]);
+    list.case("odd update: chunks").has_csrf().has(site.session(&large)).send(
+        "POST",
+        "/session",
+        &charset,
+        Some(&data),
+    );
+    let over = site.sealed(&ada(), SECRET, DAY * 31);
+    list.case("odd update: a session that is over").has_csrf().has(site.session_of(&over)).send(
+        "POST",
+        "/session",
+        &charset,
+        Some(&data),
+    );
+    let returns = [("content-type", "application/json"), ("x-auth-return-redirect", "1")];
+    list.case("odd update: by v5's redirect").has_csrf().has(site.session(&ada())).send(
+        "POST",
+        "/session",
+        &returns,
+        Some(&data),
+    );
+    list.case("odd update: no token by v5's redirect").has(site.session(&ada())).send(
+        "POST",
+        "/session",
+        &returns,
+        Some("{}"),
+    );
+}
+
+fn odd_forms(list: &mut List) {
+    for (what, headers, body) in [
+        (
+            "an empty field, by v5's client",
+            &[FORM_TYPE, ("x-auth-return-redirect", "")][..],
+            "csrfToken={csrf}",
+        ),
+        ("a field 0, by v5's client", &[FORM_TYPE, ("x-auth-return-redirect", "0")], "csrfToken={csrf}"),
+        ("json 1", &[FORM_TYPE], "csrfToken={csrf}&json=1"),
+        ("json TRUE", &[FORM_TYPE], "csrfToken={csrf}&json=TRUE"),
+        ("json twice", &[FORM_TYPE], "csrfToken={csrf}&json=true&json=false"),
+        (
+            "json a text, by v4's client",
+            &[("content-type", "application/json")],
+            r#"{"csrfToken":"{csrf}","json":"true"}"#,
+        ),
+        (
+            "a media type in capitals",
+            &[("content-type", "Application/X-WWW-Form-Urlencoded")],
+            "csrfToken={csrf}",
+        ),
+        (
+            "multipart",
+            &[("content-type", "multipart/form-data; boundary=x")],
+            "--x\r\nContent-Disposition: form-data; name=\"csrfToken\"\r\n\r\n{csrf}\r\n--x--\r\n",
+        ),
+        ("a plus", &[FORM_TYPE], "csrfToken={csrf}&callbackUrl=/a+b"),
+        ("semicolons", &[FORM_TYPE], "csrfToken={csrf};callbackUrl=/x"),
+        ("names in capitals", &[FORM_TYPE], "CSRFTOKEN={csrf}"),
+        ("callbackUrl twice", &[FORM_TYPE], "csrfToken={csrf}&callbackUrl=/a&callbackUrl=/b"),
+        ("callbackUrl empty", &[FORM_TYPE], "csrfToken={csrf}&callbackUrl="),
+        (
+            "callbackUrl a list",
+            &[("content-type", "application/json")],
+            r#"{"csrfToken":"{csrf}","callbackUrl":["/x"]}"#,
+        ),
+        (
+            "callbackUrl a number",
+            &[("content-type", "application/json")],
+            r#"{"csrfToken":"{csrf}","callbackUrl":1}"#,
+        ),
+        (
+            "callbackUrl null",
+            &[("content-type", "application/json")],
+            r#"{"csrfToken":"{csrf}","callbackUrl":null}"#,
+        ),
+        (
+            "a nested field",
+            &[("content-type", "application/json")],
+            r#"{"csrfToken":"{csrf}","other":{"a":[1]}}"#,
+        ),
+    ] {
+        for path in ["/signout", "/signin/acme"] {
+            list.case(&format!("odd form: {what} to {path}")).has_csrf().send(
+                "POST",
+                path,
+                headers,
+                Some(body),
+            );
+        }
+    }
+    list.case("odd form: json in the query")
+        .has_csrf()
+        .post("/signout?json=true", &[("csrfToken", "{csrf}")]);
+    list.case("odd form: callbackUrl in the query")
+        .has_csrf()
+        .post("/signin/acme?callbackUrl=/q", &[("csrfToken", "{csrf}")]);
+    list.case("odd form: callbackUrl to another site")
+        .has_csrf()
+        .post("/signin/acme", &[("csrfToken", "{csrf}"), ("callbackUrl", "https://evil.example/x")]);
+    let long = format!("/{}", "x".repeat(3000));
+    list.case("odd form: a long callbackUrl")
+        .has_csrf()
+        .post("/signout", &[("csrfToken", "{csrf}"), ("callbackUrl", &long)]);
+}
+
+fn odd_cookies(list: &mut List) {
+    let site = list.site;
+    let (name, good) = site.csrf();
+    let session = site.session(&ada());
+    let (session_name, sealed) = session.first().cloned().unwrap();
+    for (what, cookies) in [
+        ("a csrf cookie in quotes", vec![(name.clone(), format!("\"{good}\""))]),
+        (
+            "a csrf cookie behind a broken one",
+            vec![(name.clone(), "x".to_owned()), (name.clone(), good.clone())],
+        ),
+        (
+            "a csrf cookie before a broken one",
+            vec![(name.clone(), good.clone()), (name.clone(), "x".to_owned())],
+        ),
+        ("a csrf cookie in capitals", vec![(name.to_ascii_uppercase(), good.clone())]),
+        ("a csrf cookie with small hexadecimal", vec![(name.clone(), good.replace("%7C", "%7c"))]),
+    ] {
+        list.case(&format!("odd cookie: {what}")).has(cookies.clone()).get("/csrf");
+        list.case(&format!("odd cookie: {what}, sign out"))
+            .has(cookies)
+            .post("/signout", &[("csrfToken", TOKEN)]);
+    }
+    for (what, cookies) in [
+        ("a session in quotes", vec![(session_name.clone(), format!("\"{sealed}\""))]),
+        (
+            "a session behind a broken one",
+            vec![(session_name.clone(), "x".to_owned()), (session_name.clone(), sealed.clone())],
+        ),
+        (
+            "a session before a broken one",
+            vec![(session_name.clone(), sealed.clone()), (session_name.clone(), "x".to_owned())],
+        ),
+        ("a session encoded", vec![(session_name.clone(), sealed.replace('.', "%2E"))]),
+        (
+            "a cookie without a name",
+            vec![(String::new(), "x".to_owned()), (session_name.clone(), sealed.clone())],
+        ),
+    ] {
+        list.case(&format!("odd cookie: {what}")).has(cookies).get("/session");
+    }
+}
+
+fn odd_credentials(list: &mut List) {
+    let site = list.site;
+    let path = "/callback/credentials";
+    for (what, body) in [
+        ("a number", r#"{"csrfToken":"{csrf}","email":"ada@example.com","password":1}"#),
+        ("null", r#"{"csrfToken":"{csrf}","email":null,"password":"right"}"#),
+        ("an object", r#"{"csrfToken":"{csrf}","email":{"a":1},"password":"right"}"#),
+        (
+            "a further field",
+            r#"{"csrfToken":"{csrf}","email":"ada@example.com","password":"right","admin":"true"}"#,
+        ),
+        (
+            "a callbackUrl to another site",
+            r#"{"csrfToken":"{csrf}","email":"ada@example.com","password":"right","callbackUrl":"https://evil.example"}"#,
+        ),
+    ] {
+        list.case(&format!("odd credentials: {what}")).has_csrf().send(
+            "POST",
+            path,
+            &[("content-type", "application/json")],
+            Some(body),
+        );
+    }
+    list.case("odd credentials: a field twice").has_csrf().send(
+        "POST",
+        path,
+        &[FORM_TYPE],
+        Some("csrfToken={csrf}&email=ada@example.com&email=eve@example.com&password=right"),
+    );
+    list.case("odd credentials: in the query")
+        .has_csrf()
+        .post("/callback/credentials?email=ada@example.com&password=right", &[("csrfToken", "{csrf}")]);
+    list.case("odd credentials: with a session of another")
+        .has_csrf()
+        .has(site.session(&json!({ "name": "Grace", "sub": "2" })))
+        .post(path, &[("csrfToken", "{csrf}"), ("email", "ada@example.com"), ("password", "wrong")]);
+}
+
+fn odd_pages(list: &mut List) {
+    let site = list.site;
+    for path in [
+        "/signin?csrf=true",
+        "/signin?code=x&error=CredentialsSignin",
+        "/signin?error=a&error=b",
+        "/signout?csrf=true",
+        "/signout?error=x",
+        "/error?error=&callbackUrl=/x",
+        "/signin?callbackUrl=https://evil.example",
+        "/signin?callbackUrl=/a&callbackUrl=/b",
+    ] {
+        list.case(&format!("odd page: {path}")).get(path);
+        list.case(&format!("odd page: {path}, signed in")).has(site.session(&ada())).get(path);
+    }
+}
+
+fn odd_callbacks(list: &mut List) {
+    for (what, callback) in [
+        ("a code twice", "?code={code:ada}&code=x&state={state}"),
+        ("an error beside a code", "?code={code:ada}&error=access_denied&state={state}"),
+        ("an empty error", "?code={code:ada}&error=&state={state}"),
+        ("an empty code", "?code=&state={state}"),
+        ("a response", "?code={code:ada}&state={state}&response=x"),
+        ("an id_token", "?code={code:ada}&state={state}&id_token=x"),
+        ("a session_state", "?code={code:ada}&state={state}&session_state=x"),
+        ("a callbackUrl", "?code={code:ada}&state={state}&callbackUrl=/evil"),
+        ("a slash", "/?code={code:ada}&state={state}"),
+    ] {
+        let form = [("csrfToken", "{csrf}"), ("callbackUrl", "/dashboard?tab=1")];
+        list.case(&format!("odd story: {what}"))
+            .get("/csrf")
+            .post("/signin/acme", &form)
+            .get(&format!("/callback/acme{callback}"))
+            .get("/session");
     }
 }
 

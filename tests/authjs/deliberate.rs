@@ -74,6 +74,17 @@ pub const DELIBERATE: &[Deliberate] = &[
         },
     },
     Deliberate {
+        title: "Of several cookies with one name, the valid one counts",
+        reason: "A cookie of a parent domain, which another site of it may have set, comes in any order. Auth.js takes the \
+                 first or the last, whatever it is.",
+        explains: |d| {
+            d.is_case(&[
+                "odd cookie: a csrf cookie behind a broken one",
+                "odd cookie: a session behind a broken one",
+            ])
+        },
+    },
+    Deliberate {
         title: "Signing out removes the session from every domain that the host is in",
         reason: "`cookies.domain` may have been another one when the session was created, or unset. Auth.js removes the \
                  cookie of its present configuration only, so an older one signs the user in again.",
@@ -102,6 +113,11 @@ pub const DELIBERATE: &[Deliberate] = &[
                 "body: another token behind",
                 "story: two states",
                 "error page: two errors",
+                "odd form: callbackUrl twice",
+                "odd credentials: a field twice",
+                "odd page: /signin?error=a&error=b",
+                "odd page: /signin?callbackUrl=/a&callbackUrl=/b",
+                "odd story: a code twice",
             ])
         },
     },
@@ -112,7 +128,12 @@ pub const DELIBERATE: &[Deliberate] = &[
         explains: |d| {
             let fails = d.all.0.get("status").is_some_and(|status| status == "500")
                 || d.all.0.get("location").is_some_and(|to| to.contains("error=Configuration"));
-            d.is_case(&["return address in the", "body: broken percent-encoding"]) && fails
+            d.is_case(&[
+                "return address in the",
+                "body: broken percent-encoding",
+                "odd form: callbackUrl a list",
+                "odd form: callbackUrl a number",
+            ]) && fails
         },
     },
     Deliberate {
@@ -131,7 +152,7 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "What was checked is what is sent: dot segments are resolved, the scheme's default port is left out, \
                  everything else is percent-encoded. Auth.js passes the text on as it came.",
         explains: |d| {
-            d.is_case(&["return address in the", "page: "])
+            d.is_case(&["return address in the", "page: ", "odd form: a plus"])
                 && d.concerns_return_address()
                 && d.vestibule.is_some_and(|vestibule| vestibule.contains(d.site.origin()))
         },
@@ -146,7 +167,18 @@ pub const DELIBERATE: &[Deliberate] = &[
                 "body: JSON null",
                 "body: a JSON list",
                 "body: JSON in plain text",
+                "odd update: a list",
+                "odd update: null",
+                "odd update: an empty body",
             ]) || d.all.0.get("body").is_some_and(|body| body == "Invalid JSON")
+        },
+    },
+    Deliberate {
+        title: "A media type is the same in capitals",
+        reason: "RFC 9110 section 8.3.1: their case means nothing. Auth.js knows small letters only, and finds no csrf token \
+                 in another body.",
+        explains: |d| {
+            d.is_case(&["odd form: a media type in capitals", "odd update: a media type in capitals"])
         },
     },
     Deliberate {
@@ -181,7 +213,9 @@ pub const DELIBERATE: &[Deliberate] = &[
         reason: "Auth.js forwards every parameter of `POST /signin/ID`, among them `redirect_uri`, `client_id` and \
                  `scope`. Vestibule forwards those that concern the user only (`prompt`, `login_hint`, `ui_locales`, \
                  …).",
-        explains: |d| d.is_case(&["sign in with"]) && d.aspect == "location",
+        explains: |d| {
+            d.is_case(&["sign in with", "odd form: callbackUrl in the query"]) && d.aspect == "location"
+        },
     },
     Deliberate {
         title: "A new session has more claims",
@@ -203,6 +237,12 @@ pub const DELIBERATE: &[Deliberate] = &[
         explains: |d| d.is_case(&["callback by POST", "story: the callback by POST"]),
     },
     Deliberate {
+        title: "A sign-in returns to the address with which it began",
+        reason: "Auth.js takes a `callbackUrl` of the callback, which belongs to the provider or to anyone who made the link. \
+                 Vestibule's is sealed with the attempt.",
+        explains: |d| d.is_case(&["odd story: a callbackUrl"]) && d.concerns_return_address(),
+    },
+    Deliberate {
         title: "An error without a sign-in is not taken for the provider's",
         reason: "Anyone can make a link with `?error=…`. Without the `state` of a sign-in that this browser began, \
                  it is a callback that belongs to nothing (`OAuthCallback`), whatever it says (next-auth 4: \
@@ -218,6 +258,12 @@ pub const DELIBERATE: &[Deliberate] = &[
                 && d.is_case(&["credentials: a locked account", "credentials: an API that is down"])
                 && (d.aspect == "location" || d.aspect == "body")
         },
+    },
+    Deliberate {
+        title: "Credentials are texts",
+        reason: "A JSON value that is no text is answered like a wrong password, and not given to the API: clients send \
+                 texts, and programs differ in what they make of a list or an object in their place.",
+        explains: |d| d.is_case(&["odd credentials: null", "odd credentials: an object"]),
     },
     Deliberate {
         title: "Credentials are never part of an address",
@@ -241,6 +287,8 @@ pub const DELIBERATE: &[Deliberate] = &[
                 "route /providers/x/y",
                 "error page: a code in the path",
                 "a path that begins like the base path",
+                "odd path //csrf",
+                "odd path /csrf%2F",
             ])
         },
     },

@@ -14,6 +14,7 @@
 mod configuration;
 mod json_schema;
 mod markdown;
+mod messages;
 mod pages;
 mod routes;
 mod snippets;

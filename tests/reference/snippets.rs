@@ -1,7 +1,8 @@
 //! Loads every configuration that README.md and docs/ show.
 //!
-//! A snippet is a block of TOML with a table of `[vars.AUTH]` in it. Documents show only the keys that they describe, so a
-//! snippet is completed before it is loaded:
+//! A snippet is a block of TOML with a table of `[vars.AUTH]` in it, or with what `vestibule.toml` has in its place. Blocks that
+//! have only keys of other tools are none. Documents show only the keys that they describe, so a snippet is completed before it
+//! is loaded:
 //!
 //! - Without `providers` and `login_url`, it has the provider `okta`.
 //! - A block that begins inside a provider (`[vars.AUTH.providers.login]`) belongs to the API of
@@ -25,7 +26,7 @@ use super::file;
 fn every_configuration_in_the_documents_can_be_loaded() {
     let mut problems = Vec::new();
     for Snippet { place, text, is_refused } in snippets() {
-        match toml::from_str(&text) {
+        match configuration_in(&text) {
             Err(why) => problems.push(format!("{place}: this is not TOML: {why}")),
             Ok(configuration) => match (load(completed(&configuration)), is_refused) {
                 (Err(why), false) => problems.push(format!("{place}: {why}")),
@@ -39,8 +40,25 @@ fn every_configuration_in_the_documents_can_be_loaded() {
 
 /// The place and the content of every snippet that must load.
 pub(super) fn all() -> Vec<(String, Value)> {
-    let parse = |snippet: Snippet| Some((snippet.place, toml::from_str(&snippet.text).ok()?));
+    let parse = |snippet: Snippet| Some((snippet.place, configuration_in(&snippet.text).ok()?));
     snippets().into_iter().filter(|snippet| !snippet.is_refused).filter_map(parse).collect()
+}
+
+/// A snippet as `wrangler.toml` would have it.
+fn configuration_in(text: &str) -> Result<Value, toml::de::Error> {
+    let written: Value = toml::from_str(text)?;
+    let is_whole = !written["vars"]["AUTH"].is_null();
+    Ok(if is_whole { written } else { json!({ "vars": { "AUTH": written } }) })
+}
+
+/// What wrangler and cargo have in their files.
+const OTHERS: [&str; 8] =
+    ["build", "dependencies", "durable_objects", "kv_namespaces", "lib", "main", "migrations", "ratelimits"];
+
+/// Whether a block has only keys of other tools.
+fn is_of_others(text: &str) -> bool {
+    let written: Value = toml::from_str(text).unwrap_or_default();
+    written.as_object().is_some_and(|table| table.keys().all(|key| OTHERS.contains(&key.as_str())))
 }
 
 /// The value of `AUTH`, with the keys that a snippet leaves out.
@@ -142,12 +160,7 @@ fn snippets_of(name: &str, text: &str) -> Vec<Snippet> {
             None if !bare.is_empty() => is_refused = false,
             None => {}
             Some(_) if bare == "```" => {
-                all.extend(block.take().filter(|snippet| {
-                    snippet.text.lines().any(|line| {
-                        let line = line.trim_start();
-                        line.starts_with("[vars.AUTH") || line.starts_with("[[vars.AUTH")
-                    })
-                }));
+                all.extend(block.take().filter(|snippet| !is_of_others(&snippet.text)));
             }
             Some(snippet) => {
                 snippet.text.push_str(line);
@@ -160,7 +173,8 @@ fn snippets_of(name: &str, text: &str) -> Vec<Snippet> {
 
 #[test]
 fn a_snippet_is_found_with_its_line_and_its_refused_mark() {
-    let text = "a\n```toml\n[vars.AUTH]\n```\n\n<!-- refused -->\n\n```toml\n[[vars.AUTH.rules]]\n```\n```toml\n[other]\n```\n";
+    let text =
+        "a\n```toml\n[vars.AUTH]\n```\n\n<!-- refused -->\n\n```toml\nrules = []\n```\n```toml\n[lib]\n```\n";
     let found: Vec<(String, bool)> =
         snippets_of("x.md", text).into_iter().map(|snippet| (snippet.place, snippet.is_refused)).collect();
     assert_eq!(found, [("x.md:2".to_owned(), false), ("x.md:8".to_owned(), true)]);

@@ -109,7 +109,7 @@ pub(crate) enum Command {
     /// Build the server of your own, also as one static binary, and run its tests with that one
     ///
     /// Among them is one that starts what the Dockerfile makes, in a root directory with nothing else; it needs root, or
-    /// sudo without a password. The Dockerfile, the manifest of Kubernetes and the unit of systemd are checked, too.
+    /// sudo without a password. The Dockerfile, the manifest of Kubernetes and the unit of systemd are checked, too, and the workspace with the oldest Rust that it supports.
     Server(server::Options),
 
     Bench(bench::Arguments),

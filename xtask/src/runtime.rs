@@ -54,9 +54,7 @@ impl RuntimeName {
 
 /// Builds `vestibule-server` without optimizations, and gives its path.
 pub(crate) fn build_server(project: &Project) -> Result<PathBuf> {
-    step("build vestibule-server", || {
-        run(project.cargo().args(["build", "--quiet", "--package", "vestibule-server"]))
-    })?;
+    step("build vestibule-server", || run(project.cargo().args(["build", "--package", "vestibule-server"])))?;
     let target = project.target();
     Ok(target.join("debug").join(format!("vestibule-server{}", std::env::consts::EXE_SUFFIX)))
 }

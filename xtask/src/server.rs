@@ -49,12 +49,33 @@ pub(crate) fn server(project: &Project, options: &Options) -> Result<()> {
         return Ok(());
     }
     check_deployment(project)?;
+    check_oldest_rust(project)?;
     tools::ensure_redis(project)?;
     step("the server's tests, with the static binary", || {
         let mut command = project.cargo();
         command.args(["test", "--package", PACKAGE, "--test", "server"]);
         run(command.env("VESTIBULE_SERVER", &program))
     })
+}
+
+/// Checks the whole workspace with the oldest Rust that it is said to need, which the Dockerfile builds with.
+fn check_oldest_rust(project: &Project) -> Result<()> {
+    let version = oldest_rust(&fs::read_to_string(project.path("Cargo.toml"))?)?;
+    tools::ensure_toolchain(project, &version)?;
+    let target = project.target().join("oldest-rust");
+    step(&format!("check with Rust {version}"), || {
+        let mut command = project.command("rustup");
+        command.args(["run", &version, "cargo", "check", "--locked", "--workspace", "--target-dir"]);
+        run_quietly(command.arg(target).env_remove("CARGO").env_remove("RUSTC")).map(drop)
+    })
+}
+
+/// `rust-version` in the workspace's manifest.
+fn oldest_rust(manifest: &str) -> Result<String> {
+    let manifest: toml::Table = manifest.parse().context("Cargo.toml is not TOML")?;
+    let package = manifest.get("workspace").and_then(|workspace| workspace.get("package"));
+    let version = package.and_then(|package| package.get("rust-version")?.as_str());
+    Ok(version.context("Cargo.toml has no rust-version for the workspace")?.to_owned())
 }
 
 /// Builds the program as it is deployed, for this system or for a target.
@@ -138,6 +159,13 @@ mod tests {
             assert!(!is_static(&format!("{load}{more}")));
         }
         assert!(!is_static(""));
+    }
+
+    #[test]
+    fn the_image_is_built_with_the_oldest_rust() {
+        let version = oldest_rust(include_str!("../../Cargo.toml")).unwrap();
+        let dockerfile = include_str!("../../crates/server/Dockerfile");
+        assert!(dockerfile.contains(&format!("\nFROM rust:{version}-alpine AS build\n")), "{version}");
     }
 
     #[test]

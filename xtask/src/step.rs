@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::time::Stopwatch;
 
-/// The time without output after which a line says that the command still runs.
+/// The time after which a line says that a command whose output is not shown still runs.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// The number of output lines in the error message when a quiet command fails.
@@ -50,13 +50,17 @@ pub(crate) fn run_quietly(command: &mut Command) -> Result<String> {
     let stderr = child.stderr.take().map(|pipe| read_lines(pipe, sender));
     let watch = Stopwatch::start();
     let mut output = String::new();
+    let mut said = Stopwatch::start();
     loop {
-        match lines.recv_timeout(HEARTBEAT) {
+        match lines.recv_timeout(HEARTBEAT.saturating_sub(said.elapsed())) {
             Ok(line) => {
                 output.push_str(&line);
                 output.push('\n');
             }
-            Err(RecvTimeoutError::Timeout) => println!("   still running ({watch}) …"),
+            Err(RecvTimeoutError::Timeout) => {
+                println!("   still running ({watch}) …");
+                said = Stopwatch::start();
+            }
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }

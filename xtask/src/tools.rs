@@ -136,16 +136,23 @@ pub(crate) fn ensure_program(project: &Project, (name, version): Program) -> Res
 
 /// Makes sure that there is a nightly compiler with LLVM's tools, which read what instrumented programs write.
 pub(crate) fn ensure_nightly(project: &Project) -> Result<()> {
+    ensure_toolchain(project, "nightly")?;
     let rustup = |words: &[&str]| run_quietly(project.command("rustup").args(words));
-    if rustup(&["run", "nightly", "rustc", "--version"]).is_err() {
-        step("rustup toolchain install nightly", || {
-            rustup(&["toolchain", "install", "nightly", "--profile", "minimal"]).map(drop)
-        })?;
-    }
     let installed = rustup(&["component", "list", "--installed", "--toolchain", "nightly"])?;
     if !installed.lines().any(|component| component.starts_with("llvm-tools")) {
         step("rustup component add llvm-tools", || {
             rustup(&["component", "add", "llvm-tools", "--toolchain", "nightly"]).map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+/// Makes sure that there is this version of Rust, beside the one in use.
+pub(crate) fn ensure_toolchain(project: &Project, version: &str) -> Result<()> {
+    let rustup = |words: &[&str]| run_quietly(project.command("rustup").args(words));
+    if rustup(&["run", version, "rustc", "--version"]).is_err() {
+        step(&format!("rustup toolchain install {version}"), || {
+            rustup(&["toolchain", "install", version, "--profile", "minimal"]).map(drop)
         })?;
     }
     Ok(())

@@ -49,6 +49,7 @@ const OTHERS: &[(&str, &str)] = &[
         "`jws`, with the keys of a provider",
     ),
     ("flow::provider::signature::RequestContext::verify_signature", "`jws`, with the keys of a provider"),
+    ("flow::provider::signature::RequestContext::verify_token_of_keys", "`jws`, with the keys of a provider"),
     ("flow::provider::signature::read_signed", "`jws` and `signed_response`"),
     ("flow::session::update::Update::parse", "an object of JSON, by the parser of `form`"),
     ("guard::regexp::parse::parse", "`regular_expression` and `path_pattern`"),

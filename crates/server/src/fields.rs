@@ -43,7 +43,7 @@ pub(crate) fn write(headers: &Headers) -> Result<HeaderMap, FieldError> {
 pub(crate) fn apply(changes: &Changes, fields: &mut HeaderMap) -> Result<(), FieldError> {
     for change in changes.iter() {
         match change {
-            Change::Remove(name) => drop(fields.remove(name.as_str())),
+            Change::Remove(name) => drop(fields.remove(name)),
             Change::Set(name, value) => {
                 fields.insert(name.parse::<HeaderName>()?, HeaderValue::from_bytes(value.as_bytes())?);
             }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
-use crate::values::{FILE, IN_MEMORY, IN_REDIS, VARIABLE};
+use crate::values::{IN_MEMORY, IN_REDIS, VARIABLE};
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
 use vestibule_core::lease::kind::LeaseKind;
@@ -125,8 +125,8 @@ fn sources(options: &Options) -> Result<Sources, String> {
             return Err(format!("the variable {VARIABLE} is not UTF-8: set it anew"));
         }
     };
-    let file = Source { name: FILE, auth };
-    Ok(Sources::new(file, Source { name: VARIABLE, auth: overrides }))
+    let file = Source { name: path.to_string().into(), auth };
+    Ok(Sources::new(file, Source { name: VARIABLE.into(), auth: overrides }))
 }
 
 impl fmt::Display for SettingsError {

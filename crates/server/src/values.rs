@@ -7,10 +7,7 @@ use vestibule_core::guard::headers::EdgeFields;
 use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
 
-/// The configuration's file, as messages call it.
-pub(crate) const FILE: &str = "vestibule.toml";
-
-/// The variable that overrides it, as messages call it.
+/// The variable that overrides the configuration's file, as messages call it.
 pub(crate) const VARIABLE: &str = "AUTH";
 
 /// The field in which the server tells the core the client's address.
@@ -81,7 +78,7 @@ pub(crate) const IN_MEMORY: Runtime = Runtime {
     edge: EDGE,
     decrypts_rsa: false,
     signs_rsa: true,
-    set_secret: "set in the environment, or as a file:",
+    set_secret: "as the variable NAME, or in a file that NAME_FILE names",
     local_secrets: "the environment",
 };
 

@@ -301,7 +301,7 @@ impl FakeProvider {
             "aud": "vestibule",
             "iat": now.seconds(),
             "exp": now.seconds() + 300,
-            "nonce": begun.params["nonce"],
+            "nonce": begun.params.get("nonce"),
         });
         if !self.dpop.bind(&user, begun.params.get("dpop_jkt")) {
             return (400, json!({ "error": "invalid_dpop_proof" }));

@@ -97,7 +97,10 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
         None => from_file(given)?,
     };
     let overrides = given.variable(VARIABLE).map_or(Value::Null, Value::String);
-    let sources = Sources::new(Source { name: FILE, auth: file }, Source { name: VARIABLE, auth: overrides });
+    let mut sources = Sources::new(
+        Source { name: FILE.into(), auth: file },
+        Source { name: VARIABLE.into(), auth: overrides },
+    );
     let unreadable = RefCell::new(Vec::new());
     let secret = |name: &str| {
         secret(given, name).unwrap_or_else(|error| {
@@ -108,7 +111,7 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
             None
         })
     };
-    let loaded = Config::load(sources.merged(), &secret, runtime)
+    let loaded = Config::load(sources.take_merged(), &secret, runtime)
         .and_then(|config| stored(config, runtime, has_store));
     let unreadable = unreadable.take();
     if unreadable.is_empty() {

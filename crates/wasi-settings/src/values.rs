@@ -64,7 +64,7 @@ pub const RUNTIME: Runtime = Runtime {
     },
     decrypts_rsa: false,
     signs_rsa: false,
-    set_secret: "export, and name with --env,",
+    set_secret: "as the variable NAME, which --env NAME hands on, or in a file secrets/NAME beside vestibule.toml",
     local_secrets: "the environment",
 };
 

@@ -66,12 +66,17 @@ pub(crate) async fn upload(first: &[u8], rest: Option<Incoming>, to: OutgoingBod
     OutgoingBody::finish(to, None).map_err(|_| Broken)
 }
 
-/// Writes `first`, then what `rest` has, to `to`, and its trailers.
-pub(crate) async fn pipe(first: &[u8], rest: Option<Incoming>, to: OutgoingBody) -> Result<(), Broken> {
+/// Writes `first`, then what `rest` has, to `to`, and its trailers, if it may have any.
+pub(crate) async fn pipe(
+    first: &[u8],
+    rest: Option<Incoming>,
+    may_have_trailers: bool,
+    to: OutgoingBody,
+) -> Result<(), Broken> {
     let written = write_to(&to, first, rest.as_ref()).await;
     // Without `finish`, the receiver learns that the body is incomplete.
     written?;
-    let trailers = match rest.map(Incoming::trailers) {
+    let trailers = match rest.filter(|_| may_have_trailers).map(Incoming::trailers) {
         None => None,
         Some(trailers) => {
             ready(trailers.subscribe()).await;
@@ -86,6 +91,7 @@ pub(crate) async fn pipe(first: &[u8], rest: Option<Incoming>, to: OutgoingBody)
 async fn write_to(to: &OutgoingBody, first: &[u8], rest: Option<&Incoming>) -> Result<(), Broken> {
     let stream = to.write().map_err(|()| Broken)?;
     write(&stream, first).await?;
+    // `splice` would be fewer calls of the host, but jco's fails.
     if let Some(rest) = rest {
         while let Some(bytes) = rest.next().await? {
             write(&stream, &bytes).await?;

@@ -77,7 +77,7 @@ fn not_stored(headers: &mut Headers, cookies: &[SetCookie]) {
 /// Sends a response of ours.
 async fn send(response: Response, method: &Method, to: ResponseOutparam) {
     let body = Some(Body::of(response.body.as_bytes()));
-    begin(response.status, &response.headers, body.filter(|_| *method != Method::Head), to).await;
+    begin(response.status, response.headers, body.filter(|_| *method != Method::Head), to).await;
 }
 
 /// Sends an upstream's response, of which the body is streamed.
@@ -86,11 +86,13 @@ async fn stream(response: Received, method: &Method, to: ResponseOutparam) {
     // Such a response has no body, whatever its fields say of one (RFC 9110 section 6.4.1).
     let has_body = *method != Method::Head && !matches!(status, 204 | 304);
     let body = Some(Body { first: Vec::new(), rest: body }).filter(|_| has_body);
-    begin(status, &headers, body, to).await;
+    begin(status, headers, body, to).await;
 }
 
-async fn begin(status: u16, headers: &Headers, body: Option<Body>, to: ResponseOutparam) {
-    let response = OutgoingResponse::new(convert::to_host_fields(headers));
+async fn begin(status: u16, headers: Headers, body: Option<Body>, to: ResponseOutparam) {
+    // A body whose length is known ends without (RFC 9112 section 6), and each question is a call of the host.
+    let may_have_trailers = !headers.contains("content-length");
+    let response = OutgoingResponse::new(convert::to_host_fields(&headers));
     // A response begins with 200.
     if status != 200 && response.set_status_code(status).is_err() {
         let error = ErrorCode::HttpProtocolError;
@@ -100,6 +102,6 @@ async fn begin(status: u16, headers: &Headers, body: Option<Body>, to: ResponseO
     ResponseOutparam::set(to, Ok(response));
     if let Some((Body { first, rest }, stream)) = stream {
         // Where the client has gone, nothing is left to do.
-        let _ = pipe(&first, rest, stream).await;
+        let _ = pipe(&first, rest, may_have_trailers, stream).await;
     }
 }

@@ -132,7 +132,7 @@ pub const RUNTIME: Runtime = Runtime {
     },
     decrypts_rsa: true,
     signs_rsa: true,
-    set_secret: "wrangler secret put",
+    set_secret: "with `wrangler secret put NAME` (on your own machine: in .dev.vars)",
     local_secrets: ".dev.vars",
 };
 

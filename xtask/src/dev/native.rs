@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Options, interruption};
 use crate::project::Project;
 use crate::runtime;
-use crate::stack::{fetch, secret};
+use crate::stack::{Ports, answers, secret};
 use crate::step::run;
 use crate::time::Stopwatch;
 
@@ -32,15 +32,15 @@ pub(super) fn serve(project: &Project, options: &Options) -> Result<()> {
     let mut read = files.read()?;
     files.write(&read)?;
     let app = options.app.clone().unwrap_or_else(|| options.ports().app_url());
-    let mut server = Server(
-        files.command(project, &program, options.port, &app).spawn().context("cannot start the server")?,
-    );
+    let command = || files.command(project, &program, options.port, &app);
+    let mut server = Server(command().spawn().context("cannot start the server")?);
+    server.wait_until_it_answers(command)?;
     let url = format!("http://localhost:{}", options.port);
-    server.wait_until_it_answers(&url)?;
-    println!(
-        "\n  {url}, in front of {app}\n  Changes in {} and .dev.vars are reloaded. Ctrl-C stops it.\n",
-        files.config.display()
-    );
+    println!("\n  {url}, in front of {app}");
+    for hint in missing(&read.config, &app, &url, &answers)? {
+        println!("  {hint}");
+    }
+    println!("  Changes in {} and .dev.vars are reloaded. Ctrl-C stops it.\n", files.config.display());
     while !options.once && !is_interrupted.load(std::sync::atomic::Ordering::Relaxed) {
         ensure!(server.0.try_wait()?.is_none(), "the server has ended: see above");
         thread::sleep(POLL);
@@ -92,6 +92,11 @@ impl Files {
         Ok(Contents { config: configuration(&text)?, secrets: secrets.into_iter().collect() })
     }
 
+    /// Where the server reads the configuration: a file of the same name, because messages name it.
+    fn copy(&self) -> PathBuf {
+        self.folder.join(self.config.file_name().unwrap_or_default())
+    }
+
     fn write(&self, contents: &Contents) -> Result<()> {
         let secrets = self.folder.join("secrets");
         if secrets.exists() {
@@ -101,7 +106,7 @@ impl Files {
         for (name, value) in &contents.secrets {
             fs::write(secrets.join(name), value)?;
         }
-        fs::write(self.folder.join("vestibule.toml"), &contents.config)?;
+        fs::write(self.copy(), &contents.config)?;
         Ok(())
     }
 
@@ -109,7 +114,7 @@ impl Files {
         let mut command = project.command(program);
         command
             .arg("--config")
-            .arg(self.folder.join("vestibule.toml"))
+            .arg(self.copy())
             .arg("--secrets")
             .arg(self.folder.join("secrets"))
             .arg("--revocations")
@@ -138,15 +143,38 @@ fn configuration(text: &str) -> Result<String> {
     }
 }
 
+/// What the site needs on this machine and what does not answer there, each with what to do. `url` is the site's.
+fn missing(config: &str, app: &str, url: &str, answers: &dyn Fn(&str) -> bool) -> Result<Vec<String>> {
+    let usual = Ports::USUAL;
+    let mut hints = Vec::new();
+    if !answers(app) {
+        let demo =
+            if app == usual.app_url() { ". That of the demo: `npm ci && node demo/app.mjs`" } else { "" };
+        hints.push(format!(
+            "Nothing answers at {app}: start your app there, or name it with `--app URL`{demo}"
+        ));
+    }
+    let config: toml::Table = config.parse()?;
+    let providers = config.get("providers").and_then(toml::Value::as_array).into_iter().flatten();
+    let issuers = providers.filter_map(|provider| provider.get("issuer")?.as_str());
+    for issuer in issuers.filter(|issuer| issuer.starts_with("http://") && !answers(issuer)) {
+        let demo = format!(": `npm ci && DEMO_BASE_URLS={url} node demo/provider.mjs`");
+        let demo = if issuer == usual.provider_url() { &demo } else { "" };
+        hints.push(format!("Nothing answers at {issuer}, so nobody can sign in: start the provider{demo}"));
+    }
+    Ok(hints)
+}
+
 /// The running server. It ends when this is dropped.
 struct Server(Child);
 
 impl Server {
-    fn wait_until_it_answers(&mut self, url: &str) -> Result<()> {
+    /// Waits until its health check succeeds, which `command` runs.
+    fn wait_until_it_answers(&mut self, command: impl Fn() -> Command) -> Result<()> {
         let watch = Stopwatch::start();
-        while fetch(&format!("{url}/")).is_err() {
+        while !command().arg("--health").stderr(Stdio::null()).status()?.success() {
             ensure!(self.0.try_wait()?.is_none(), "the server has ended: see above");
-            ensure!(watch.elapsed() < START_LIMIT, "the server does not answer at {url}");
+            ensure!(watch.elapsed() < START_LIMIT, "the server does not answer its health check");
             thread::sleep(POLL);
         }
         Ok(())
@@ -177,5 +205,19 @@ mod tests {
         let read: toml::Table = configuration(workers).unwrap().parse().unwrap();
         assert_eq!(read.keys().collect::<Vec<_>>(), ["base_path", "claims"]);
         assert!(configuration("not toml").is_err());
+    }
+
+    #[test]
+    fn what_does_not_answer_is_named_with_what_to_do() {
+        let config = "[[providers]]\nissuer = \"http://localhost:9400\"\n[[providers]]\nissuer = \"https://idp.example\"\n";
+        let missing = |app, answers: fn(&str) -> bool| {
+            missing(config, app, "http://localhost:8787", &answers).unwrap().join("\n")
+        };
+        assert_eq!(missing("http://localhost:9401", |_| true), "");
+        let none = missing("http://localhost:9401", |_| false);
+        assert!(none.contains("node demo/app.mjs") && none.contains("node demo/provider.mjs"), "{none}");
+        assert_eq!(none.lines().count(), 2, "{none}");
+        let own = missing("http://localhost:3000", |url| url.contains("9400"));
+        assert!(own.contains("--app URL") && !own.contains("demo"), "{own}");
     }
 }

@@ -28,12 +28,12 @@ use crate::tools::fingerprint;
 /// The crates with mutants.
 const ROOTS: [&str; 2] = ["crates/oidc/src/lib.rs", "crates/core/src/lib.rs"];
 
-/// The tests of a package, in some of its targets: first what compiles each crate once, in case that it has mistakes.
-const TESTS: [(&str, &[&str]); 3] = [
-    ("vestibule-core", &["--test=guard"]),
-    ("vestibule-oidc", &["--lib", "--test=jws"]),
-    ("vestibule-core", &["--lib", "--test=guard", "--test=flows", "--test=providers"]),
-];
+/// The packages with tests: always both, because cargo compiles a crate again for other features.
+const PACKAGES: [&str; 4] = ["-p", "vestibule-core", "-p", "vestibule-oidc"];
+
+/// The targets with tests: first what compiles each crate once, in case that it has mistakes.
+const TESTS: [&[&str]; 2] =
+    [&["--test=guard"], &["--lib", "--test=guard", "--test=flows", "--test=providers", "--test=jws"]];
 
 /// Which tests come to which mutants.
 const REACHED: &str = "target/mutants/reached.json";
@@ -54,6 +54,9 @@ const SIGKILL: i32 = 9;
 
 /// How many tests that failed of late are asked first about the next mutants of the same file.
 const REMEMBERED: usize = 8;
+
+/// After how many tests it is kept which mutants they come to.
+const PART: usize = 20;
 
 /// How long the first portion of a mutant's tests takes, in seconds. Each further one takes four times as long.
 const SHORT: f64 = 0.5;
@@ -136,12 +139,13 @@ impl Program {
         refused.unviable.extend(unviable);
         let (executables, numbers) = loop {
             let left_out = refused.unviable.union(&refused.apart).copied().collect();
-            let (written, numbers) = write(project, changes, &left_out)?;
-            tree::renew(project, &directory, &written)?;
+            let Written { files, numbers, unviable } = write(project, changes, &left_out)?;
+            refused.unviable.extend(unviable);
+            tree::renew(project, &directory, &files)?;
             let name = format!("build with {} mutants", numbers.len());
             match step(&name, || compile(project, &directory))? {
                 Ok(executables) => break (executables, numbers),
-                Err(mistakes) => refused.extend(&mistakes, &written)?,
+                Err(mistakes) => refused.extend(&mistakes, &files)?,
             }
             fs::write(project.path(REFUSED), serde_json::to_string(&refused)?)?;
         };
@@ -178,7 +182,7 @@ impl Program {
         let names: Vec<_> = names.into_iter().collect();
         let scratch = project.path(DIRECTORY).join("reached");
         fs::create_dir_all(&scratch)?;
-        let found = in_parallel(&names, |(program, name)| {
+        let one = |(program, name): &(String, String)| {
             let executable = self.executables.get(program).context("no such program")?;
             let file = scratch.join(fingerprint([program.as_bytes(), name.as_bytes()]));
             let _ = fs::remove_file(&file);
@@ -195,9 +199,12 @@ impl Program {
             }
             let numbers = numbers.lines().filter_map(|line| line.parse().ok()).collect();
             Ok(Some(Test { program: program.clone(), name: name.clone(), seconds, numbers }))
-        })?;
-        tests.extend(found.into_iter().flatten());
-        fs::write(&path, serde_json::to_string(&(key, &tests))?)?;
+        };
+        // What is known after each part stays, if the run is interrupted.
+        for part in names.chunks(PART) {
+            tests.extend(in_parallel(part, one)?.into_iter().flatten());
+            fs::write(&path, serde_json::to_string(&(key, &tests))?)?;
+        }
         Ok(tests)
     }
 
@@ -290,21 +297,29 @@ fn key(project: &Project, changes: &BTreeMap<u32, Change>) -> Result<String> {
     Ok(fingerprint(texts.iter().map(String::as_bytes)))
 }
 
-/// Each file with its mutants, without those that are left out, and the numbers of those that are in it.
-fn write(
-    project: &Project,
-    changes: &BTreeMap<u32, Change>,
-    left_out: &BTreeSet<u32>,
-) -> Result<(BTreeMap<String, String>, BTreeSet<u32>)> {
+/// The files with mutants.
+struct Written {
+    files: BTreeMap<String, String>,
+    /// The numbers of the mutants that are in them.
+    numbers: BTreeSet<u32>,
+    /// Those that do not compile, whatever is around them.
+    unviable: BTreeSet<u32>,
+}
+
+/// Each file with its mutants, without those that are left out.
+fn write(project: &Project, changes: &BTreeMap<u32, Change>, left_out: &BTreeSet<u32>) -> Result<Written> {
     let mut files: BTreeMap<&str, Vec<(u32, &Change)>> = BTreeMap::new();
     for (number, change) in changes.iter().filter(|(number, _)| !left_out.contains(number)) {
         files.entry(&change.file).or_default().push((*number, change));
     }
-    let (mut written, mut numbers) = (BTreeMap::new(), BTreeSet::new());
+    let (mut written, mut numbers, mut unviable) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
     for (file, changes) in files {
         let source = fs::read_to_string(project.path(file)).with_context(|| format!("cannot read {file}"))?;
-        let switched = switch::switched(&source, &changes).with_context(|| format!("cannot parse {file}"))?;
+        let below = text_below(project, file)?;
+        let switched =
+            switch::switched(&source, &changes, &below).with_context(|| format!("cannot parse {file}"))?;
         numbers.extend(switched.numbers);
+        unviable.extend(switched.unviable);
         written.insert(file.to_owned(), switched.text);
     }
     for root in ROOTS {
@@ -314,7 +329,34 @@ fn write(
         };
         written.insert(root.to_owned(), text + switch::MODULE);
     }
-    Ok((written, numbers))
+    Ok(Written { files: written, numbers, unviable })
+}
+
+/// The text of the modules below that of a file.
+fn text_below(project: &Project, file: &str) -> Result<String> {
+    let Some(directory) = file.strip_suffix(".rs").map(|path| path.strip_suffix("/mod").unwrap_or(path))
+    else {
+        return Ok(String::new());
+    };
+    let mut text = String::new();
+    let mut open = vec![project.path(directory)];
+    while let Some(directory) = open.pop() {
+        if !directory.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && path != project.path(file)
+            {
+                text +=
+                    &fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            }
+        }
+    }
+    Ok(text)
 }
 
 /// Where the compiler finds something wrong, and what.
@@ -368,12 +410,12 @@ fn compile(
     directory: &Path,
 ) -> Result<std::result::Result<BTreeMap<String, Executable>, Vec<Mistake>>> {
     let mut executables = BTreeMap::new();
-    for (package, targets) in TESTS {
+    for targets in TESTS {
         let mut command = project.cargo();
         command.current_dir(directory);
         command.env("CARGO_TARGET_DIR", project.path(DIRECTORY).join("build")).env("CARGO_INCREMENTAL", "1");
-        command.args(["test", "--no-run", "--profile=mutants", "--message-format=json", "-p", package]);
-        let output = command.args(targets).stdin(Stdio::null()).output()?;
+        command.args(["test", "--no-run", "--profile=mutants", "--message-format=json"]);
+        let output = command.args(PACKAGES).args(targets).stdin(Stdio::null()).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut mistakes = Vec::new();
         for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {

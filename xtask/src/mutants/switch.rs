@@ -1,6 +1,8 @@
 //! Writes all mutants of a file into it at once, each behind its number: the program makes the one whose number it is told.
 //! So the code is compiled once for all of them.
 
+mod constants;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -10,6 +12,7 @@ use serde::Deserialize;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 
+use self::constants::Constant;
 use super::outcomes::Mutant;
 
 /// What a crate with such files has in its root: whether a mutant is to be made, and which of them a test comes to.
@@ -87,32 +90,49 @@ pub(super) fn list(text: &str) -> Result<Vec<Change>> {
 /// A file with its mutants.
 pub(super) struct Switched {
     pub(super) text: String,
-    /// The numbers of the mutants that are in it. Those of constants are not, and others that a program cannot choose.
+    /// The numbers of the mutants that are in it. What a program cannot choose is not.
     pub(super) numbers: Vec<u32>,
+    /// Those that do not compile, whatever is around them.
+    pub(super) unviable: Vec<u32>,
 }
 
-/// Writes these mutants, by their numbers, into a file.
-pub(super) fn switched(source: &str, changes: &[(u32, &Change)]) -> Result<Switched> {
+/// Writes these mutants, by their numbers, into a file. `below` is the text of the modules below it, which also see its
+/// constants.
+pub(super) fn switched(source: &str, changes: &[(u32, &Change)], below: &str) -> Result<Switched> {
     let file = syn::parse_file(source)?;
     let mut open: BTreeMap<(Place, &str), Vec<(u32, String)>> = BTreeMap::new();
     for (number, change) in changes {
         // Both ends of such a function would need the same type, which has no name.
-        if change.function.as_ref().is_some_and(|function| function.return_type.contains("impl "))
-            && change.genre == "FnValue"
-        {
+        let returns = change.function.as_ref().map_or("", |function| function.return_type.as_str());
+        if returns.contains("impl ") && !returns.contains("impl Iterator<") && change.genre == "FnValue" {
             continue;
         }
         let key = (change.span.start, change.genre.as_str());
         open.entry(key).or_default().push((*number, change.replacement.clone()));
     }
-    let mut finder = Finder { open, sites: Vec::new() };
+    let constants = constants::find(source, &file, &mut open, below)?;
+    let mut finder = Finder { open, constants, sites: Vec::new(), unviable: Vec::new() };
     finder.visit_file(&file);
-    let mut sites = finder.sites;
+    let Finder { constants, mut sites, unviable, .. } = finder;
+    // Where the compiler uses a constant, a program cannot choose it.
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for site in &sites {
+        if let Form::Constant(name) = &site.form {
+            *uses.entry(name.clone()).or_default() += 1;
+        }
+    }
+    sites.retain(|site| match &site.form {
+        Form::Constant(name) => constants.get(name).map(|constant| &constant.uses) == uses.get(name),
+        _ => true,
+    });
     // What contains another one comes first; of two in the same place, the one that was found first.
     sites.sort_by_key(|site| (site.range.start, std::cmp::Reverse(site.range.end)));
-    let numbers = sites.iter().flat_map(|site| site.mutants.iter().map(|(number, _)| *number)).collect();
-    let text = Writer { source, sites: &sites }.text(0..source.len(), 0);
-    Ok(Switched { text, numbers })
+    let mut numbers: Vec<u32> =
+        sites.iter().flat_map(|site| site.mutants.iter().map(|(number, _)| *number)).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let text = Writer { source, sites: &sites, constants: &constants }.text(0..source.len(), 0);
+    Ok(Switched { text, numbers, unviable })
 }
 
 /// The number of the innermost mutant that a byte of such a file belongs to, and whether the byte is of what it changes
@@ -149,6 +169,10 @@ enum Form {
     Guard,
     /// An arm without a guard, which is left out.
     Arm,
+    /// The block of a function that returns an iterator without a name: nothing of it, and what is changed behind it.
+    Iterator,
+    /// This constant where it is used.
+    Constant(String),
 }
 
 struct Site {
@@ -159,7 +183,9 @@ struct Site {
 
 struct Finder<'a> {
     open: BTreeMap<(Place, &'a str), Vec<(u32, String)>>,
+    constants: BTreeMap<String, Constant>,
     sites: Vec<Site>,
+    unviable: Vec<u32>,
 }
 
 impl Finder<'_> {
@@ -172,11 +198,17 @@ impl Finder<'_> {
         self.sites.extend(mutants.map(|mutants| Site { range, form, mutants }));
     }
 
-    fn body(&mut self, block: &syn::Block) {
+    fn body(&mut self, signature: &syn::Signature, block: &syn::Block) {
         if let Some(first) = block.stmts.first() {
             let start = block.brace_token.span.open().byte_range().end;
+            let end = block.brace_token.span.close().byte_range().start;
             let mutants = self.find(first.span(), "FnValue");
-            self.add(start..start, Form::Return, mutants);
+            let has_no_name = matches!(&signature.output, syn::ReturnType::Type(_, output) if matches!(**output, syn::Type::ImplTrait(_)));
+            if has_no_name {
+                self.add(start..end, Form::Iterator, mutants);
+            } else {
+                self.add(start..start, Form::Return, mutants);
+            }
         }
     }
 }
@@ -192,21 +224,21 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         if item.sig.constness.is_none() {
-            self.body(&item.block);
+            self.body(&item.sig, &item.block);
             visit::visit_item_fn(self, item);
         }
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
         if item.sig.constness.is_none() {
-            self.body(&item.block);
+            self.body(&item.sig, &item.block);
             visit::visit_impl_item_fn(self, item);
         }
     }
 
     fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
         if let Some(block) = &item.default {
-            self.body(block);
+            self.body(&item.sig, block);
         }
         visit::visit_trait_item_fn(self, item);
     }
@@ -222,8 +254,11 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             }
             _ => Some(Form::Operators(operator)),
         };
-        if let Some(form) = form.filter(|_| !has_let(&binary.left) && !has_let(&binary.right)) {
-            let mutants = self.find(binary.op.span(), "BinaryOperator");
+        let mutants = self.find(binary.op.span(), "BinaryOperator");
+        if has_let(&binary.left) || has_let(&binary.right) {
+            // A `let` stands in a chain of `&&` only.
+            self.unviable.extend(mutants.into_iter().flatten().map(|(number, _)| number));
+        } else if let Some(form) = form {
             self.add(range, form, mutants);
         }
         visit::visit_expr_binary(self, binary);
@@ -239,6 +274,25 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     // The length is a constant.
     fn visit_expr_repeat(&mut self, repeat: &'ast syn::ExprRepeat) {
         self.visit_expr(&repeat.expr);
+    }
+
+    fn visit_expr(&mut self, expression: &'ast syn::Expr) {
+        if let syn::Expr::Path(path) = expression
+            && let Some(name) = path.path.get_ident().map(ToString::to_string)
+            && let Some(constant) = self.constants.get(&name)
+        {
+            let mutants = constant.mutants.clone();
+            self.add(expression.span().byte_range(), Form::Constant(name), Some(mutants));
+        }
+        visit::visit_expr(self, expression);
+    }
+
+    // A pattern's constants are the compiler's.
+    fn visit_pat(&mut self, pattern: &'ast syn::Pat) {
+        if !matches!(pattern, syn::Pat::Range(_) | syn::Pat::Lit(_) | syn::Pat::Path(_) | syn::Pat::Const(_))
+        {
+            visit::visit_pat(self, pattern);
+        }
     }
 
     fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
@@ -278,6 +332,7 @@ fn has_let(expression: &syn::Expr) -> bool {
 struct Writer<'a> {
     source: &'a str,
     sites: &'a [Site],
+    constants: &'a BTreeMap<String, Constant>,
 }
 
 impl Writer<'_> {
@@ -355,6 +410,23 @@ impl Writer<'_> {
                 text
             }
             Form::Arm => format!(" if !{}", is(first)),
+            Form::Iterator => {
+                let mut text = format!("({{{}}}).filter(|_| {none})", part(start..end));
+                for (number, value) in &site.mutants {
+                    let value = change(*number, value);
+                    let _ = write!(text, ".chain({}.then(|| {value}).into_iter().flatten())", is(*number));
+                }
+                form(first, &text)
+            }
+            Form::Constant(name) => {
+                let type_text = self.constants.get(name).map_or("", |constant| &constant.type_text);
+                let mut text = format!("(if {none} {{ {name} }}");
+                for (number, value) in &site.mutants {
+                    let value = change(*number, &format!("const CHANGED: {type_text} = {value}; CHANGED"));
+                    let _ = write!(text, " else if {} {{ {value} }}", is(*number));
+                }
+                form(first, &(text + &format!(" else {{ {name} }})")))
+            }
         }
     }
 }
@@ -386,7 +458,7 @@ mod tests {
 
     fn text_of(source: &str, changes: &[Change]) -> String {
         let numbered: Vec<(u32, &Change)> = (1..).zip(changes).collect();
-        let switched = switched(source, &numbered).unwrap();
+        let switched = switched(source, &numbered, "").unwrap();
         let plain = switched.text.replace("crate::mutant_switch::", "");
         syn::parse_file(&switched.text).unwrap();
         let mut text = String::new();
@@ -442,13 +514,46 @@ mod tests {
     }
 
     #[test]
-    fn what_the_compiler_evaluates_and_a_condition_with_a_let_stay_as_they_are() {
-        let constant = change_at(1, 18, "BinaryOperator", "+");
-        let source = "const A: u8 = 2 * 3;";
-        assert_eq!(text_of(source, &[constant]), source);
+    fn a_constant_is_changed_where_it_is_used() {
+        let constant = || change_at(1, 17, "BinaryOperator", "+");
+        assert_eq!(
+            text_of("const A: u8 = 2 * 3; fn f() { g(A) }", &[constant()]),
+            "const A: u8 = 2 * 3; fn f() { g((if none(&[1]) { A } else if is(1) { const CHANGED: u8 = 2 + 3; CHANGED } else { A })) }"
+        );
+        for source in [
+            "const A: u8 = 2 * 3; fn f(x: [u8; A]) { g(A) }",
+            "const A: u8 = 2 * 3; const B: u8 = A;",
+            "const A: u8 = 2 * 3; fn f() { match g() { A => h(A), _ => {} } }",
+            "const A: u8 = 2 * 3; fn f() { g!(A) }",
+        ] {
+            assert_eq!(text_of(source, &[constant()]), source);
+        }
+        let shown = "pub const A: u8 = 2 * 3; fn f() { g(A) }";
+        assert_eq!(text_of(shown, &[change_at(1, 21, "BinaryOperator", "+")]), shown);
+        let source = "const A: u8 = 2 * 3; fn f() { g(A) }";
+        let seen = switched(source, &[(1, &constant())], "fn h() { super::A }").unwrap();
+        assert_eq!((seen.text.as_str(), seen.numbers.len()), (source, 0));
+    }
+
+    #[test]
+    fn an_iterator_without_a_name_gives_nothing_or_something_else() {
+        let mut mutants =
+            ["::std::iter::empty()", "::std::iter::once(0)"].map(|value| change_at(1, 40, "FnValue", value));
+        for mutant in &mut mutants {
+            mutant.function = Some(Function { return_type: "-> impl Iterator<Item = u8>".to_owned() });
+        }
+        assert_eq!(
+            text_of("fn f() -> impl Iterator<Item = u8> {   g() }", &mutants),
+            "fn f() -> impl Iterator<Item = u8> {({   g() }).filter(|_| none(&[1, 2])).chain(is(1).then(|| ::std::iter::empty()).into_iter().flatten()).chain(is(2).then(|| ::std::iter::once(0)).into_iter().flatten())}"
+        );
+    }
+
+    #[test]
+    fn a_chain_with_a_let_has_no_other_operator() {
         let condition = change_at(1, 15, "BinaryOperator", "||");
         let source = "fn f() { if a && let Some(b) = c { d } }";
-        assert_eq!(text_of(source, &[condition]), source);
+        let switched = switched(source, &[(1, &condition)], "").unwrap();
+        assert_eq!((switched.text.as_str(), switched.unviable), (source, vec![1]));
     }
 
     #[test]

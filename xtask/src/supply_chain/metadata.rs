@@ -31,10 +31,28 @@ pub(super) struct Dependency {
 }
 
 impl Metadata {
-    /// Runs `cargo metadata`, which only reads manifests.
+    /// Of the workspace.
     pub(super) fn read(project: &Project) -> Result<Self> {
+        Self::of(project, "Cargo.toml")
+    }
+
+    /// Of the workspace of cargo-fuzz, which is one of its own.
+    pub(super) fn of_fuzz(project: &Project) -> Result<Self> {
+        Self::of(project, "fuzz/Cargo.toml")
+    }
+
+    /// Runs `cargo metadata`, which only reads manifests, and fails where Cargo.lock does not fit them.
+    fn of(project: &Project, manifest: &str) -> Result<Self> {
         let mut command = project.cargo();
-        command.args(["metadata", "--format-version", "1", "--locked", "--quiet"]);
+        command.args([
+            "metadata",
+            "--manifest-path",
+            manifest,
+            "--format-version",
+            "1",
+            "--locked",
+            "--quiet",
+        ]);
         serde_json::from_str(&run_quietly(&mut command)?).context("cannot read cargo's metadata")
     }
 }

@@ -27,9 +27,6 @@ const NPM: [&str; 6] = [
     "tests/wasi/package.json",
 ];
 
-/// The manifest of cargo-fuzz's workspace, which `cargo metadata` does not list.
-const FUZZ: &str = "fuzz/Cargo.toml";
-
 /// The table.
 #[derive(Deserialize)]
 pub(super) struct Purposes {
@@ -88,7 +85,7 @@ pub(super) fn write(project: &Project, text: &str) -> Result<()> {
 /// The document as it should be.
 pub(super) fn document(project: &Project, contents: &Contents) -> Result<Document> {
     let purposes = Purposes::read()?;
-    let crates = direct_crates(project, &contents.metadata)?;
+    let crates = direct_crates(&[&contents.metadata, &Metadata::of_fuzz(project)?]);
     let npm = direct_npm(project)?;
     let pypi = requirements(project)?;
     let mut problems = differences("crate", &crates.keys().map(String::as_str).collect(), &purposes.crates);
@@ -153,23 +150,17 @@ fn differences(kind: &str, used: &BTreeSet<&str>, table: &BTreeMap<String, Strin
 
 /// The direct dependencies of every package of this repository: with the packages that use each, those in parentheses for
 /// tests or building only.
-fn direct_crates(project: &Project, metadata: &Metadata) -> Result<BTreeMap<String, BTreeSet<String>>> {
+fn direct_crates(workspaces: &[&Metadata]) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeMap<String, bool>> = BTreeMap::new();
-    for package in metadata.packages.iter().filter(|package| package.source.is_none()) {
+    let packages = workspaces.iter().flat_map(|workspace| &workspace.packages);
+    for package in packages.filter(|package| package.source.is_none()) {
         for dependency in package.dependencies.iter().filter(|dependency| dependency.path.is_none()) {
             let users = found.entry(dependency.name.clone()).or_default();
             *users.entry(package.name.clone()).or_default() |= dependency.kind.is_none();
         }
     }
-    let fuzz = fs::read_to_string(project.path(FUZZ)).with_context(|| format!("cannot read {FUZZ}"))?;
-    let fuzz: toml::Table = toml::from_str(&fuzz).context(FUZZ)?;
-    for (name, value) in fuzz.get("dependencies").and_then(toml::Value::as_table).into_iter().flatten() {
-        if value.get("path").is_none() {
-            found.entry(name.clone()).or_default().insert("fuzz".to_owned(), true);
-        }
-    }
     let user = |(name, is_normal): (String, bool)| if is_normal { name } else { format!("({name})") };
-    Ok(found.into_iter().map(|(name, users)| (name, users.into_iter().map(user).collect())).collect())
+    found.into_iter().map(|(name, users)| (name, users.into_iter().map(user).collect())).collect()
 }
 
 /// The direct dependencies of [`NPM`], with the manifests.

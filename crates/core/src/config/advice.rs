@@ -59,7 +59,7 @@ impl Config {
         let mut check = |place: &str, path: &DataPath, effect: &str| {
             let claim = path.root();
             if !configured.contains(claim) && !self.is_collected(claim) {
-                // Whoever writes `profile.roles` means what the provider says.
+                // A path such as `profile.roles` is what the provider says.
                 let said = path.rest().next().filter(|_| CLAIM_ROOTS.contains(&claim));
                 let fix = match said {
                     Some(said) => {

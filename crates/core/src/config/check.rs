@@ -106,7 +106,7 @@ pub(super) fn check(auth: &Table<'_>) -> Option<Config> {
         refuse!(
             auth.place.variable("AUTH_SECRET"),
             "this secret is missing; it seals the sessions",
-            "create one with `openssl rand -base64 33` and set it with {set}",
+            "create one with `openssl rand -base64 33` and set it {set}",
         );
     }
     Some(Config {

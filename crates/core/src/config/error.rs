@@ -60,7 +60,7 @@ pub struct ConfigError {
     pub fix: String,
     /// The file or variable that has it, where the configuration is written in two places
     /// ([`Sources`](super::Sources)): `vestibule.toml`.
-    pub written_in: Option<&'static str>,
+    pub written_in: Option<String>,
     /// The variable that can be set in place of the key that is missing, if there is one.
     pub variable: Option<String>,
 }
@@ -74,7 +74,7 @@ impl ConfigError {
 
     /// Where it is written, as it follows the place; empty if that is not known.
     pub(crate) fn in_parentheses(&self) -> String {
-        self.written_in.map(|source| format!(" ({source})")).unwrap_or_default()
+        self.written_in.as_ref().map(|source| format!(" ({source})")).unwrap_or_default()
     }
 
     /// The secret or variable that is wrong, or that is missing where it or a key has to be set.

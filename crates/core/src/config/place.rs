@@ -66,12 +66,9 @@ impl<'a> Place<'a> {
         Place { loading: self.loading, above: Some(self), key: Some(key), index: Some(index) }
     }
 
-    /// The command that sets the secret of that name, in backticks, and where it is set on a developer's machine.
-    pub(super) fn set_secret<'b>(&self, name: &'b str) -> SetSecret<'b>
-    where
-        'a: 'b,
-    {
-        SetSecret { runtime: self.loading.runtime, name }
+    /// How the secret of that name is set, which follows "set it".
+    pub(super) fn set_secret(&self, name: &str) -> String {
+        self.loading.runtime.set_secret.replace("NAME", name)
     }
 
     /// The last key on the way here.
@@ -87,19 +84,6 @@ impl<'a> Place<'a> {
     /// Whether a mistake was noted at this place or inside it.
     pub(super) fn is_refused(&self) -> bool {
         self.loading.problems.concern(&self.to_string())
-    }
-}
-
-/// See [`Place::set_secret`].
-pub(super) struct SetSecret<'a> {
-    runtime: &'a Runtime,
-    name: &'a str,
-}
-
-impl fmt::Display for SetSecret<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Runtime { set_secret, local_secrets, .. } = self.runtime;
-        write!(f, "`{set_secret} {}` (on your own machine: in {local_secrets})", self.name)
     }
 }
 
@@ -163,7 +147,7 @@ pub(super) mod tests {
         },
         decrypts_rsa: false,
         signs_rsa: true,
-        set_secret: "set",
+        set_secret: "as NAME",
         local_secrets: "a file",
     };
 

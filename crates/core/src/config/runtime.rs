@@ -43,7 +43,7 @@ pub struct Runtime {
     pub decrypts_rsa: bool,
     /// Whether [`Crypto::sign`](vestibule_oidc::jose::crypto::Crypto::sign) signs with RSA keys.
     pub signs_rsa: bool,
-    /// The command that sets a secret; the name of the secret follows it.
+    /// How the operator sets a secret, whose name stands for `NAME`: ``with `wrangler secret put NAME` ``.
     pub set_secret: &'static str,
     /// The file that holds the secrets while a developer runs the site.
     pub local_secrets: &'static str,

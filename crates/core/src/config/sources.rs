@@ -1,6 +1,7 @@
 //! The two places where a configuration can be written: a file that is a part of the deployment, and a variable, whose
 //! values override those of the file.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -11,8 +12,8 @@ use super::place::{ROOT, rest_after};
 /// A configuration as one of the places has it, and what messages call that place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The place in messages, for example `vestibule.toml`.
-    pub name: &'static str,
+    /// The place in messages: the file as it was named, for example `vestibule.toml`, or the variable.
+    pub name: Cow<'static, str>,
     /// The table, or `null` where nothing is written. A string that contains a JSON object counts as that object.
     pub auth: Value,
 }
@@ -56,13 +57,23 @@ impl Sources {
         }
     }
 
+    /// The same, for who needs it once: it is copied only where there are two places. What [`attribute`](Self::attribute) says
+    /// stays the same.
+    pub fn take_merged(&mut self) -> Value {
+        match (&mut self.file.auth, &self.overrides.auth) {
+            // Every key is the file's, so no one looks whether it is there.
+            (file @ Value::Object(_), Value::Null) => std::mem::replace(file, Value::Object(Map::new())),
+            _ => self.merged(),
+        }
+    }
+
     /// The mistakes, each with the name of the place that it is written in. Where nothing comes from a file, there is only
     /// one place, and they stay as they are.
     #[must_use]
     pub fn attribute(&self, mut errors: ConfigErrors) -> ConfigErrors {
         if !self.file.auth.is_null() {
             for error in errors.iter_mut() {
-                error.written_in = self.source_of(&error.place);
+                error.written_in = self.source_of(&error.place).map(str::to_owned);
             }
         }
         errors
@@ -70,29 +81,29 @@ impl Sources {
 
     /// The name of the place in which a key is written, `AUTH.rules[1].match`. A key that is missing belongs where its table
     /// is written. `None` if both have that table, and for what is not in the configuration, such as a secret.
-    pub fn source_of(&self, place: &str) -> Option<&'static str> {
+    pub fn source_of(&self, place: &str) -> Option<&str> {
         let mut rest = place.strip_prefix(ROOT)?;
         if !(rest.is_empty() || rest.starts_with(['.', '['])) {
             return None;
         }
         let (mut below, mut above) = (&self.file.auth, &self.overrides.auth);
         match (below, above) {
-            (_, Value::Null) => return Some(self.file.name),
-            (Value::Null, _) => return Some(self.overrides.name),
+            (_, Value::Null) => return Some(&self.file.name),
+            (Value::Null, _) => return Some(&self.overrides.name),
             (Value::Object(_), _) => {}
-            _ => return Some(self.file.name),
+            _ => return Some(&self.file.name),
         }
         loop {
             // Where it does not merge two tables, the override is the whole value.
             let (Value::Object(file), Value::Object(overrides)) = (below, above) else {
-                return Some(self.overrides.name);
+                return Some(&self.overrides.name);
             };
             match (step(file, rest), step(overrides, rest)) {
                 (Some((value, _)), Some((override_value, next))) => {
                     (below, above, rest) = (value, override_value, next);
                 }
-                (Some(_), None) => return Some(self.file.name),
-                (None, Some(_)) => return Some(self.overrides.name),
+                (Some(_), None) => return Some(&self.file.name),
+                (None, Some(_)) => return Some(&self.overrides.name),
                 (None, None) => return None,
             }
         }
@@ -134,8 +145,10 @@ mod tests {
     use super::*;
 
     fn sources(file: Value, overrides: Value) -> Sources {
-        let (file, overrides) =
-            (Source { name: "the file", auth: file }, Source { name: "the variable", auth: overrides });
+        let (file, overrides) = (
+            Source { name: "the file".into(), auth: file },
+            Source { name: "the variable".into(), auth: overrides },
+        );
         Sources::new(file, overrides)
     }
 
@@ -167,6 +180,8 @@ mod tests {
         assert_eq!(sources(file.clone(), overrides.clone()).merged(), merged);
         assert_eq!(sources(file.clone(), Value::String(overrides.to_string())).merged(), merged);
         assert_eq!(sources(file.clone(), Value::Null).merged(), file);
+        assert_eq!(sources(file.clone(), Value::Null).take_merged(), file);
+        assert_eq!(sources(file.clone(), overrides.clone()).take_merged(), merged);
         assert_eq!(sources(Value::Null, file.clone()).merged(), file);
         assert_eq!(sources(Value::Null, Value::Null).merged(), Value::Null);
         assert_eq!(sources(file.clone(), json!({})).merged(), file);
@@ -231,7 +246,12 @@ mod tests {
     fn with_one_place_every_key_is_there() {
         let auth = json!({ "rules": [] });
         for place in ["AUTH", "AUTH.rules", "AUTH.providers"] {
-            assert_eq!(sources(auth.clone(), Value::Null).source_of(place), Some("the file"));
+            let mut from_file = sources(auth.clone(), Value::Null);
+            assert_eq!(from_file.source_of(place), Some("the file"));
+            assert_eq!(
+                (from_file.take_merged(), from_file.source_of(place)),
+                (auth.clone(), Some("the file"))
+            );
             assert_eq!(sources(Value::Null, auth.clone()).source_of(place), Some("the variable"));
         }
     }

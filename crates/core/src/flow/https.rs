@@ -74,10 +74,10 @@ impl<P: Platform> RequestContext<'_, P> {
         if self.origin.secure() || !shows_https(self.request) || is_secure_here(self.request) {
             return;
         }
+        let arrived = self.origin.as_str();
         let message = format_args!(
-            "the browser uses https, and the request arrived as {}: a proxy in front ends TLS. Write origin = \
-             \"https://HOST\" with the host that browsers see; otherwise the redirect URI and the cookies are those of http",
-            self.origin.as_str()
+            "the browser uses https, and the request arrived as {arrived}: a proxy in front ends TLS. Write origin = \
+             \"https://HOST\" with the host that browsers see; otherwise the redirect URI and the cookies are those of http"
         );
         self.log(Record::new(LogEvent::TlsEndsInFront, message));
     }

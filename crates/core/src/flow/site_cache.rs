@@ -19,7 +19,14 @@ pub(crate) struct Site {
 
 /// The origin of the last request. One entry is enough: a site has few origins, and requests to one come in groups.
 #[derive(Debug, Default)]
-pub(crate) struct SiteCache(RefCell<Option<(String, Site)>>);
+pub(crate) struct SiteCache(RefCell<Option<Entry>>);
+
+#[derive(Debug)]
+struct Entry {
+    secure: bool,
+    authority: String,
+    site: Site,
+}
 
 impl SiteCache {
     /// The site of a request; `None` if its host is not a valid host in a URL.
@@ -30,18 +37,18 @@ impl SiteCache {
         upstreams: &[Upstream],
         url: &RequestUrl,
     ) -> Option<Site> {
-        let origin_url = url.origin();
         let mut last = self.0.borrow_mut();
-        if let Some((origin, site)) = &*last
-            && *origin == origin_url
+        if let Some(known) = &*last
+            && known.secure == url.secure
+            && known.authority == url.authority
         {
-            return Some(site.clone());
+            return Some(known.site.clone());
         }
-        let origin = Rc::new(Origin::parse(&origin_url).ok()?);
+        let origin = Rc::new(Origin::parse(&url.origin()).ok()?);
         let names = Rc::new(CookieNames::new(naming, dialect, url.secure));
         let upstream = Upstream::position(upstreams, &url.authority);
         let site = Site { origin, names, upstream };
-        *last = Some((origin_url, site.clone()));
+        *last = Some(Entry { secure: url.secure, authority: url.authority.clone(), site: site.clone() });
         Some(site)
     }
 }

@@ -256,8 +256,44 @@ const GROUPS: usize = 1024;
 /// How long a beginning is. No name or prefix of the table is shorter.
 const BEGINNING: usize = 3;
 
-/// The groups of all names and prefixes of the table. Every field of every request is looked up in it, and almost none is in one
-/// of these groups. Computed by the compiler: an instance of the component that answers one request would pay for it each time.
+/// The groups of the beginnings of some names. Every field of every request is looked up in them, and almost none is in one.
+#[derive(Clone, Debug)]
+pub struct Beginnings(Vec<bool>);
+
+impl Default for Beginnings {
+    /// Those of the table.
+    fn default() -> Self {
+        Self(GROUPS_OF_TABLE.to_vec())
+    }
+}
+
+impl Beginnings {
+    /// Adds a name in lower case.
+    pub fn add_name(&mut self, name: &str) {
+        // A short name is always one that there may be.
+        let at = name.as_bytes().first_chunk().map(|beginning| group(*beginning));
+        if let Some(has) = at.and_then(|at| self.0.get_mut(at)) {
+            *has = true;
+        }
+    }
+
+    /// Adds all names in lower case that begin with `prefix`.
+    pub fn add_prefix(&mut self, prefix: &str) {
+        if prefix.len() < BEGINNING {
+            self.0.fill(true);
+        }
+        self.add_name(prefix);
+    }
+
+    /// Whether there may be this name.
+    pub fn may_have(&self, name: &str) -> bool {
+        let Some(beginning) = name.as_bytes().first_chunk() else { return true };
+        self.0.get(group(*beginning)).copied().unwrap_or(true)
+    }
+}
+
+/// The groups of all names and prefixes of the table. Computed by the compiler: an instance of the component that answers one
+/// request would pay for it each time.
 #[allow(
     clippy::indexing_slicing,
     reason = "the compiler computes it, and refuses an index that is out of bounds"

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::guard::budget::Budget;
-use crate::guard::regexp::{self, Groups, Node, Program, RegexpError, RegexpProblem};
+use crate::guard::regexp::{self, Node, Program, RegexpError, RegexpProblem};
 use vestibule_oidc::http::cookie;
 use vestibule_oidc::http::request::Request;
 
@@ -72,7 +72,7 @@ impl ValuePattern {
         if text.len() > MAX_LENGTH {
             return Err(too_large);
         }
-        let node = regexp::parse(&chars, 0, chars.len(), Groups::Any)?;
+        let node = regexp::parse(&chars, 0, chars.len())?;
         if matches!(node, Node::Alternatives(_)) {
             return Err(RegexpError { problem: RegexpProblem::BareAlternatives, at: 0 });
         }

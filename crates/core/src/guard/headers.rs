@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::guard::client_headers::family;
+use crate::guard::client_headers::{Beginnings, family};
 use crate::session::names::CookieNaming;
 use crate::upstream::cookie_name::CookieReading;
 use crate::upstream::header_value::has_control;
@@ -30,14 +30,23 @@ const MAX_CONNECTION_NAMES: usize = 100;
 /// Headers with which a request claims another method.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
+/// How many changes there are besides those that a route sets, and how many bytes they have, for most requests.
+const USUAL_CHANGES: usize = 10;
+const USUAL_BYTES: usize = 256;
+
 /// Headers of the connection to Vestibule, which are not forwarded (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
+/// The headers of an access token: a proof belongs to the token in `Authorization`.
+const WITH_TOKEN: [&str; 2] = ["authorization", "dpop"];
+
 /// The names of the headers that some upstream or rule sets, which no client may send on any path, the headers of the
 /// network in front of the runtime, and the names of Vestibule's cookies.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct GuardedNames {
+    /// What the names of all fields begin with that may be removed.
+    removable: Beginnings,
     names: BTreeSet<String>,
     edge: EdgeFields,
     /// Further fields that the network in front is configured to set.
@@ -47,18 +56,45 @@ pub struct GuardedNames {
     upstream_cookies: BTreeSet<CookieReading>,
 }
 
+impl Default for GuardedNames {
+    fn default() -> Self {
+        let mut removable = Beginnings::default();
+        for name in HOP_BY_HOP.iter().chain(&WITH_TOKEN).chain(&METHOD_OVERRIDES) {
+            removable.add_name(name);
+        }
+        Self {
+            removable,
+            names: BTreeSet::new(),
+            edge: EdgeFields::default(),
+            passed: BTreeSet::new(),
+            cookies: CookieNaming::default(),
+            upstream_cookies: BTreeSet::new(),
+        }
+    }
+}
+
 impl GuardedNames {
     /// Guards the `names` of all configured `headers`. `Authorization` is not among them: it is guarded where an
     /// upstream sets it ([`Outgoing::sets_authorization`]), and the client's own elsewhere.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>, edge: EdgeFields) -> Self {
         let names = names.into_iter().map(|name| normalized(name).into_owned()).collect();
-        Self { names, edge, ..Self::default() }
+        let mut guarded = Self { names, edge, ..Self::default() };
+        for name in guarded.names.iter().map(String::as_str).chain(edge.headers.iter().copied()) {
+            guarded.removable.add_name(name);
+        }
+        if let Some(prefix) = edge.prefix {
+            guarded.removable.add_prefix(prefix);
+        }
+        guarded
     }
 
     /// The same where the network in front is configured to set these fields, too, whatever the client sends. They are in
     /// lower case.
     #[must_use]
-    pub fn passing(self, fields: &[String]) -> Self {
+    pub fn passing(mut self, fields: &[String]) -> Self {
+        for name in fields {
+            self.removable.add_name(name);
+        }
         Self { passed: fields.iter().cloned().collect(), ..self }
     }
 
@@ -211,7 +247,8 @@ impl Outgoing<'_> {
         let is_dropped =
             |name: &str| named_by_connection.iter().any(|named| named == name) || self.is_removed(name);
 
-        let mut changes = Changes::default();
+        let set = self.set.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let mut changes = Changes::with_capacity(USUAL_CHANGES + self.set.len(), USUAL_BYTES + set);
         for (name, _) in incoming.iter().filter(|(name, _)| is_dropped(name)) {
             changes.remove(name);
         }
@@ -253,10 +290,12 @@ impl Outgoing<'_> {
     fn is_removed(&self, name: &str) -> bool {
         let normalized = normalized(name);
         let normalized = normalized.as_ref();
+        if !self.guarded.removable.may_have(normalized) {
+            return false;
+        }
         HOP_BY_HOP.contains(&normalized)
             || self.guarded.is_removed(name, normalized)
-            // A proof belongs to the token in `Authorization`.
-            || (self.sets_authorization && matches!(normalized, "authorization" | "dpop"))
+            || (self.sets_authorization && WITH_TOKEN.contains(&normalized))
             || (self.methods_matter && METHOD_OVERRIDES.contains(&normalized))
             || self.guarded.names.contains(normalized)
     }
@@ -369,6 +408,29 @@ mod tests {
         let out = forwarded(&fields, |_| (), &[]);
         let expected: Vec<_> = fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_guarded_name_is_removed_however_short_it_is() {
+        let edge = EdgeFields { prefix: Some("z"), ..EdgeFields::default() };
+        let guarded = GuardedNames::new(["a", "ab", "abc", "x-user"], edge);
+        let outgoing = Outgoing {
+            guarded: &guarded,
+            sets_authorization: true,
+            forward_session: false,
+            methods_matter: true,
+            session: SessionCookies::default(),
+            set: &[],
+            cookies: &[],
+        };
+        let removed =
+            ["a", "AB", "abc", "X_User", "te", "z", "Zone", "authorization", "DPoP", "x-http-method"];
+        let fields: Vec<_> =
+            removed.iter().chain(&["b", "accept", "x-users"]).map(|name| (*name, "1")).collect();
+        let request = request(&fields);
+        let headers = outgoing.changes(&request).applied_to(&request.headers);
+        let left = headers.iter().map(|(name, _)| name).filter(|name| !name.starts_with("x-forwarded-"));
+        assert_eq!(left.collect::<Vec<_>>(), ["b", "accept", "x-users"]);
     }
 
     #[test]

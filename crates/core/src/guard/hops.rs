@@ -33,8 +33,7 @@ pub fn next(request: &Request) -> Option<String> {
         hops.push_str(hop);
         hops.push(',');
     }
-    hops.push_str(&own);
-    Some(hops)
+    Some(if hops.is_empty() { own } else { hops + &own })
 }
 
 /// The same in every process of a deployment. No one has to trust it, so its collisions may be found.

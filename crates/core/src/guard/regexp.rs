@@ -16,7 +16,7 @@ mod units;
 
 pub(crate) use case::{AnyCase, fold};
 pub use parse::RegexpProblem;
-pub(crate) use parse::{Groups, RegexpError, parse};
+pub(crate) use parse::{RegexpError, parse};
 pub(crate) use program::{Program, ProgramTooLargeError, Symbol};
 pub(crate) use units::Units;
 

@@ -192,7 +192,7 @@ impl<'a> Route<'a> {
         if let Some(from) = self.authorization.and_then(BearerToken::as_claim) {
             let value = find(from).map(|claim| HeaderEncoding::Utf8.value(claim)).unwrap_or_default();
             let text = sent(SentIn::Header, AUTHORIZATION, from, value);
-            identity.fields.extend(text.map(|text| (AUTHORIZATION.to_owned(), format!("Bearer {text}"))));
+            identity.fields.extend(text.map(|text| (AUTHORIZATION.to_owned(), ["Bearer ", &text].concat())));
         }
         for (name, from) in self.headers {
             if name == AUTHORIZATION && self.authorization.is_some() {

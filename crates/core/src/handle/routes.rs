@@ -160,7 +160,9 @@ const ROUTES: &[Entry] = routes! {
         answers = "200, JSON; `null` (next-auth 4: `{}`) without a session", authjs = "the same; writes the cookie each time";
     /// Changes the claims in `session.updatable`. JSON: `csrfToken`, `data`.
     Post "/session" => UpdateSession, Everywhere,
-        answers = "200, the session as JSON; 400 without a valid `csrfToken`", authjs = "the same, with the callback `jwt`";
+        answers = "200, the session as JSON; 400 without a valid `csrfToken`; 503 with `Retry-After` where the session has newer \
+                   tokens, or is about to get them",
+        authjs = "the same, with the callback `jwt`";
     /// Gives a token against forged requests, and the cookie that belongs to it. Pages of `trusted_origins` can read it.
     Get "/csrf" => Csrf, Everywhere,
         answers = "200, `{\"csrfToken\":…}`", authjs = "the same";

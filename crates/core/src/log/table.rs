@@ -420,8 +420,8 @@ events! {
         fields: [Provider, Request],
         meaning: "A client sends access tokens that are bound to a key (DPoP), and each process knows only the proofs that it saw \
             itself: for a minute, a copy of a proof works again at another one. Logged once in each process.",
-        action: "Bind `AUTH_LEASE` and write `refresh.lease = \"durable-object\"`, or shorten the time with \
-            `accept_bearer.dpop_nonce = true` (docs/apis.md).",
+        action: "Bind `AUTH_LEASE` and write `refresh.lease = \"durable-object\"` (elsewhere than on Workers: any `lease` but \
+            `\"none\"`), or shorten the time with `accept_bearer.dpop_nonce = true` (docs/apis.md).",
     }
     ForwardAuthRejected {
         name: "forward_auth_rejected",

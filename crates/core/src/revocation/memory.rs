@@ -70,19 +70,19 @@ impl RevocationMemory {
         everything_max_age: Duration,
         now: Timestamp,
     ) -> Knowledge {
-        let subjects = Subject::all_of(session);
         let mut state = self.state();
-        let known = |subject: &Subject| state.subjects.get(subject).copied().unwrap_or_default();
-        let ends = |subject: &Subject| known(subject).revoked_at.is_some_and(|at| subject.ends(session, at));
-        if subjects.iter().any(ends) {
-            return Knowledge::Revoked;
-        }
-        let is_stale = |subject: &Subject| {
-            let max_age = if *subject == Subject::Everything { everything_max_age } else { max_age };
+        let mut to_read = Vec::new();
+        for subject in Subject::all_of(session) {
+            let known = state.known(&subject);
+            if known.revoked_at.is_some_and(|at| subject.ends(session, at)) {
+                return Knowledge::Revoked;
+            }
+            let max_age = if subject == Subject::Everything { everything_max_age } else { max_age };
             // A clock that was set back makes a read seem to be in the future.
-            known(subject).read_at.is_none_or(|read| now >= read.plus(max_age) || now < read)
-        };
-        let to_read: Vec<Subject> = subjects.into_iter().filter(is_stale).collect();
+            if known.read_at.is_none_or(|read| now >= read.plus(max_age) || now < read) {
+                to_read.push(subject);
+            }
+        }
         if to_read.is_empty() {
             return Knowledge::Accepted;
         }
@@ -90,7 +90,8 @@ impl RevocationMemory {
             return Knowledge::Unavailable;
         }
         let is_being_read = |subject: &Subject| {
-            known(subject).reading_until.is_some_and(|until| now < until && until <= now.plus(MAX_READ))
+            let until = state.known(subject).reading_until;
+            until.is_some_and(|until| now < until && until <= now.plus(MAX_READ))
         };
         if to_read.iter().all(is_being_read) {
             return Knowledge::Reading;
@@ -161,6 +162,10 @@ impl RevocationMemory {
 }
 
 impl State {
+    fn known(&self, subject: &Subject) -> Known {
+        self.subjects.get(subject).copied().unwrap_or_default()
+    }
+
     /// Removes entries until `new` more fit: those that were not revoked first, the oldest first.
     fn make_room(&mut self, new: usize) {
         if self.subjects.len() + new <= MAX_ENTRIES {

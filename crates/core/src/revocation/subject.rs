@@ -55,7 +55,9 @@ impl Subject {
 
     /// Everything whose revocation ends this session.
     pub(crate) fn all_of(session: &Session) -> Vec<Self> {
-        let mut subjects = Vec::from_iter(Self::session(session));
+        const MOST: usize = 5;
+        let mut subjects = Vec::with_capacity(MOST);
+        subjects.extend(Self::session(session));
         subjects.extend(User::of(session).map(Self::User));
         subjects.extend(Self::of_provider(session));
         subjects.push(Self::Everything);

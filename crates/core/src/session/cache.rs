@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::session::claims::Session;
 use crate::session::dialect::Dialect;
-use crate::session::seal::{self, OpenError};
+use crate::session::seal::{self, OpenError, Validity};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::long_text;
 use vestibule_oidc::time::Timestamp;
@@ -32,6 +32,7 @@ struct Entry {
     token: Zeroizing<String>,
     dialect: Dialect,
     salt: String,
+    validity: Validity,
     session: Session,
 }
 
@@ -54,19 +55,21 @@ impl SessionCache {
                 && entry.dialect == dialect
                 && entry.salt == salt
         });
-        if let Some((at, known)) = position.and_then(|at| Some((at, entries.get(at)?.session.clone()))) {
-            if let Err(error) = seal::check_times(known.claims(), now) {
+        if let Some((at, known)) = position.and_then(|at| Some((at, entries.get(at)?))) {
+            if let Err(error) = known.validity.check(now) {
                 entries.remove(at);
                 return Err(error);
             }
+            let session = known.session.clone();
             if let Some(used) = entries.get_mut(..=at) {
                 used.rotate_right(1);
             }
-            return Ok(known);
+            return Ok(session);
         }
         let session = open()?;
+        let validity = Validity::of(session.claims())?;
         let (token, salt) = (Zeroizing::new(token.to_owned()), salt.to_owned());
-        entries.insert(0, Entry { fingerprint, token, dialect, salt, session: session.clone() });
+        entries.insert(0, Entry { fingerprint, token, dialect, salt, validity, session: session.clone() });
         let mut characters = 0;
         let fits = |entry: &Entry| {
             characters += entry.token.len();

@@ -1,6 +1,8 @@
 //! Splits a sealed session that is too long for one cookie into numbered cookies, as Auth.js does, and joins them
 //! again.
 
+use std::borrow::Cow;
+
 use crate::session::dialect::Dialect;
 use vestibule_oidc::http::cookie::Cookies;
 
@@ -46,9 +48,9 @@ pub fn chunk_name(name: &str, number: usize) -> String {
 
 /// The cookies of a request that may be one session: one cookie, or numbered ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct Candidate<'a> {
     /// The joined value.
-    pub value: String,
+    pub value: Cow<'a, str>,
     /// The positions of the cookies in the request ([`Cookies::positions`]), in the order of their numbers.
     pub positions: Vec<usize>,
 }
@@ -69,14 +71,16 @@ pub struct Candidate {
 ///
 /// A cookie with an empty value counts as absent. More than [`MAX_CHUNKS`] numbered cookies in a row are not a session.
 /// The same value twice is one candidate. There are at most `limit` candidates.
-pub fn candidates(cookies: &Cookies, name: &str, limit: usize) -> Vec<Candidate> {
+pub fn candidates<'a>(cookies: &'a Cookies, name: &str, limit: usize) -> Vec<Candidate<'a>> {
     let mut found = Vec::new();
     for (position, value) in filled(cookies, name) {
-        add(&mut found, limit, Candidate { value: value.to_owned(), positions: vec![position] });
+        add(&mut found, limit, Candidate { value: value.into(), positions: vec![position] });
     }
     let mut numbered: Vec<Vec<(usize, &str)>> = Vec::new();
-    // One more than a session has, to know whether there are too many.
-    for number in 0..=MAX_CHUNKS {
+    let is_numbered = |cookie: &str| cookie.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    // One more than a session has, to know whether there are too many. Most sessions need no numbers.
+    let most = if cookies.has_any(is_numbered) { MAX_CHUNKS + 1 } else { 0 };
+    for number in 0..most {
         let chunks: Vec<_> = filled(cookies, &chunk_name(name, number)).take(limit).collect();
         if chunks.is_empty() {
             break;
@@ -103,31 +107,31 @@ fn filled<'a>(cookies: &'a Cookies, name: &str) -> impl Iterator<Item = (usize, 
     cookies.positions(name).filter(|(_, value)| !value.is_empty())
 }
 
-fn add(found: &mut Vec<Candidate>, limit: usize, candidate: Candidate) {
+fn add<'a>(found: &mut Vec<Candidate<'a>>, limit: usize, candidate: Candidate<'a>) {
     if found.len() < limit && !found.iter().any(|other| other.value == candidate.value) {
         found.push(candidate);
     }
 }
 
 /// Joins the first cookie of each number, and takes them out. `None` if they are too many.
-fn take_first(numbered: &mut [Vec<(usize, &str)>]) -> Option<Candidate> {
-    let mut candidate = Candidate { value: String::new(), positions: Vec::new() };
+fn take_first(numbered: &mut [Vec<(usize, &str)>]) -> Option<Candidate<'static>> {
+    let (mut joined, mut positions) = (String::new(), Vec::new());
     for chunks in numbered {
         if chunks.is_empty() {
             break;
         }
         let (position, value) = chunks.remove(0);
-        if candidate.positions.len() == MAX_CHUNKS {
+        if positions.len() == MAX_CHUNKS {
             return None;
         }
-        candidate.value.push_str(value);
-        candidate.positions.push(position);
+        joined.push_str(value);
+        positions.push(position);
         // The earlier cookies are longer than this one, so it is the last.
-        if candidate.value.len() > value.len() * candidate.positions.len() {
+        if joined.len() > value.len() * positions.len() {
             break;
         }
     }
-    Some(candidate)
+    Some(Candidate { value: joined.into(), positions })
 }
 
 /// The names of the request's cookies of the session called `name`, in either form, that `written` does not overwrite.
@@ -190,8 +194,9 @@ mod tests {
     }
 
     fn found(header: &str, limit: usize) -> Vec<(String, Vec<usize>)> {
-        let found = candidates(&cookies(header), NAME, limit);
-        found.into_iter().map(|candidate| (candidate.value, candidate.positions)).collect()
+        let cookies = cookies(header);
+        let found = candidates(&cookies, NAME, limit);
+        found.into_iter().map(|candidate| (candidate.value.into_owned(), candidate.positions)).collect()
     }
 
     #[test]
@@ -295,7 +300,7 @@ mod tests {
                 let header: Vec<_> = written.iter().rev().map(|(name, value)| format!("{name}={value}")).collect();
                 let cookies = Cookies::parse(std::iter::once(header.join("; ").as_str()));
                 let positions = (0..written.len()).rev().collect();
-                prop_assert_eq!(candidates(&cookies, NAME, 8), [Candidate { value: value.clone(), positions }]);
+                prop_assert_eq!(candidates(&cookies, NAME, 8), [Candidate { value: value.as_str().into(), positions }]);
                 prop_assert!(stale(&cookies, NAME, &written).is_empty());
             }
         }

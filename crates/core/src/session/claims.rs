@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use vestibule_oidc::data::DataPath;
 
-use crate::session::own_claims::GRANT_CLAIMS;
+use crate::session::own_claims::{CLIENT, GRANT_CLAIMS};
 use crate::session::refreshed_tokens::RefreshedTokens;
 use crate::session::tokens::entry::{self, TokenEntry};
 use vestibule_oidc::http::origin::Origin;
@@ -35,11 +35,49 @@ pub struct Session {
     is_in_other_dialect: bool,
 }
 
-/// The claims of a session, and the times in them, which every request compares several times.
+/// The claims of a session, and what of them every request reads several times.
 #[derive(Clone, PartialEq)]
 struct Claims {
     all: Map<String, Value>,
     times: Times,
+    texts: Texts,
+}
+
+impl From<Map<String, Value>> for Claims {
+    fn from(all: Map<String, Value>) -> Self {
+        Self { times: Times::of(&all), texts: Texts::of(&all), all }
+    }
+}
+
+/// The short texts in the claims of a session that say whose it is, and its state.
+#[derive(Clone, PartialEq)]
+struct Texts {
+    subject: Option<Box<str>>,
+    sid: Option<Box<str>>,
+    provider: Option<Box<str>>,
+    provider_session: Option<Box<str>>,
+    provider_user: Option<Box<str>>,
+    preview_host: Option<Box<str>>,
+    client: Option<Box<str>>,
+    error: Option<Box<str>>,
+}
+
+impl Texts {
+    fn of(claims: &Map<String, Value>) -> Self {
+        let written = |name: &str| claims.get(name).and_then(Value::as_str);
+        let text = |name: &str| written(name).map(Box::from);
+        let filled = |name: &str| written(name).filter(|text| !text.is_empty()).map(Box::from);
+        Self {
+            subject: text("sub"),
+            sid: text("sid"),
+            provider: text("provider"),
+            provider_session: filled("provider_sid"),
+            provider_user: filled("provider_sub"),
+            preview_host: text("preview_host"),
+            client: text(CLIENT),
+            error: text("error"),
+        }
+    }
 }
 
 /// The times in the claims of a session.
@@ -69,8 +107,7 @@ impl Times {
 impl Session {
     /// A session with these claims.
     pub fn new(claims: Map<String, Value>) -> Self {
-        let claims = Claims { times: Times::of(&claims), all: claims };
-        Self { claims: claims.into(), is_in_other_dialect: false }
+        Self { claims: Rc::new(claims.into()), is_in_other_dialect: false }
     }
 
     /// The same session, marked as read from a cookie of the other dialect. Its cookie
@@ -98,16 +135,19 @@ impl Session {
         &self.claims.all
     }
 
-    /// Changes the claims, and reads their times again.
+    /// Changes the claims, and reads anew what is read of them once.
     fn change<T>(&mut self, change: impl FnOnce(&mut Map<String, Value>) -> T) {
-        let claims = Rc::make_mut(&mut self.claims);
-        change(&mut claims.all);
-        claims.times = Times::of(&claims.all);
+        let mut all = match Rc::get_mut(&mut self.claims) {
+            Some(only) => std::mem::take(&mut only.all),
+            None => self.claims.all.clone(),
+        };
+        change(&mut all);
+        self.claims = Rc::new(all.into());
     }
 
     /// The subject (`sub`): the provider's identifier of the user.
     pub fn subject(&self) -> Option<&str> {
-        self.text("sub")
+        self.claims.texts.subject.as_deref()
     }
 
     /// Whether `sub` names a user. A session without it passes public paths only.
@@ -152,13 +192,13 @@ impl Session {
     /// The provider's identifier of its own session (`provider_sid`, the ID token's `sid`: OpenID Connect Back-Channel
     /// Logout 1.0 section 2.1).
     pub fn provider_session(&self) -> Option<&str> {
-        self.text("provider_sid").filter(|sid| !sid.is_empty())
+        self.claims.texts.provider_session.as_deref()
     }
 
     /// The provider's identifier of the user (`provider_sub`, the ID token's `sub`), where its logout reaches this site. It
     /// is not [`subject`](Self::subject) where `user.id` or a hook says otherwise.
     pub fn provider_user(&self) -> Option<&str> {
-        self.text("provider_sub").filter(|sub| !sub.is_empty())
+        self.claims.texts.provider_user.as_deref()
     }
 
     /// When the provider last confirmed the user and the claims (`revalidated_at`): at a refresh, or else at the sign-in.
@@ -185,18 +225,23 @@ impl Session {
     /// The identifier of the session (`sid`). Every sign-in has a new one. For a session that Auth.js made,
     /// [`seal::open_session`](super::seal::open_session) derives it.
     pub fn sid(&self) -> Option<&str> {
-        self.text("sid")
+        self.claims.texts.sid.as_deref()
     }
 
     /// The origin of the preview host that the session belongs to (`preview_host`). A session of the site's own hosts has
     /// none, and opens on those only.
     pub fn preview_host(&self) -> Option<&str> {
-        self.text("preview_host")
+        self.claims.texts.preview_host.as_deref()
+    }
+
+    /// The `client_id` of a client that acts for itself with an access token of its own, without a user (`oauth_client`).
+    pub fn client(&self) -> Option<&str> {
+        self.claims.texts.client.as_deref()
     }
 
     /// The id of the provider that the user signed in with.
     pub fn provider(&self) -> Option<&str> {
-        self.text("provider")
+        self.claims.texts.provider.as_deref()
     }
 
     /// How many times the tokens were refreshed since sign-in.
@@ -294,7 +339,7 @@ impl Session {
     /// Why the session has ended although its cookie opens: [`REFRESH_TOKEN_ERROR`]. An app that seals the session that it
     /// was forwarded may have left [`ACCESS_TOKEN_EXPIRED`] there.
     pub fn error(&self) -> Option<&str> {
-        self.text("error")
+        self.claims.texts.error.as_deref()
     }
 
     /// The same session with refreshed tokens, and with what the refresh changed of the claims about the user. The other
@@ -429,5 +474,22 @@ mod tests {
         let claims = serde_json::json!({ "access_token": "secret", "sub": "alice" });
         let session = Session::new(claims.as_object().cloned().unwrap_or_default());
         assert_eq!(format!("{session:?}"), r#"Session(["access_token", "sub"])"#);
+    }
+
+    #[test]
+    fn a_session_can_get_new_tokens_by_a_refresh_token_or_by_cookies_of_its_api() {
+        let has_grant = |claims: serde_json::Value| {
+            Session::new(claims.as_object().cloned().unwrap_or_default()).has_grant()
+        };
+        assert!(has_grant(serde_json::json!({ "refresh_token": "r" })));
+        assert!(has_grant(serde_json::json!({ "api_cookies": { "device": "d" } })));
+        for without in [
+            serde_json::json!({}),
+            serde_json::json!({ "refresh_token": "" }),
+            serde_json::json!({ "api_cookies": {} }),
+            serde_json::json!({ "api_cookies": "device=d" }),
+        ] {
+            assert!(!has_grant(without.clone()), "{without}");
+        }
     }
 }

@@ -127,11 +127,11 @@ pub fn only_positions(dialect: Dialect, names: &CookieNames, cookies: &Cookies) 
 struct Attempt<'a> {
     dialect: Dialect,
     name: &'a str,
-    candidate: Candidate,
+    candidate: Candidate<'a>,
 }
 
 /// Everything to try, at most [`MAX_ATTEMPTS`], the configured dialect first.
-fn attempts<'a>(dialect: Dialect, names: &'a CookieNames, cookies: &Cookies) -> Vec<Attempt<'a>> {
+fn attempts<'a>(dialect: Dialect, names: &'a CookieNames, cookies: &'a Cookies) -> Vec<Attempt<'a>> {
     let mut attempts = Vec::new();
     let other = names.other_session().map(|name| (dialect.other(), name));
     for (dialect, name) in std::iter::once((dialect, names.session())).chain(other) {

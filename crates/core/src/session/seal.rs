@@ -155,17 +155,37 @@ fn decrypt(
 }
 
 /// Checks `exp`, `nbf` and `iat` (RFC 7519 sections 4.1.4 to 4.1.6) as Auth.js does.
-pub(super) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), OpenError> {
-    let exp = time(claims, "exp")?.ok_or(OpenError::MissingExpiry)?;
-    let nbf = time(claims, "nbf")?;
-    time(claims, "iat")?;
-    if nbf.is_some_and(|nbf| nbf > as_f64(now.seconds().saturating_add(CLOCK_TOLERANCE))) {
-        return Err(OpenError::NotYetValid);
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), OpenError> {
+    Validity::of(claims)?.check(now)
+}
+
+/// When a token is valid, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Validity {
+    not_before: Option<f64>,
+    expires: f64,
+}
+
+impl Validity {
+    /// What the claims of a token say.
+    pub(super) fn of(claims: &Map<String, Value>) -> Result<Self, OpenError> {
+        let expires = time(claims, "exp")?.ok_or(OpenError::MissingExpiry)?;
+        let not_before = time(claims, "nbf")?;
+        time(claims, "iat")?;
+        Ok(Self { not_before, expires })
     }
-    if exp + as_f64(CLOCK_TOLERANCE) <= as_f64(now.seconds()) {
-        return Err(OpenError::Expired);
+
+    /// Whether the token is valid now.
+    pub(super) fn check(self, now: Timestamp) -> Result<(), OpenError> {
+        let (now, tolerance) = (as_f64(now.seconds()), as_f64(CLOCK_TOLERANCE));
+        if self.not_before.is_some_and(|begins| begins > now + tolerance) {
+            return Err(OpenError::NotYetValid);
+        }
+        if self.expires + tolerance <= now {
+            return Err(OpenError::Expired);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A claim that is a `NumericDate` (RFC 7519 section 2): a number of seconds, which may have a fraction.

@@ -5,11 +5,6 @@ use crate::session::own_claims::CLIENT;
 use crate::session::scope::SCOPE;
 
 impl Session {
-    /// The `client_id` of a client that acts for itself with an access token of its own, without a user (`oauth_client`).
-    pub fn client(&self) -> Option<&str> {
-        self.claims().get(CLIENT)?.as_str()
-    }
-
     /// The same session as that of such a client.
     #[must_use]
     pub(crate) fn of_client(&self, id: &str) -> Self {

@@ -303,3 +303,36 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         && text.bytes().take(TIME_DIGITS).all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::names::CookieNaming;
+
+    #[test]
+    fn unlimited_state_the_cookies_of_open_attempts_have_eight_kilobytes_together_with_the_one_that_is_added()
+    {
+        let names = CookieNames::new(&CookieNaming::default(), Dialect::AuthJsV5, true);
+        let open = format!("{}00000001abcdefgh", names.transaction_prefix());
+        let added = [("x".repeat(100), "y".repeat(1000))];
+        let rest = 8192 - (100 + 1000 + 3) - (open.len() + 3);
+        for (length, is_expired) in [(rest, false), (rest + 1, true)] {
+            let field = format!("{open}={}", "v".repeat(length));
+            let expired = surplus(&Cookies::parse([field.as_str()].into_iter()), &names, &added);
+            assert_eq!(!expired.is_empty(), is_expired, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_cookie_of_another_name_is_no_open_attempt_and_is_not_expired() {
+        let names = CookieNames::new(&CookieNaming::default(), Dialect::AuthJsV5, true);
+        let expired = |id: &str| {
+            let field = format!("{}{id}={}", names.transaction_prefix(), "v".repeat(10_000));
+            surplus(&Cookies::parse([field.as_str()].into_iter()), &names, &[]).len()
+        };
+        assert_eq!(expired("00000001abcdefgh"), 1);
+        for other in ["00000001abcd~fgh", "zzzzzzzzabcdefgh", "00000001abcdefg", "00000001abcdefghi"] {
+            assert_eq!(expired(other), 0, "{other}");
+        }
+    }
+}

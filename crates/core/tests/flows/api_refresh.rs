@@ -509,3 +509,22 @@ fn no_lifetime_causes_a_refresh_loop() {
         assert_eq!(world.api.requests("/refresh").len(), 1, "{expires_in}");
     }
 }
+
+#[test]
+fn an_error_code_that_repeats_a_token_or_a_cookie_is_not_logged() {
+    let mut shape = Shape::json();
+    let provider = &mut shape.settings["providers"][0];
+    provider["login"]["refused_errors"] = json!(["revoked"]);
+    provider["refresh"] = json!({
+        "url": "https://api.example/refresh",
+        "body": { "refreshToken": "{refresh_token}", "accessToken": "{access_token}" },
+    });
+    for (code, is_logged) in [("busy", true), ("refresh-ada", false), ("access-ada", false)] {
+        let (world, mut browser) = shape.signed_in("none", shape.over());
+        world.api.answers_json("/refresh", 400, &json!({ "error": code }));
+        assert_eq!(fetch(&world, &mut browser).status, 503, "{code}");
+        let sent = world.api.requests("/refresh")[0].json();
+        assert_eq!(sent, json!({ "refreshToken": "refresh-ada", "accessToken": "access-ada" }));
+        assert_eq!(world.log_text().contains(code), is_logged, "{code}: {}", world.log_text());
+    }
+}

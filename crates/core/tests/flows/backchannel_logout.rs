@@ -566,19 +566,26 @@ fn with_objects_a_session_costs_one_call_more_for_the_providers_session_and_none
     assert_eq!((calls(site("durable-object")), calls(listening("durable-object"))), (2, 3));
 }
 
-#[test]
-fn several_clients_at_one_issuer_each_take_their_own_logout_tokens() {
-    let mut settings = listening("kv");
+/// An environment with these settings and, as the first provider, another client at the same issuer, which may be changed.
+pub(crate) fn with_second_client(mut settings: Value, change: impl FnOnce(&mut Value)) -> TestEnv {
     let mut second = settings["providers"][0].clone();
     second["id"] = json!("second");
     second["client_id"] = json!("another-client");
+    change(&mut second);
     settings["providers"].as_array_mut().unwrap().insert(0, second);
     let env = |name: &str| match name {
         "AUTH_SECOND_SECRET" => Some("second-secret".to_owned()),
+        "AUTH_SECOND_DECRYPTION_KEY" => Some(decryption_key()),
         name => environment(name),
     };
     let world = TestEnv::in_environment(settings, &env);
     world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
+    world
+}
+
+#[test]
+fn several_clients_at_one_issuer_each_take_their_own_logout_tokens() {
+    let world = with_second_client(listening("kv"), |_| {});
     let bob = signed_in(&world, "bob");
     let for_second = with_claims(|claims| claims["aud"] = json!("another-client"))(&world);
     assert_eq!(log_out(&world, &for_second).status, 200);
@@ -668,5 +675,47 @@ fn a_logout_token_is_encrypted_where_id_tokens_are() {
     assert!(statuses.ends_with(&[429]), "{statuses:?}");
     world.pass(Duration::from_secs(61));
     assert_eq!(log_out(&world, &encrypted("A256GCM", &signed(&world, &claims(&world)))).status, 200);
+    assert!(!is_in(&world, &bob));
+}
+
+#[test]
+fn forged_logouts_of_nobody_a_token_that_another_provider_cannot_open_keeps_no_provider_out() {
+    let world = with_second_client(listening("kv"), |encrypting| {
+        encrypting["issuer"] = json!("https://second.example");
+        encrypting["id_token_encrypted_response_alg"] = json!("ECDH-ES");
+        encrypting["id_token_encrypted_response_enc"] = json!("A256GCM");
+    });
+    let bob = signed_in(&world, "bob");
+    for n in 0..100 {
+        assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200, "{n}");
+    }
+    assert!(!is_in(&world, &bob));
+    // What nobody proves is counted once, however many cannot open it.
+    let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, "a.b.c.d.e").status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 31, "{statuses:?}");
+    assert!(statuses.ends_with(&[429]), "{statuses:?}");
+}
+
+#[test]
+fn a_logout_by_a_new_key_gets_503_while_the_keys_are_unavailable_and_ends_the_session_later() {
+    let world = world("kv");
+    let bob = signed_in(&world, "bob");
+    assert_eq!(log_out(&world, "a.b.c").status, 400);
+    world.pass(Duration::from_secs(61));
+    world.provider.rotates_its_key_to("key-2");
+    let header = json!({ "alg": "ES256", "kid": "key-2", "typ": "logout+jwt" });
+    let token = world.provider.signed(&header, &claims(&world));
+    world.provider.goes_down("jwks");
+    for _ in 0..40 {
+        let answer = log_out(&world, &token);
+        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("5")));
+    }
+    assert!(is_in(&world, &bob));
+    // A key that is known is as good as before, and a forged signature is none.
+    let forged = FakeProvider::forged(&json!({ "alg": "ES256", "kid": "key-1" }), &claims(&world));
+    assert_eq!(log_out(&world, &forged).status, 400);
+    world.provider.comes_back();
+    world.pass(SECOND * 6);
+    assert_eq!(log_out(&world, &token).status, 200);
     assert!(!is_in(&world, &bob));
 }

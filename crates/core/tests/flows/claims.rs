@@ -404,3 +404,56 @@ fn claims_in_an_apis_token_follow_the_token() {
     assert_eq!(fetch(&world, &mut browser).status, 200);
     assert_eq!(sealed(&world, &browser).get("groups"), None, "the new token has none");
 }
+
+#[test]
+fn an_api_that_does_not_repeat_the_user_at_a_refresh_changes_no_name_and_no_address() {
+    let mut settings = json_api();
+    settings["refresh"] = json!({ "lease": "none" });
+    let provider = settings["providers"][0].as_object_mut().unwrap();
+    provider.remove("profile");
+    provider["user"] =
+        json!({ "id": "login.id", "name": "login.name", "email": "login.email", "image": "login.avatar" });
+    provider.insert("email_verified".to_owned(), json!("login.verified"));
+    settings["claims"] = json!({ "plan": "login.plan", "shown": "user.name", "mail": "user.email" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    let login = json!({
+        "accessToken": "access-ada", "refreshToken": "refresh-ada", "expiresIn": 3600, "id": 17, "name": "Ada",
+        "email": "ada@example.com", "avatar": "https://api.example/ada.png", "verified": true, "plan": "pro",
+    });
+    world.api.answers_json("/sign-in", 200, &login);
+    sign_in_as_ada(&world, &mut browser);
+    let before = sealed(&world, &browser);
+    world.pass(EXPIRED);
+    assert_eq!(bearer(&fetch(&world, &mut browser)), Some("access-ada~1"));
+    let after = sealed(&world, &browser);
+    let names = ["sub", "name", "email", "email_verified", "picture", "plan", "shown", "mail"];
+    for claim in names {
+        assert!(before.get(claim).is_some_and(|value| !value.is_null()), "{claim}");
+        assert_eq!(after.get(claim), before.get(claim), "{claim}");
+    }
+}
+
+#[test]
+fn allow_does_not_end_a_session_for_a_claim_that_a_refresh_does_not_say() {
+    let mut settings = json_api();
+    settings["refresh"] = json!({ "lease": "none" });
+    settings["providers"][0]["allow"] = json!({ "login.plan": ["pro"] });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    sign_in_as_ada(&world, &mut browser);
+    world.pass(EXPIRED);
+    assert_eq!(bearer(&fetch(&world, &mut browser)), Some("access-ada~1"));
+    assert!(world.logged(LogEvent::SessionNoLongerAllowed).is_empty());
+}
+
+#[test]
+fn allow_ends_a_session_where_a_refresh_says_that_the_claim_is_gone() {
+    let mut settings = json_api();
+    settings["refresh"] = json!({ "lease": "none" });
+    settings["providers"][0]["allow"] = json!({ "profile.roles": ["admin"] });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    sign_in_as_ada(&world, &mut browser);
+    world.api.answers_json("/me", 200, &json!({ "id": 17, "firstName": "Ada", "lastName": "King" }));
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 401);
+    assert_eq!(world.logged(LogEvent::SessionNoLongerAllowed).len(), 1);
+}

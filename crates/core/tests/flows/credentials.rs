@@ -730,3 +730,22 @@ fn next_auth_4_s_client_recognizes_a_rejection_by_its_status() {
         assert_eq!((answer.status, body["url"].as_str()), (200, Some(without_csrf)), "{dialect}");
     }
 }
+
+#[test]
+fn next_auth_4_s_client_recognizes_a_user_who_is_not_allowed_by_its_status() {
+    for dialect in ["authjs-v5", "next-auth-v4"] {
+        let mut settings = json_api();
+        settings["dialect"] = json!(dialect);
+        settings["providers"][0]["allow"] = json!({ "profile.roles": ["owner"] });
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        let csrf = browser.csrf(&world);
+        let fields =
+            [("csrfToken", csrf.as_str()), ("email", EMAIL), ("password", PASSWORD), ("json", "true")];
+        let form: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let script = [("sec-fetch-mode", "cors"), ("content-type", "application/x-www-form-urlencoded")];
+        let answer = browser.send(&world, "POST", CALLBACK, &script, form.as_bytes());
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        let denied = "https://app.example.com/auth/error?error=AccessDenied";
+        assert_eq!((answer.status, body["url"].as_str()), (403, Some(denied)), "{dialect}");
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
 use vestibule_testing::{APP, Answer, Browser, TestEnv};
 
-use crate::backchannel_logout::{STORES, is_in, signed_in};
+use crate::backchannel_logout::{STORES, is_in, signed_in, with_second_client};
 use crate::revocation::site;
 
 const SESSION: &str = "__Secure-authjs.session-token";
@@ -186,4 +186,19 @@ fn a_browser_that_only_shows_the_address_changes_nothing() {
     assert_eq!(answer.status, 400);
     assert!(bob.cookie(SESSION).is_some() && is_in(&world, &bob));
     let _: &Browser = &bob;
+}
+
+#[test]
+fn the_sessions_of_every_client_at_one_issuer_end() {
+    let world = with_second_client(listening("kv"), |_| {});
+    // The session is that of the provider that comes second.
+    let mut bob = signed_in(&world, "bob");
+    assert_eq!(framed(&world, GOOD).status, 200);
+    assert!(!is_in(&world, &bob));
+    let mut alice = signed_in(&world, "alice");
+    let answer = alice.send(&world, "GET", &url(GOOD), &FRAME, b"");
+    assert_eq!(answer.status, 200);
+    assert!(
+        alice.cookie(SESSION).is_none() && bob.send(&world, "GET", &url(GOOD), &FRAME, b"").status == 200
+    );
 }

@@ -390,3 +390,26 @@ fn alias_in_a_check_what_a_page_may_change_is_compared_under_its_name_in_the_ses
     all["session"]["updatable"] = json!(["email_verified"]);
     assert!(Config::load(all, &environment, &RUNTIME).is_err());
 }
+
+#[test]
+fn unproven_identity_a_configured_address_is_no_more_proven_than_the_configuration_says() {
+    let sealed_with = |verified: &str| {
+        let mut settings = settings();
+        settings["claims"]["email"] = json!("profile.contact");
+        settings["claims"]["email_verified"] = json!(verified);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        world.provider.alters_answer_at("userinfo", |claims| {
+            claims["email_verified"] = json!(true);
+            claims["contact"] =
+                if claims["sub"] == "bob-1" { claims["email"].clone() } else { json!("ceo@example.com") };
+            claims["contact_verified"] = json!(false);
+        });
+        ["alice", "bob"].map(|user| {
+            browser.sign_in(&world, user, "/");
+            claims(&world, &browser).get("email_verified").cloned()
+        })
+    };
+    // The provider's statement is about another address than Alice's contact, and about the same as Bob's.
+    assert_eq!(sealed_with("profile.nothing"), [None, Some(json!(true))]);
+    assert_eq!(sealed_with("profile.contact_verified"), [Some(json!(false)), Some(json!(false))]);
+}

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::config::Config;
+use vestibule_core::guard::decision::Decision;
+use vestibule_core::hooks::{DefaultSession, Hooks};
+use vestibule_core::http::request::Request;
 use vestibule_core::log::{DataPoint, LogEvent, METRIC_NUMBERS, METRIC_TEXTS};
+use vestibule_core::session::claims::Session;
 use vestibule_testing::{APP, Browser, RUNTIME, TestEnv, environment, settings};
 
 use crate::refresh::{EXPIRED, SECOND};
@@ -105,6 +109,27 @@ fn each_request_to_the_application_has_a_decision_with_its_rule_and_outcome() {
     // Vestibule's own routes decide nothing, and a health check asks nobody.
     world.send("GET", &format!("{APP}/auth/health"), &[], b"");
     assert!(written(&world).is_empty());
+}
+
+/// Hides a page of which no rule says so.
+struct Hidden;
+
+impl Hooks for Hidden {
+    type Profile = Value;
+    type Session = DefaultSession;
+
+    fn authorized(&self, request: &Request, _: Option<&Session>, decided: Decision) -> Decision {
+        if request.url.path == "/about" { Decision::NotFound } else { decided }
+    }
+}
+
+#[test]
+fn what_a_hook_denies_is_counted_as_the_hooks() {
+    let world = TestEnv::with_hooks(with_metrics(json!({ "sink": "analytics" })), Hidden);
+    world.sinks.are_bound.set(true);
+    let mut bob = signed_in(&world, "bob");
+    assert_eq!(bob.fetch(&world, &format!("{APP}/about")).status, 404);
+    assert_eq!(decision(&written(&world)[0]), ("hook", "not_found"));
 }
 
 #[test]

@@ -260,6 +260,37 @@ fn a_provider_that_is_down_or_hangs_gives_503_and_is_left_alone_for_a_while() {
 }
 
 #[test]
+fn work_bombs_a_token_that_the_provider_will_not_read_keeps_no_other_from_being_asked_about() {
+    let world = world();
+    world.provider.introspection.knows(TOKEN, &claims(&world));
+    for (n, (status, error)) in
+        [(400, json!({ "error": "invalid_request" })), (400, json!({})), (413, json!("too large"))]
+            .into_iter()
+            .enumerate()
+    {
+        let (odd, before) = (format!("odd-{n}"), introspections(&world));
+        world.provider.answers_raw("introspection", status, "application/json", error.to_string().as_bytes());
+        assert_eq!((bring(&world, "/dashboard", &odd).status, introspections(&world)), (503, before + 1));
+        // It is not asked about again at once.
+        assert_eq!((bring(&world, "/dashboard", &odd).status, introspections(&world)), (503, before + 1));
+        world.provider.answers_correctly();
+        assert_eq!(bring(&world, "/dashboard", TOKEN).status, 200, "{status}");
+        world.pass(Duration::from_mins(2));
+        world.provider.introspection.knows(TOKEN, &claims(&world));
+        assert_eq!(bring(&world, "/dashboard", &odd).status, 401);
+    }
+    // Who sends many of them is stopped.
+    world.provider.answers_raw("introspection", 400, "application/json", b"{}");
+    let before = introspections(&world);
+    for n in 0..150 {
+        let token = format!("Bearer t-{n}");
+        let headers = [("authorization", token.as_str()), ("cf-connecting-ip", "192.0.2.1")];
+        assert_eq!(world.send("GET", &format!("{APP}/dashboard"), &headers, b"").status, 503);
+    }
+    assert_eq!(introspections(&world), before + 101);
+}
+
+#[test]
 fn a_token_that_cannot_be_one_costs_the_provider_nothing() {
     let world = world();
     let foreign = FakeProvider::forged(

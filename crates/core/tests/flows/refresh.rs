@@ -185,6 +185,29 @@ fn a_client_that_hangs_up_frees_the_slot_and_no_token_is_lost() {
 }
 
 #[test]
+fn a_late_request_with_the_old_cookie_leaves_the_new_one_to_those_that_waited_where_only_the_lock_knows() {
+    for (lease, revocation, is_left) in
+        [("durable-object", "none", true), ("durable-object", "kv", false), ("kv", "none", false)]
+    {
+        let what = format!("{lease}, {revocation}");
+        let mut settings = with_lease(lease);
+        settings["revocation"] = json!({ "store": revocation });
+        let (world, browser) = signed_in_with(settings, EXPIRED);
+        let cookies = browser.cookie_header();
+        let first = world.all([sent(&world, &cookies, Duration::ZERO)]);
+        assert!(first[0].headers.contains("set-cookie"), "{what}");
+        let calls = world.store.calls.get();
+        for (after, is_set) in [(1, !is_left), (3, !is_left), (2, true)] {
+            let late = world.all([sent(&world, &cookies, SECOND * after)]);
+            assert_eq!((late[0].status, bearer(&late[0])), (200, Some("access-bob~1")), "{what}");
+            assert_eq!(late[0].headers.contains("set-cookie"), is_set, "{what}, {after} seconds later");
+            assert!(is_set || world.store.calls.get() == calls, "{what}: the lock was asked");
+        }
+        assert_eq!(given(&world), 1, "{what}");
+    }
+}
+
+#[test]
 fn sessions_share_nothing_even_with_equal_tokens() {
     for lease in LEASES {
         let world = TestEnv::with(with_lease(lease));

@@ -340,6 +340,22 @@ fn a_durable_object_that_moves_during_a_call_is_called_again() {
 }
 
 #[test]
+fn a_call_that_is_repeated_waits_no_longer_at_the_lock_than_the_first_one_would_have() {
+    let (world, mut browser) = signed_in("durable-object", EXPIRED);
+    world.store.fails.set(("acquire", 2));
+    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
+    let texts = world.store.call_texts.borrow();
+    let calls = texts.iter().map(|text| serde_json::from_str::<Value>(text).unwrap());
+    let waits: Vec<u64> = calls
+        .filter(|call| call["call"] == "acquire")
+        .map(|call| call["wait_for"].as_u64().unwrap())
+        .collect();
+    // The pauses before the second and the third call count.
+    let [first, second, third] = waits.as_slice() else { panic!("{waits:?}") };
+    assert!(*first >= 1000 && *second <= first - 100 && *third <= second - 500, "{waits:?}");
+}
+
+#[test]
 fn tokens_sealed_with_a_removed_secret_are_ignored_and_the_provider_decides() {
     for (rotation, status) in [(Rotation::None, 200), (Rotation::Strict, 401)] {
         let (world, mut browser) = signed_in("durable-object", EXPIRED);
@@ -452,6 +468,49 @@ fn an_update_of_the_session_while_the_provider_is_down_keeps_the_tokens() {
         let seen = update(&mut browser, "Bobby");
         assert_eq!(seen["user"]["name"], "Bobby", "{lease}");
         assert_eq!(seen["access_token"], Value::Null, "{lease}");
+    }
+}
+
+/// A page's update of the session, with these cookies.
+fn update<'a>(world: &'a TestEnv, cookies: &'a str, csrf: &'a str, after: Duration) -> Sent<'a> {
+    Box::pin(async move {
+        world.clock.sleep(after).await;
+        let body = json!({ "csrfToken": csrf, "data": { "name": "Robert" } }).to_string();
+        let headers =
+            [("cookie", cookies), ("content-type", "application/json"), ("sec-fetch-site", "same-origin")];
+        world.sent("POST", &format!("{APP}/auth/session"), &headers, body.as_bytes()).await
+    })
+}
+
+#[test]
+fn an_update_never_puts_older_tokens_in_place_of_newer_ones() {
+    for lease in LEASES {
+        // The page does not see the token, and the upstream gets it.
+        let mut settings = with_strict(lease);
+        settings["session"] = json!({ "updatable": ["name"] });
+        for (ago, after) in [(EXPIRED, 0), (EXPIRED, 100), (EXPIRING, 100), (EXPIRED, 5000), (EXPIRING, 5000)]
+        {
+            let (world, mut browser) = signed_in_with(settings.clone(), ago);
+            world.provider.grants.rotation.set(Rotation::Grace(0));
+            let csrf = browser.csrf(&world);
+            let cookies = browser.cookie_header();
+            let update = update(&world, &cookies, &csrf, Duration::from_millis(after));
+            let answers = world.all([sent(&world, &cookies, Duration::ZERO), update]);
+            assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 200], "{lease}");
+            // The update's answer comes last.
+            for answer in &answers {
+                browser.take(answer);
+            }
+            assert_eq!(browser.session(&world)["user"]["name"], "Robert", "{lease}, {ago:?}, {after}");
+            world.pass(Duration::from_mins(5));
+            let later = browser.fetch(&world, &format!("{APP}/api"));
+            assert_eq!(
+                (later.status, bearer(&later)),
+                (200, Some("access-bob~1")),
+                "{lease}, {ago:?}, {after}"
+            );
+            assert_eq!(grants(&world), (1, 0), "{lease}, {ago:?}, {after}");
+        }
     }
 }
 

@@ -113,3 +113,18 @@ fn a_prefetch_in_the_last_second_waits_for_no_renewal() {
     assert_eq!(browser.send(&world, "GET", &format!("{APP}/page"), &prefetch, b"").status, 503);
     assert_eq!(given(&world), 0);
 }
+
+#[test]
+fn a_session_that_is_renewed_while_its_token_is_good_brings_no_new_token() {
+    for (renewal, requests) in [("at-end", 0), ("early", 1)] {
+        let mut settings = with_lease("kv");
+        settings["providers"][0]["renew"] = json!(renewal);
+        settings["session"]["update_age"] = json!("10m");
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        world.provider.alters_answer_at("token", |answer| answer["expires_in"] = json!(4 * 3600));
+        browser.sign_in(&world, "bob", "/");
+        world.pass(LIFETIME * 2);
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
+        assert_eq!(given(&world), requests, "{renewal}");
+    }
+}

@@ -135,6 +135,16 @@ fn who_has_no_token_learns_where_to_get_one_and_with_which_scope() {
     }
     let answer = send(&env, "POST", "/mcp/people", &[]);
     assert_eq!(challenge(&answer), format!("Bearer resource_metadata=\"{METADATA}\""));
+    // Each scope that is needed, once.
+    let both = [
+        ("tools:admin", "tools:audit", "tools:admin tools:audit"),
+        ("tools:read", "tools:read", "tools:read"),
+    ];
+    for (scope, scp, asked) in both {
+        let rule = json!([{ "match": "/mcp", "require": { "scope": scope, "scp": scp } }]);
+        let answer = send(&TestEnv::with(site(&json!({ "rules": rule }))), "POST", "/mcp", &[]);
+        assert_eq!(challenge(&answer), format!("Bearer resource_metadata=\"{METADATA}\", scope=\"{asked}\""));
+    }
     // Not elsewhere.
     assert_eq!(challenge(&send(&env, "POST", "/other", &[])), "Bearer");
     assert_eq!(challenge(&send(&env, "POST", "/mcpx", &[])), "Bearer");
@@ -335,8 +345,9 @@ fn dns_rebinding_a_host_that_the_configuration_names_is_no_name_that_points_here
         ask(&json!({ "cookies": { "domain": "example.com" } }), "https://wiki.example.com"),
         ask(&json!({ "cookies": { "domain": "example.com" } }), "https://wiki.example.org"),
         ask(&json!({}), "http://localhost:8787"),
+        ask(&json!({ "origin": "https://site.example.net" }), "https://site.example.net"),
     ];
-    assert_eq!(found, [403, 200, 403, 200, 403, 200]);
+    assert_eq!(found, [403, 200, 403, 200, 403, 200, 200]);
 }
 
 #[test]

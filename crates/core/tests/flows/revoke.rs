@@ -331,3 +331,22 @@ fn a_bearer_token_of_a_user_who_was_revoked_is_refused_until_there_is_a_newer_on
         assert_eq!(status(&world, &token(&world)), 200, "{store}");
     }
 }
+
+#[test]
+fn rate_limits_by_one_ipv6_address_guesses_of_one_network_are_counted_together() {
+    for limiter in [None, Some(60)] {
+        let world = world("kv");
+        world.store.rate_limit.set(limiter);
+        let guess = |address: &str| {
+            let headers = [
+                ("authorization", "Bearer a-guess-at-the-operators-secret-0000"),
+                ("cf-connecting-ip", address),
+            ];
+            let body = json!({ "user": bob() }).to_string();
+            world.send("POST", &format!("{APP}/auth/revoke"), &headers, body.as_bytes()).status
+        };
+        let statuses: Vec<u16> = (0..100).map(|n| guess(&format!("2001:db8:1:2::{n:x}"))).collect();
+        assert!(statuses.ends_with(&[429, 429]) && statuses.starts_with(&[401, 401]), "{statuses:?}");
+        assert_eq!(guess("2001:db8:1:3::1"), 401, "another network");
+    }
+}

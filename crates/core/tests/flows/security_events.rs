@@ -384,3 +384,49 @@ fn sessions_know_the_providers_session_where_a_transmitter_may_name_it() {
     assert_eq!(claims["provider_sid"], "at-the-provider");
     assert!(claims.get("provider_sub").is_none());
 }
+
+#[test]
+fn an_event_by_a_new_key_gets_503_while_the_keys_are_unavailable() {
+    for transmitter in [
+        json!({ "audience": AUDIENCE }),
+        json!({ "audience": AUDIENCE, "issuer": ISSUER, "jwks": format!("{ISSUER}/jwks") }),
+    ] {
+        let mut settings = site("kv");
+        settings["event_transmitters"] = json!([transmitter]);
+        let world = TestEnv::with(settings);
+        let browser = signed_in(&world, "bob");
+        let token = |kid: &str| {
+            let mut claims = claims(&world, CHANGED, &bob());
+            claims["iss"] = json!(ISSUER);
+            world.provider.signed(&json!({ "alg": "ES256", "kid": kid, "typ": "secevent+jwt" }), &claims)
+        };
+        let unknown = push(&world, &token("other"));
+        assert_eq!((unknown.status, code(&unknown).as_str()), (400, "invalid_key"));
+        world.pass(SECOND * 61);
+        world.provider.rotates_its_key_to("key-2");
+        world.provider.goes_down("jwks");
+        assert_eq!(push(&world, &token("key-2")).status, 503, "{transmitter}");
+        assert!(is_in(&world, &browser));
+        world.provider.comes_back();
+        world.pass(SECOND * 6);
+        assert_eq!(push(&world, &token("key-2")).status, 202, "{transmitter}");
+        assert!(!is_in(&world, &browser), "{transmitter}");
+    }
+}
+
+#[test]
+fn a_subject_of_an_oauth_2_provider_is_named_by_the_issuer_that_its_configuration_states() {
+    for (stated, is_ended) in [(ISSUER, true), ("https://another.example", false)] {
+        let mut settings = listening("kv");
+        settings["providers"] = json!([{
+            "id": "acme", "type": "oauth2", "issuer": ISSUER, "authorization": "https://idp.example/authorize",
+            "token": "https://idp.example/token", "userinfo": "https://idp.example/userinfo",
+            "user": { "id": "profile.sub" },
+        }]);
+        let world = TestEnv::with(settings);
+        let browser = signed_in(&world, "bob");
+        let subject = json!({ "format": "iss_sub", "iss": stated, "sub": "bob-1" });
+        assert_eq!(push(&world, &signed(&world, &claims(&world, CHANGED, &subject))).status, 202);
+        assert_eq!(is_in(&world, &browser), !is_ended, "{stated}: {}", world.log_text());
+    }
+}

@@ -16,8 +16,8 @@ fn environment(name: &str) -> Option<String> {
 
 fn load(file: Value, variable: Value) -> Result<Config, Vec<String>> {
     let sources = Sources::new(
-        Source { name: "vestibule.toml", auth: file },
-        Source { name: "[vars.AUTH]", auth: variable },
+        Source { name: "vestibule.toml".into(), auth: file },
+        Source { name: "[vars.AUTH]".into(), auth: variable },
     );
     let loaded = Config::load(sources.merged(), &environment, &RUNTIME);
     loaded.map_err(|errors| sources.attribute(errors).iter().map(ToString::to_string).collect())

@@ -486,6 +486,46 @@ fn a_posted_response_keeps_the_user_although_the_browser_sends_no_session() {
 }
 
 #[test]
+fn login_csrf_a_posted_step_up_replaces_no_session_of_another_user() {
+    let mut settings = with_rule(&json!({ "acr": "gold" }));
+    settings["providers"][0]["response_mode"] = json!("form_post");
+    let world = TestEnv::with(settings);
+    // The provider is of the same site, so the browser sends every cookie with its form.
+    let posted = |browser: &mut Browser, request: &AuthorizationRequest, user: &str| {
+        let callback = world.provider.authorize(request, user);
+        let (url, query) = callback.split_once('?').unwrap();
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://idp.example.com"),
+        ];
+        browser.send(&world, "POST", url, &headers, query.as_bytes())
+    };
+    let mut browser = Browser::new();
+    let request = browser.begin(&world, "/");
+    posted(&mut browser, &request, "bob");
+    let step_up = sent_to_provider(&world, &mut browser, PAGE);
+    // Somebody else signs in with this browser before the step-up ends.
+    let request = browser.begin(&world, "/");
+    posted(&mut browser, &request, "alice");
+    id_tokens_have(&world, &json!({ "acr": "gold" }));
+    let answer = posted(&mut browser, &step_up, "bob");
+    assert!(answer.location().starts_with("https://app.example.com/auth/signin?"), "{answer:?}");
+    assert_eq!(claims(&world, &browser)["sub"], "alice-1");
+    // The user's own session is the one that goes on.
+    let request = browser.begin(&world, "/");
+    id_tokens_have(&world, &json!({ "acr": "silver" }));
+    posted(&mut browser, &request, "bob");
+    let sid = claims(&world, &browser)["sid"].clone();
+    browser.plant("__Host-authjs.renewal", "");
+    let step_up = sent_to_provider(&world, &mut browser, PAGE);
+    id_tokens_have(&world, &json!({ "acr": "gold" }));
+    assert_eq!(posted(&mut browser, &step_up, "bob").location(), PAGE);
+    assert_eq!((&claims(&world, &browser)["sub"], &claims(&world, &browser)["sid"]), (&json!("bob-1"), &sid));
+}
+
+#[test]
 fn an_access_token_shows_its_own_authentication() {
     let mut settings = with_rule(&json!({ "acr": "gold", "max_age": "5m" }));
     settings["providers"][0]["accept_bearer"] = json!({ "audience": "https://api.example.com" });
@@ -793,5 +833,25 @@ fn another_proxy_gets_the_way_to_the_step_up_or_what_is_missing() {
         assert_eq!(script.status, 401, "{headers}");
         assert!(script.headers.get("www-authenticate").unwrap().ends_with("max_age=\"900\""));
         assert!(!script.headers.contains("location"));
+    }
+}
+
+#[test]
+fn a_step_up_keeps_the_end_that_the_provider_set_unless_it_sets_another() {
+    for (said, is_kept) in [(None, true), (Some(2 * 3600), false)] {
+        let world = world(&json!({ "acr": "gold" }));
+        let now = world.now().seconds();
+        id_tokens_have(&world, &json!({ "session_expiry": now + 3600 }));
+        let mut browser = signed_in(&world);
+        let request = sent_to_provider(&world, &mut browser, PAGE);
+        let mut claims_then = json!({ "acr": "gold" });
+        if let Some(seconds) = said {
+            claims_then["session_expiry"] = json!(now + seconds);
+        }
+        world.provider.answers_correctly();
+        id_tokens_have(&world, &claims_then);
+        comes_back(&world, &mut browser, &request, "bob");
+        let end = if is_kept { now + 3600 } else { now + 7200 };
+        assert_eq!(claims(&world, &browser)["ends_at"], end, "{said:?}");
     }
 }

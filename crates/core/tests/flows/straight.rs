@@ -171,3 +171,16 @@ fn the_key_is_refused_where_there_is_not_exactly_one_way() {
         assert!(errors.contains("AUTH.pages.straight_to_provider") && errors.contains(words), "{errors}");
     }
 }
+
+#[test]
+fn the_page_s_languages_replace_the_configured_ones_and_no_other_parameter() {
+    let mut settings = straight();
+    settings["providers"][0]["authorization_params"] = json!({ "ui_locales": "en", "audience": "api" });
+    let world = TestEnv::with(settings);
+    for (page, languages) in [("/auth/signin", "en"), ("/auth/signin?ui_locales=fr-CA", "fr-CA")] {
+        let there = Browser::new().open(&world, &format!("{APP}{page}"));
+        let request = AuthorizationRequest::read(there.location());
+        assert_eq!((&*request.params["ui_locales"], &*request.params["audience"]), (languages, "api"));
+        assert_eq!(there.location().matches("ui_locales").count(), 1, "{}", there.location());
+    }
+}

@@ -555,3 +555,25 @@ fn a_secret_goes_to_the_upstream_and_to_no_page_that_asks() {
     let sent = browser.fetch(&world, &format!("{APP}/dashboard")).forwarded.unwrap().request.headers;
     assert_eq!(sent.get("x-mix"), Some(format!("alice@example.com {KEY}").as_str()));
 }
+
+#[test]
+fn a_cookie_that_a_refresh_sends_is_new_where_its_value_is_another_one_and_not_empty() {
+    let mut settings = backend();
+    settings["providers"][0]["refresh"]["cookies"]["device"] = json!("{cookie.device}");
+    for (set, is_new) in [("device=d-1", false), ("device=", false), ("device=d-2", true)] {
+        let (world, mut browser) = (TestEnv::in_environment(settings.clone(), &with_key), Browser::new());
+        let (access, refresh) = (set_access(1), set_refresh(1));
+        let cookies =
+            ["device=d-1; Path=/", access.as_str(), refresh.as_str()].map(|set| ("set-cookie", set));
+        world.api.answers("/auth/login", 204, &cookies, "");
+        sign_in_as_ada(&world, &mut browser);
+        upstream_sets(&world, &[&access, &format!("{set}; Path=/")]);
+        fetch(&world, &mut browser);
+        let session = sealed(&world, &browser);
+        let (device, generation) = if is_new { ("d-2", json!(1)) } else { ("d-1", Value::Null) };
+        assert_eq!(
+            (&session["api_cookies"]["device"], &session["generation"]),
+            (&json!(device), &generation)
+        );
+    }
+}

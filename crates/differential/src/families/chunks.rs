@@ -260,7 +260,7 @@ fn judge(case: &Value, answer: &Answer) -> Verdict {
     let mut differences = Vec::new();
 
     let candidates = chunk::candidates(&cookies, session, 8);
-    let read = candidates.first().map_or("", |candidate| &candidate.value);
+    let read = candidates.first().map_or("", |candidate| &*candidate.value);
     if answer["read"] != read {
         differences.push((What::Value, format!("we read {read:?}, Auth.js {}", answer["read"])));
     }

@@ -181,8 +181,8 @@ fn overrides(input: &[u8]) -> Shape {
     let file = if file.is_empty() { Value::Null } else { value(file) };
     let variable = if variable.is_empty() { Value::Null } else { value(variable) };
     let sources = Sources::new(
-        Source { name: "file", auth: file.clone() },
-        Source { name: "variable", auth: variable.clone() },
+        Source { name: "file".into(), auth: file.clone() },
+        Source { name: "variable".into(), auth: variable.clone() },
     );
     let parsed = |value: Value| match &value {
         Value::String(text) => serde_json::from_str(text).ok().filter(Value::is_object).unwrap_or(value),

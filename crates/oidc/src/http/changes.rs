@@ -1,35 +1,65 @@
 //! The changes to a request's header fields before the request is forwarded to an upstream. A forwarded request keeps
 //! most of its fields, so only the changes are computed, and only the changes are passed to the platform.
 
+use std::fmt;
+
 use crate::http::headers::Headers;
+use crate::http::place::Place;
 
 /// Changes to header fields, applied in their order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes(Vec<Change>);
+#[derive(Clone, Default)]
+pub struct Changes {
+    text: String,
+    changes: Vec<(Kind, Place)>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Remove,
+    Set,
+}
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
     /// Removes every field of that name.
-    Remove(String),
+    Remove(&'a str),
     /// Replaces all fields of that name by one with this value.
-    Set(String, String),
+    Set(&'a str, &'a str),
 }
 
 impl Changes {
+    /// None, with room for so many, whose names and values have so many bytes together.
+    pub fn with_capacity(changes: usize, bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), changes: Vec::with_capacity(changes) }
+    }
+
     /// Removes every field of that name. `name` is in lower case.
     pub fn remove(&mut self, name: &str) {
-        self.0.push(Change::Remove(name.to_owned()));
+        self.changes.push((Kind::Remove, Place::append(&mut self.text, name, "")));
     }
 
     /// Replaces all fields of that name by one with this value. `name` is in lower case.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
-        self.0.push(Change::Set(name.to_owned(), value.into()));
+    pub fn set(&mut self, name: &str, value: impl AsRef<str>) {
+        self.changes.push((Kind::Set, Place::append(&mut self.text, name, value.as_ref())));
     }
 
     /// The changes in their order.
-    pub fn iter(&self) -> impl Iterator<Item = &Change> {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
+        self.changes.iter().map(|(kind, field)| match kind {
+            Kind::Remove => Change::Remove(field.name(&self.text)),
+            Kind::Set => Change::Set(field.name(&self.text), field.value(&self.text)),
+        })
+    }
+
+    /// How many bytes the names and values have together.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.changes.len()
     }
 
     /// A copy of `headers` with the changes applied.
@@ -38,10 +68,24 @@ impl Changes {
         for change in self.iter() {
             match change {
                 Change::Remove(name) => headers.remove(name),
-                Change::Set(name, value) => headers.set(name, value.as_str()),
+                Change::Set(name, value) => headers.set(name, value),
             }
         }
         headers
+    }
+}
+
+impl PartialEq for Changes {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Changes {}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

@@ -1,11 +1,13 @@
 //! Cookies: parses `Cookie` and writes `Set-Cookie` header fields.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use crate::http::origin::CookieDomain;
 use crate::http::percent;
+use crate::http::place::Place;
 use crate::time::Timestamp;
 
 /// Further cookies are ignored. Browsers keep at most 180 for a site, so no browser sends more.
@@ -16,29 +18,26 @@ const MAX_COOKIES: usize = 400;
 /// Several cookies may have one name: a browser keeps one for each path and domain, and sends them all, those with
 /// longer paths and the older ones first (RFC 6265 section 5.4). It does not say which is which.
 #[derive(Clone, Default)]
-pub struct Cookies(Vec<Cookie>);
-
-/// One cookie of a request.
-#[derive(Clone)]
-struct Cookie {
-    name: String,
-    value: String,
-    position: usize,
+pub struct Cookies {
+    text: String,
+    /// Where each cookie is in the text, and its position in the request.
+    cookies: Vec<(Place, usize)>,
 }
 
 impl Cookies {
     /// Parses the values of all `Cookie` fields.
     pub fn parse<'a>(fields: impl Iterator<Item = &'a str>) -> Self {
-        let mut cookies = Vec::new();
+        let mut parsed = Self::default();
         let pairs = fields.flat_map(pairs).take(MAX_COOKIES);
         for (position, pair) in pairs.enumerate() {
             let Some((name, value)) = pair.split_once('=') else { continue };
             let name = trimmed(name);
             if !name.is_empty() {
-                cookies.push(Cookie { name: name.to_owned(), value: decode(trimmed(value)), position });
+                let place = Place::append(&mut parsed.text, name, &decode(trimmed(value)));
+                parsed.cookies.push((place, position));
             }
         }
-        Self(cookies)
+        parsed
     }
 
     /// The value of the first cookie of that name: percent-decoded, or unchanged if it cannot be decoded. Auth.js uses
@@ -54,13 +53,18 @@ impl Cookies {
 
     /// The values of all cookies of that name, each with its position as [`without`] counts it.
     pub fn positions<'a>(&'a self, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
-        let named = self.0.iter().filter(move |cookie| cookie.name == name);
-        named.map(|cookie| (cookie.position, cookie.value.as_str()))
+        let named = self.cookies.iter().filter(move |(place, _)| place.is_named(&self.text, name));
+        named.map(|(place, position)| (*position, place.value(&self.text)))
+    }
+
+    /// Whether some cookie has a name for which `is_it` is true.
+    pub fn has_any(&self, is_it: impl Fn(&str) -> bool) -> bool {
+        self.cookies.iter().any(|(place, _)| is_it(place.name(&self.text)))
     }
 
     /// The names of all cookies, sorted, each once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|cookie| cookie.name.as_str()).collect::<BTreeSet<_>>().into_iter()
+        self.cookies.iter().map(|(place, _)| place.name(&self.text)).collect::<BTreeSet<_>>().into_iter()
     }
 }
 
@@ -75,7 +79,7 @@ impl fmt::Debug for Cookies {
 pub fn values<'a>(fields: impl Iterator<Item = &'a str>, name: &'a str) -> impl Iterator<Item = String> {
     fields.flat_map(pairs).filter_map(move |pair| {
         let (this, value) = pair.split_once('=')?;
-        (trimmed(this) == name).then(|| decode(trimmed(value)))
+        (trimmed(this) == name).then(|| decode(trimmed(value)).into_owned())
     })
 }
 
@@ -100,7 +104,7 @@ pub fn without_pairs<'a>(
     let mut position = 0;
     let mut remaining = Vec::new();
     for field in fields {
-        let mut left = String::with_capacity(field.len());
+        let mut left = String::new();
         for pair in pairs(field) {
             let is_dropped = drop(position, pair);
             position += 1;
@@ -110,6 +114,8 @@ pub fn without_pairs<'a>(
             if !left.is_empty() {
                 left.push(';');
             }
+            // Of most fields nothing is left, or nearly all.
+            left.reserve(field.len().saturating_sub(left.len()));
             left.push_str(if left.is_empty() { pair.trim_start_matches([' ', '\t']) } else { pair });
         }
         if !left.trim_matches([' ', '\t', ';']).is_empty() {
@@ -253,11 +259,11 @@ impl fmt::Debug for SetCookie {
 }
 
 /// `decodeURIComponent`, or the text unchanged where that throws.
-fn decode(value: &str) -> String {
+fn decode(value: &str) -> Cow<'_, str> {
     if memchr::memchr(b'%', value.as_bytes()).is_none() {
-        return value.to_owned();
+        return Cow::Borrowed(value);
     }
-    percent::decode(value).unwrap_or_else(|| value.to_owned())
+    percent::decode(value).map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
 /// `encodeURIComponent`.

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use crate::http::place::Place;
+
 /// Header fields (RFC 9110 section 5), in the order in which they arrived or were added.
 ///
 /// Names are stored in lower case. Values are strings as the platform provides them. Nothing here interprets bytes
 /// outside ASCII, so they keep the form that the platform gives them.
 #[derive(Clone, Default)]
 pub struct Headers {
-    fields: Vec<(String, String)>,
+    text: String,
+    fields: Vec<Place>,
     /// The [bits](bit) of the names, and maybe of some that were removed. A request is asked for dozens of fields, most of
     /// which it does not have.
     bits: u64,
@@ -17,21 +20,28 @@ pub struct Headers {
 impl Headers {
     /// No fields.
     pub const fn new() -> Self {
-        Self { fields: Vec::new(), bits: 0 }
+        Self { text: String::new(), fields: Vec::new(), bits: 0 }
+    }
+
+    /// No fields, with room for so many, whose names and values have so many bytes together.
+    pub fn with_capacity(fields: usize, bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), fields: Vec::with_capacity(fields), bits: 0 }
     }
 
     /// The first value of `name`, which is in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.named(name).iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        let first = self.fields_or_none(name).iter().find(|field| field.is_named(&self.text, name));
+        first.map(|field| field.value(&self.text))
     }
 
     /// All values of `name`, which is in lower case.
     pub fn get_all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.named(name).iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+        let named = self.fields_or_none(name).iter().filter(move |field| field.is_named(&self.text, name));
+        named.map(|field| field.value(&self.text))
     }
 
     /// All fields, or none if there is certainly none of that name.
-    fn named(&self, name: &str) -> &[(String, String)] {
+    fn fields_or_none(&self, name: &str) -> &[Place] {
         if self.bits & bit(name) == 0 { &[] } else { &self.fields }
     }
 
@@ -53,31 +63,32 @@ impl Headers {
     }
 
     /// Adds a field after all others.
-    pub fn append(&mut self, name: &str, value: impl Into<String>) {
-        let name = name.to_ascii_lowercase();
-        self.bits |= bit(&name);
-        self.fields.push((name, value.into()));
+    pub fn append(&mut self, name: &str, value: impl AsRef<str>) {
+        let field = Place::append(&mut self.text, name, value.as_ref());
+        self.bits |= bit(field.make_lower_case(&mut self.text));
+        self.fields.push(field);
     }
 
     /// Replaces all fields of that name by one with this value.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+    pub fn set(&mut self, name: &str, value: impl AsRef<str>) {
         self.remove(name);
         self.append(name, value);
     }
 
     /// Removes every field of that name.
     pub fn remove(&mut self, name: &str) {
-        self.fields.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        self.retain(|n, _| !n.eq_ignore_ascii_case(name));
     }
 
     /// Keeps the fields for which `keep(name, value)` is true.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        self.fields.retain(|(name, value)| keep(name, value));
+        let text = &self.text;
+        self.fields.retain(|field| keep(field.name(text), field.value(text)));
     }
 
     /// Every field: its name in lower case, and its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.fields.iter().map(|field| (field.name(&self.text), field.value(&self.text)))
     }
 }
 
@@ -91,7 +102,7 @@ fn bit(name: &str) -> u64 {
 
 impl PartialEq for Headers {
     fn eq(&self, other: &Self) -> bool {
-        self.fields == other.fields
+        self.iter().eq(other.iter())
     }
 }
 
@@ -99,11 +110,11 @@ impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.fields).finish()
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
-impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Headers {
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
         let mut headers = Self::new();
         for (name, value) in fields {

@@ -9,6 +9,7 @@ pub mod header_wire;
 pub mod headers;
 pub mod origin;
 pub mod percent;
+mod place;
 pub mod public_suffix;
 pub mod request;
 pub mod response;

@@ -132,10 +132,9 @@ impl RequestUrl {
     /// Splits an absolute `http` or `https` URL. A fragment is dropped; clients do not send one. `None` for any other
     /// text.
     pub fn parse(url: &str) -> Option<Self> {
-        let (secure, rest) = match url.split_once("://")? {
-            ("https", rest) => (true, rest),
-            ("http", rest) => (false, rest),
-            _ => return None,
+        let (secure, rest) = match url.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, url.strip_prefix("http://")?),
         };
         let rest = rest.split('#').next().unwrap_or_default();
         let (before_query, query) = match rest.split_once('?') {

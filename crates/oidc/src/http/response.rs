@@ -28,13 +28,13 @@ impl Response {
     }
 
     /// A redirect with status 302 (RFC 9110 section 15.4.3) to `location`, which the caller must have checked.
-    pub fn redirect(location: impl Into<String>) -> Self {
+    pub fn redirect(location: impl AsRef<str>) -> Self {
         Self::empty(302).with("location", location)
     }
 
     /// Adds a header field.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.headers.append(name, value);
         self
     }

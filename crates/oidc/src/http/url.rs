@@ -53,9 +53,13 @@ impl Url {
         }
         let host = canonical(split_port(authority).0).ok_or(UrlError::Malformed)?;
         let (path, rest) = cut(rest, |c| matches!(c, '?' | '#'));
-        let path = without_dot_segments(path);
-        let url = url::Url::parse(&format!("{scheme}://{authority}{path}{rest}"))
-            .map_err(|_| UrlError::Malformed)?;
+        let url = if path.contains(['.', '%']) {
+            url::Url::parse(&format!("{scheme}://{authority}{}{rest}", without_dot_segments(path)))
+        } else {
+            // It has no dot segments.
+            url::Url::parse(text)
+        };
+        let url = url.map_err(|_| UrlError::Malformed)?;
         // The parser turns `127.1` into an address. A host that the parser changes is rejected.
         if url.host_str() == Some(&*host) { Ok(Self(url)) } else { Err(UrlError::Malformed) }
     }
@@ -198,9 +202,14 @@ fn canonical(text: &str) -> Option<String> {
         let is_good = |v6: &Ipv6Addr| v6.to_ipv4().is_none() || v6.is_loopback();
         return address.parse().ok().filter(is_good).map(|v6| format!("[{v6}]"));
     }
-    let name = percent::decode(text)?.to_ascii_lowercase();
     let is_good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    (name.bytes().all(is_good) && is_decodable(&name)).then_some(name)
+    let name = if text.bytes().all(is_good) {
+        text.to_ascii_lowercase()
+    } else {
+        let decoded = percent::decode(text)?.to_ascii_lowercase();
+        decoded.bytes().all(is_good).then_some(decoded)?
+    };
+    is_decodable(&name).then_some(name)
 }
 
 /// Whether the parser may decode the international labels of a name (RFC 5890 section 2.3.2.1). Decoding takes

@@ -341,12 +341,13 @@ fn error(params: &Params) -> Result<Option<ErrorResponse>, DuplicateParameterErr
         Ok(None)
     };
     let description = first(&DESCRIPTIONS)?;
-    let standard = params.one("error")?;
+    // Without a value a parameter counts as omitted (RFC 6749 section 3.1).
+    let standard = params.one("error")?.filter(|error| !error.is_empty());
     // If there is a code, only the standard parameter `error` makes the response an error.
     let other = first(&OTHER_CODES)?.filter(|_| matches!(params.one("code"), Ok(None | Some(""))));
     Ok(match (standard, other) {
-        (Some("") | None, Some(other)) => Some(ErrorResponse::new(&other, description.as_deref())),
         (Some(standard), _) => Some(ErrorResponse::new(standard, description.as_deref())),
+        (None, Some(other)) => Some(ErrorResponse::new(&other, description.as_deref())),
         (None, None) => None,
     })
 }
@@ -682,7 +683,8 @@ mod tests {
             panic!("an error response is an error")
         };
         assert!(error.is_temporary());
-        assert!(matches!(read("error=&state=af0ifjsldkj&code=c"), Err(AuthorizationResponseError::Error(_))));
+        assert_eq!(read("error=&state=af0ifjsldkj&code=c").as_deref(), Ok("c"));
+        assert_eq!(read("error=&state=af0ifjsldkj"), Err(AuthorizationResponseError::CodeMissing));
     }
 
     #[test]

@@ -253,6 +253,18 @@ pub enum IntrospectionError {
     Claim(&'static str, ClaimError),
 }
 
+impl IntrospectionError {
+    /// Whether the provider refused to read this request, of which only the token differs from any other: it may be as long,
+    /// or as odd, as its client likes.
+    pub fn may_be_of_this_token(&self) -> bool {
+        let status = match self {
+            Self::Rejected { status, .. } | Self::Response(HttpResponseError::Status(status)) => *status,
+            _ => return false,
+        };
+        matches!(status, 400 | 413 | 414 | 422)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -573,6 +573,18 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_of_openid_connect_gives_tokens_with_the_status_200_only() {
+        let tokens = json!({ "access_token": "t", "token_type": "Bearer" });
+        for status in [201, 204, 206, 299, 302] {
+            assert!(
+                matches!(parse(&json_response(status, &tokens)), Err(TokenError::Response(_))),
+                "{status}"
+            );
+        }
+        assert!(parse(&json_response(200, &tokens)).is_ok());
+    }
+
+    #[test]
     fn a_refresh_token_is_sent_without_a_scope() {
         let secret = Secret::new("x");
         let refresh_token = Secret::new("tGzv3J+OkF0");

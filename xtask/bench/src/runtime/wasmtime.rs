@@ -20,6 +20,8 @@ pub(crate) fn serving(file: &str, requests_of_instance: u32, origin: SocketAddr)
     let mut command = Command::new(host);
     command.args(OPTIONS).args(["--addr", &address.to_string()]);
     command.args(["--max-instance-reuse-count", &requests_of_instance.to_string()]);
+    // A developer's setting, with which the host writes down its stack for each error that it makes, and few servers have.
+    command.env_remove("RUST_BACKTRACE");
     let server = format!("http://{origin}");
     for (name, value) in SECRETS.into_iter().chain([("AUTH_ORIGIN_URL", server.as_str())]) {
         command.args(["--env", name]).env(name, value);

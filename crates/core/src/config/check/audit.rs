@@ -22,7 +22,7 @@ pub(super) fn audit(audit: &Table<'_>, providers: &[Provider], other_secrets: &[
         refuse!(
             audit.at("secret"),
             "{IN_A_FILE}",
-            "remove it, create a new one with `openssl rand -hex 32` and set it with {set}",
+            "remove it, create a new one with `openssl rand -hex 32` and set it {set}",
         );
     }
     let sinks = sinks(audit);

@@ -29,7 +29,7 @@ pub(super) fn revocation(revocation: &Table<'_>, other_secrets: &[Secret]) -> Re
         refuse!(
             revocation.at("secret"),
             "{IN_A_FILE}",
-            "remove it, create a new one with `openssl rand -hex 32` and set it with {set}",
+            "remove it, create a new one with `openssl rand -hex 32` and set it {set}",
         );
     }
     let default_interval = runtime.revocation(store).map_or(MIN_INTERVAL, |store| store.interval);

@@ -46,7 +46,7 @@ pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
         refuse!(
             auth.at("secret"),
             "{IN_A_FILE}",
-            "remove it, create a new one with `openssl rand -base64 33` and set it with {set}",
+            "remove it, create a new one with `openssl rand -base64 33` and set it {set}",
         );
     }
     let mut secrets = Vec::new();
@@ -118,7 +118,7 @@ fn template_secret(path: &DataPath, place: &Place<'_>) -> Secret {
         match &value {
             None => {
                 let set = at.set_secret(&variable_name);
-                refuse!(at, "this secret is missing; {place} needs it", "set it with {set}");
+                refuse!(at, "this secret is missing; {place} needs it", "set it {set}");
             }
             Some(value) => check_credential(&Text { text: value, place: at }),
         }

@@ -138,7 +138,7 @@ fn authorization(table: &Table<'_>, provider: &str, others: &[Secret]) -> Option
         refuse!(
             table.at("secret"),
             "{IN_A_FILE}",
-            "remove it, create a new one with `openssl rand -hex 32` and set it with {set}",
+            "remove it, create a new one with `openssl rand -hex 32` and set it {set}",
         );
     }
     let secret = secret?;

@@ -15,7 +15,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
         refuse!(
             verify.at("secret"),
             "{IN_A_FILE}",
-            "remove it, create a new one with `openssl rand -hex 32` and set it with {set}",
+            "remove it, create a new one with `openssl rand -hex 32` and set it {set}",
         );
     }
     // Without `headers` no proxy is configured, even where its secret is set.
@@ -33,7 +33,7 @@ pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
         None => refuse!(
             verify.place.variable(VERIFY_SECRET),
             "this secret is missing; without it, anyone could pretend to be the proxy",
-            "create one with `openssl rand -hex 32`, set it with {set}, and let the \
+            "create one with `openssl rand -hex 32`, set it {set}, and let the \
              proxy send it as X-Vestibule-Verify",
         ),
     }

@@ -19,17 +19,25 @@ use vestibule_oidc::presets::with_url;
 /// else.
 pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place: &Place<'_>) {
     let known = || keys.iter().copied().flatten();
-    for Key { name, kind, .. } in known() {
-        if let Some(value) = table.get_mut(*name).filter(|value| !value.is_null()) {
+    let (mut written, mut unknown) = (Vec::with_capacity(table.len()), Vec::new());
+    // A table has a few of the keys, so they are looked for in the schema, and not the other way round.
+    for (key, value) in table.iter_mut() {
+        match known().enumerate().find(|(_, known)| known.name == key) {
+            Some((at, known)) => written.push((at, known, value)),
+            None => unknown.push(key),
+        }
+    }
+    // Messages come in the order of the schema.
+    written.sort_unstable_by_key(|(at, ..)| *at);
+    for (_, Key { name, kind, .. }, value) in written {
+        if !value.is_null() {
             read_value(value, kind, &place.key(name));
         }
     }
-    for (key, _) in &*table {
-        if !known().any(|known| known.name == key) {
-            let shown = known().filter(|known| !matches!(known.kind, Kind::Hidden)).map(|known| known.name);
-            let hint = hint(key, &shown.collect::<Vec<_>>());
-            refuse!(place.key(key), "unknown key; {hint}");
-        }
+    for key in unknown {
+        let shown = known().filter(|known| !matches!(known.kind, Kind::Hidden)).map(|known| known.name);
+        let hint = hint(key, &shown.collect::<Vec<_>>());
+        refuse!(place.key(key), "unknown key; {hint}");
     }
 }
 

@@ -148,7 +148,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     // Boxed: otherwise the future of every guarded request would have its size.
                     let page = self.return_address();
                     if let Some(redirect) = Box::pin(self.sign_in_silently(&known.session, &page)).await {
-                        return Err(Denied::new(DenialReason::AskProvider(redirect)));
+                        return Err(Denied::new(DenialReason::AskProvider(redirect.into())));
                     }
                 }
                 match self.fresh_session(known.session, Need::User).await {

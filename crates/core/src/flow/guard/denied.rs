@@ -61,7 +61,7 @@ pub(crate) enum DenialReason {
     /// The session's access token has expired for good, and the upstream needs it.
     TokenExpired,
     /// The provider has to confirm the user, and this redirect sends the browser there, without a question to the user.
-    AskProvider(Response),
+    AskProvider(Box<Response>),
     /// The access token, of the session or of the client, does not allow this.
     Token(TokenDenied),
     /// The user may pass, and has to prove more, or again.

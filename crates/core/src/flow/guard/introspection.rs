@@ -72,7 +72,15 @@ impl<P: Platform> RequestContext<'_, P> {
                 Err(inactive())
             }
             Err(error) => {
-                question.failed(now);
+                let of_this_token = matches!(&error, Error::Provider { cause: ProviderError::Introspection(cause), .. }
+                    if cause.may_be_of_this_token());
+                if of_this_token {
+                    // Otherwise anyone could keep the provider from being asked about the tokens of others.
+                    question.denied(now);
+                    self.count_inactive(now);
+                } else {
+                    question.failed(now);
+                }
                 Err(error)
             }
         }

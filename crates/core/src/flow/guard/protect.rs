@@ -69,7 +69,7 @@ impl<P: Platform> RequestContext<'_, P> {
             (DenialReason::PathTooLong, _) => responses::uri_too_long(),
             (DenialReason::RefreshAtLoginHost(login), _) => self.redirect_to_refresh(&login),
             (DenialReason::TokenExpired, _) => self.sign_in_again_response(),
-            (DenialReason::AskProvider(redirect), _) => redirect,
+            (DenialReason::AskProvider(redirect), _) => *redirect,
             (DenialReason::Token(denied), _) => self.token_denied(denied),
             (DenialReason::Resource(answer), _) => *answer,
             (DenialReason::StepUp(step_up), _) => self.step_up_response(denied.session.as_ref(), &step_up),

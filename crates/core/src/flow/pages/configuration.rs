@@ -122,7 +122,7 @@ mod tests {
         login_limits: "",
         decrypts_rsa: false,
         signs_rsa: true,
-        set_secret: "set",
+        set_secret: "as NAME",
         local_secrets: "a-file",
     };
 

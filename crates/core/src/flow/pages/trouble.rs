@@ -29,7 +29,7 @@ impl Vestibule {
         let mut page = trouble.page(&View::new(&self.config, request), response.status);
         for (name, value) in response.headers.iter() {
             if name != "content-type" && (name == "set-cookie" || !page.headers.contains(name)) {
-                page.headers.append(name, value.to_owned());
+                page.headers.append(name, value);
             }
         }
         page

@@ -209,6 +209,9 @@ enum Requester {
     User,
     /// Anyone: a client with an unverified token.
     Anyone,
+    /// Anyone, too: who sends a token in the name of a provider or a transmitter. A real one does not send again what was
+    /// rejected, only what could not be verified.
+    Sender,
 }
 
 /// Which version of a document is wanted.

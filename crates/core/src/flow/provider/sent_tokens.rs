@@ -31,7 +31,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let metadata = self.metadata_for(provider, oauth, Wanted::Current, Requester::Anyone).await?;
         let accepted = id_token_algorithms(oauth, &metadata);
         let keys = PublishedKeys::of(provider, &metadata);
-        self.verify_by_keys(keys, &jws, &accepted, Requester::Anyone).await
+        self.verify_by_keys(keys, &jws, &accepted, Requester::Sender).await
     }
 
     /// Verifies the signature of a token that a transmitter of security events signed. Each key decides which algorithm it is
@@ -50,13 +50,13 @@ impl<P: Platform> RequestContext<'_, P> {
                 let Some((provider, ProviderKind::OAuth(oauth))) = provider.map(|it| (it, &it.kind)) else {
                     return Err(rejected(JwsError::UnknownKey));
                 };
-                return self.verify_client_token(provider, oauth, &jws).await;
+                return self.verify_token_of_keys(provider, oauth, &jws, Requester::Sender).await;
             }
             TransmitterKeys::At(url) => Rc::new(url.clone()),
             TransmitterKeys::Discovered => self.discovered_keys(&cache_name, transmitter).await?,
         };
         let keys = PublishedKeys { cache_name: &cache_name, url: Some(&url) };
-        self.verify_by_keys(keys, &jws, &Algorithm::ALL, Requester::Anyone).await
+        self.verify_by_keys(keys, &jws, &Algorithm::ALL, Requester::Sender).await
     }
 
     /// Where the keys are that the transmitter's metadata name.

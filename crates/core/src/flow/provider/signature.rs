@@ -41,9 +41,20 @@ impl<P: Platform> RequestContext<'_, P> {
         oauth: &OAuthProvider,
         jws: &UnverifiedJws<'_>,
     ) -> Result<VerifiedPayload, Error> {
-        let metadata = self.metadata_for(provider, oauth, Wanted::Current, Requester::Anyone).await?;
+        self.verify_token_of_keys(provider, oauth, jws, Requester::Anyone).await
+    }
+
+    /// The same for a token that this requester brought.
+    pub(super) async fn verify_token_of_keys(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        jws: &UnverifiedJws<'_>,
+        requester: Requester,
+    ) -> Result<VerifiedPayload, Error> {
+        let metadata = self.metadata_for(provider, oauth, Wanted::Current, requester).await?;
         let keys = PublishedKeys::of(provider, &metadata);
-        self.verify_by_keys(keys, jws, &Algorithm::ALL, Requester::Anyone).await
+        self.verify_by_keys(keys, jws, &Algorithm::ALL, requester).await
     }
 
     /// Verifies the signature of a token that came through a client. An unknown key causes the key set to be fetched again,
@@ -64,6 +75,9 @@ impl<P: Platform> RequestContext<'_, P> {
         match self.published_keys(published, Wanted::Newer, requester).await {
             Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(rejected),
             Err(unavailable) if requester == Requester::User => Err(unavailable),
+            Err(unavailable) if requester == Requester::Sender && error == JwsError::UnknownKey => {
+                Err(unavailable)
+            }
             Err(_) => Err(rejected(error)),
         }
     }

@@ -34,6 +34,11 @@ impl FreshSession {
         self.cookie_update == CookieUpdate::Write
     }
 
+    /// Whether another request or process may be about to write a newer cookie.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        self.cookie_update == CookieUpdate::Skip
+    }
+
     /// The same with another version of the session that the cookie does not hold: with its tokens from the store.
     pub(crate) fn with_session(self, session: Session) -> Self {
         Self { session, ..self }

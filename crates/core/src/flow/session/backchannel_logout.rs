@@ -18,6 +18,7 @@ use crate::platform::Platform;
 use crate::revocation::subject::Subject;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
+use vestibule_oidc::jose::encrypted::EncryptedTokenError;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::logout_token::{self, Ended, Expected, LogoutTokenError, VerifiedLogoutToken};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
@@ -74,11 +75,16 @@ impl<P: Platform> RequestContext<'_, P> {
         let token = self.logout_token(body).await?;
         let mut rejected = RejectedError::flaw("iss is not accepted");
         let mut logouts = Vec::new();
+        let mut is_unopened = false;
         for (provider, oauth, openid) in self.config().backchannel_providers() {
             let signed = match self.signed_logout_token(provider, oauth, &token).await {
                 Ok(signed) => signed,
+                Err(UnprovenError::TooMany) => {
+                    return Err(RejectedError::unproven(provider, UnprovenError::TooMany));
+                }
                 Err(error) => {
-                    rejected = error;
+                    is_unopened |= costs_as_forged(&error);
+                    rejected = RejectedError::unproven(provider, error);
                     continue;
                 }
             };
@@ -97,23 +103,27 @@ impl<P: Platform> RequestContext<'_, P> {
                 .map_err(|error| RejectedError::claims(provider, &error))?;
             logouts.push(ProvenLogout { provider, token });
         }
-        if logouts.is_empty() { Err(rejected) } else { Ok(logouts) }
+        if !logouts.is_empty() {
+            return Ok(logouts);
+        }
+        if is_unopened {
+            self.count_forged().await;
+        }
+        Err(rejected)
     }
 
-    /// The signed token, decrypted where the ID tokens of this provider are encrypted (section 2.6, step 1). Anyone can
-    /// encrypt, so whose tokens do not open is counted as one who forges.
+    /// The signed token, decrypted where the ID tokens of this provider are encrypted (section 2.6, step 1). One that does
+    /// not open may be another provider's.
     async fn signed_logout_token<'t>(
         &self,
         provider: &Provider,
         oauth: &OAuthProvider,
         token: &'t str,
-    ) -> Result<Cow<'t, str>, RejectedError> {
+    ) -> Result<Cow<'t, str>, UnprovenError> {
         if oauth.response_encryption.id_token.is_none() {
             return Ok(Cow::Borrowed(token));
         }
-        self.verified_by_sender(self.decrypted_id_token(provider, oauth, token))
-            .await
-            .map_err(|error| RejectedError::unproven(provider, error))
+        self.unless_stopped(self.decrypted_id_token(provider, oauth, token)).await
     }
 
     /// The parameter `logout_token` of the form. Other parameters are ignored (section 2.5).
@@ -189,6 +199,11 @@ impl RejectedError {
             },
         }
     }
+}
+
+/// Whether a token that did not open costs as much as a forged one: anyone can encrypt. One without encryption costs nothing.
+fn costs_as_forged(error: &UnprovenError) -> bool {
+    matches!(error, UnprovenError::NotOpened(cause) if *cause != EncryptedTokenError::NotEncrypted)
 }
 
 /// Whether the provider could have issued this token, before its signature is verified: what would be rejected anyway costs

@@ -22,7 +22,8 @@ use vestibule_oidc::oauth::provider::OpenId;
 
 /// What a request asks for.
 struct Request<'a> {
-    provider: &'a Provider,
+    /// Those with this issuer: a site may be several of its clients, and its logout page loads the same address for each.
+    providers: Vec<&'a Provider>,
     openid: &'a OpenId,
     sid: &'a str,
 }
@@ -46,16 +47,21 @@ impl<P: Platform> RequestContext<'_, P> {
         if !is_cookie_there && !self.may_ask_unproven().await {
             let message = "too many front-channel logouts from one address, or in all";
             let record = Record::new(LogEvent::FrontchannelLogoutRejected, message);
-            self.log(record.provider(&request.provider.id));
+            self.log(match request.providers.first() {
+                Some(provider) => record.provider(&provider.id),
+                None => record,
+            });
             return framed(429, &ancestors).with("retry-after", WINDOW.as_secs().to_string());
         }
-        let subject =
-            Subject::ProviderSession { provider: request.provider.id.clone(), sid: request.sid.to_owned() };
         // There is no time of the provider in the request. A new sign-in there has a new `sid`, so a tolerance ends no other
         // session.
         let at = self.platform.now().plus(CLOCK_TOLERANCE);
         let what = "one of its sessions, by a frame";
-        let is_stored = self.end_for_provider(&request.provider.id, subject, what, at).await;
+        let mut is_stored = true;
+        for Provider { id, .. } in &request.providers {
+            let subject = Subject::ProviderSession { provider: id.clone(), sid: request.sid.to_owned() };
+            is_stored &= self.end_for_provider(id, subject, what, at).await;
+        }
         let answer = framed(if is_stored { 200 } else { 503 }, &ancestors);
         if is_cookie_there { with_cookies(answer, self.erased_session()) } else { answer }
     }
@@ -74,16 +80,20 @@ impl<P: Platform> RequestContext<'_, P> {
                 "the sid of a front-channel logout must have 1 to 512 bytes without control characters",
             );
         }
-        let found = self.config().frontchannel_providers().find(|(.., openid)| is_issuer(openid, issuer));
-        let (provider, _, openid) =
-            found.ok_or("the iss of a front-channel logout is no provider with frontchannel_logout")?;
-        Ok(Request { provider, openid, sid })
+        let listening = self.config().frontchannel_providers();
+        let of_issuer: Vec<_> = listening.filter(|(.., openid)| is_issuer(openid, issuer)).collect();
+        let (_, _, openid) = of_issuer
+            .first()
+            .ok_or("the iss of a front-channel logout is no provider with frontchannel_logout")?;
+        let providers = of_issuer.iter().map(|(provider, ..)| *provider).collect();
+        Ok(Request { providers, openid, sid })
     }
 
     /// Whether the request has the cookie of a session that belongs to the one that ends.
     fn belongs_to(&self, request: &Request<'_>) -> bool {
         let SessionCookie::Valid(session) = self.session() else { return false };
-        session.provider() == Some(&*request.provider.id) && session.provider_session() == Some(request.sid)
+        let is_of_these = request.providers.iter().any(|provider| session.provider() == Some(&*provider.id));
+        is_of_these && session.provider_session() == Some(request.sid)
     }
 }
 

@@ -49,10 +49,10 @@ impl<P: Platform> RequestContext<'_, P> {
             return responses::token_unavailable(Duration::from_secs(1));
         }
         let Some(marker) = self.mark_renewal(&address) else {
+            let login = login.as_str();
             let message = format_args!(
-                "{} sent the browser back without a valid access token: see its log, and check that both hosts have \
-                 the same AUTH_SECRET and cookies.domain",
-                login.as_str()
+                "{login} sent the browser back without a valid access token: see its log, and check that both hosts have \
+                 the same AUTH_SECRET and cookies.domain"
             );
             self.log(Record::new(LogEvent::TokenNotRefreshed, message));
             return responses::token_unavailable(RETRY_AFTER);

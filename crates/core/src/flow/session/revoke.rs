@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::flow::RequestContext;
-use crate::flow::attempts;
+use crate::flow::attempts::{self, network_of};
 use crate::log::{LogEvent, Record};
 use crate::platform::{BodyError, Limit, Platform};
 use crate::revocation::kind::RevocationStore;
@@ -104,8 +104,8 @@ impl<P: Platform> RequestContext<'_, P> {
 
     async fn operators_revocation(&self, body: P::Body) -> Result<Revocation, RejectedError> {
         // Guessing costs a guesser its attempts, so the count comes before the comparison.
-        let client = self.client_address().unwrap_or("unknown");
-        if !self.is_within_limit(client).await {
+        let client = self.client_address().map_or_else(|| "unknown".to_owned(), network_of);
+        if !self.is_within_limit(&client).await {
             return Err(RejectedError::new(429, "too_many_requests", "too many requests from one address"));
         }
         let sent = self.bearer_secret().ok_or_else(|| {

@@ -26,31 +26,42 @@ impl<P: Platform> RequestContext<'_, P> {
         let form = self.form_context(query, None)?;
         let Ok(cookie) = self.live_session().await else { return Ok(revocation_unavailable()) };
         let answer = match cookie {
-            SessionCookie::Valid(session) => match self.current_session(session.clone()).await {
-                Ok(fresh) | Err(RefreshError::Ended(fresh) | RefreshError::Expired(fresh)) => {
-                    let cookies = fresh.cookies(self);
-                    self.shown(&fresh.session, cookies).await?
+            SessionCookie::Valid(session) => {
+                match self.current_session(session.clone(), self.need_of_page()).await {
+                    Ok(fresh) | Err(RefreshError::Ended(fresh) | RefreshError::Expired(fresh)) => {
+                        let cookies = fresh.cookies(self);
+                        self.shown(&fresh.session, cookies).await?
+                    }
+                    // Without the token rather than with an error: Auth.js's client would show the user as signed out.
+                    Err(
+                        RefreshError::Unavailable(_)
+                        | RefreshError::OnlyAtLoginHost(_)
+                        | RefreshError::NotConfirmed(_),
+                    ) => self.shown(&session.without_access_token(), Vec::new()).await?,
+                    Err(RefreshError::SignedOut) => self.no_session(SessionCookie::Absent),
                 }
-                // Without the token rather than with an error: Auth.js's client would show the user as signed out.
-                Err(
-                    RefreshError::Unavailable(_)
-                    | RefreshError::OnlyAtLoginHost(_)
-                    | RefreshError::NotConfirmed(_),
-                ) => self.shown(&session.without_access_token(), Vec::new()).await?,
-                Err(RefreshError::SignedOut) => self.no_session(SessionCookie::Absent),
-            },
+            }
             other => self.no_session(other),
         };
         Ok(with_cookies(answer.uncached(), form.cookies))
     }
 
-    /// The session, confirmed by its provider if that is due. If the page sees the access token, an expired one is
-    /// refreshed first.
-    pub(super) async fn current_session(&self, session: Session) -> Result<FreshSession, RefreshError> {
+    /// The session, confirmed by its provider if that is due, and with a token that has not expired if that is needed. One that
+    /// has ended stays as it is.
+    pub(super) async fn current_session(
+        &self,
+        session: Session,
+        need: Need,
+    ) -> Result<FreshSession, RefreshError> {
         if session.error().is_some() {
             return Ok(FreshSession::unchanged(session));
         }
-        self.fresh_session(session, if self.shows_token() { Need::AccessToken } else { Need::User }).await
+        self.fresh_session(session, need).await
+    }
+
+    /// If the page sees the access token, an expired one is refreshed first.
+    fn need_of_page(&self) -> Need {
+        if self.shows_token() { Need::AccessToken } else { Need::User }
     }
 
     /// Whether the page sees the access token, or its expiry.

@@ -22,6 +22,9 @@ const MAX_UNPROVEN_OF_ADDRESS: u32 = 60;
 /// How many logouts without proof all addresses together may ask for in that time, in each process: each costs a write.
 const MAX_UNPROVEN: u32 = 300;
 
+/// What is counted of who sends forged tokens.
+const FORGED: &str = "forged token";
+
 /// The transmitter whose token this could be, before its signature is verified: a token that `check` rejects would be
 /// rejected anyway, and costs no signature. Without one, the last rejection by a transmitter of this issuer, if there is one.
 pub(super) fn named_transmitter<'c, E>(
@@ -59,26 +62,34 @@ impl<P: Platform> RequestContext<'_, P> {
         &self,
         verification: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, UnprovenError> {
-        let key = self.stranger("forged token");
+        let verified = self.unless_stopped(verification).await;
+        let is_forged = match &verified {
+            Err(UnprovenError::NotOpened(_)) => true,
+            Err(UnprovenError::Rejected(cause)) => {
+                matches!(cause, JwsError::Signature | JwsError::UnknownKey)
+            }
+            Ok(_) | Err(UnprovenError::Unavailable(_) | UnprovenError::TooMany) => false,
+        };
+        if is_forged {
+            self.count_forged().await;
+        }
+        verified
+    }
+
+    /// The same without counting a token that is not proven: another provider may prove it.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        verification: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, UnprovenError> {
+        let key = self.stranger(FORGED);
         if self.vestibule.stranger_attempts.is_over(&key, self.platform.now()) {
             return Err(UnprovenError::TooMany);
         }
-        let error = match verification.await {
-            Ok(verified) => return Ok(verified),
-            Err(error) => error,
-        };
-        let cause = match error {
-            Error::Provider { cause: ProviderError::Signature(cause), .. } => cause,
-            Error::Provider { cause: ProviderError::Encrypted(cause), .. } => {
-                self.count_forged(&key).await;
-                return Err(UnprovenError::NotOpened(cause));
-            }
-            error => return Err(UnprovenError::Unavailable(error)),
-        };
-        if matches!(cause, JwsError::Signature | JwsError::UnknownKey) {
-            self.count_forged(&key).await;
-        }
-        Err(UnprovenError::Rejected(cause))
+        verification.await.map_err(|error| match error {
+            Error::Provider { cause: ProviderError::Signature(cause), .. } => UnprovenError::Rejected(cause),
+            Error::Provider { cause: ProviderError::Encrypted(cause), .. } => UnprovenError::NotOpened(cause),
+            error => UnprovenError::Unavailable(error),
+        })
     }
 
     /// Whether this address, and all together, may ask for one more logout that nothing proves.
@@ -90,7 +101,9 @@ impl<P: Platform> RequestContext<'_, P> {
             && attempts.count("unproven logouts of all", MAX_UNPROVEN, now)
     }
 
-    async fn count_forged(&self, key: &str) {
+    /// Counts a forged token of this address.
+    pub(super) async fn count_forged(&self) {
+        let key = &self.stranger(FORGED);
         // The runtime's limit is for all processes of a location; this one forgets no one whom it stopped.
         let is_within = self.platform.is_within_limit(Limit::Revoke, key).await.unwrap_or(true);
         let max = if is_within { MAX_FORGED } else { 0 };

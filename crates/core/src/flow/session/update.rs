@@ -1,11 +1,13 @@
 //! `POST /session`: a page updates the claims that the configuration lets it update.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
-use crate::flow::refresh::RefreshError;
-use crate::flow::responses::with_cookies;
+use crate::flow::refresh::{FreshSession, Need, RefreshError};
+use crate::flow::responses::{token_unavailable, with_cookies};
 use crate::flow::session::show::{hook_session_error, revocation_unavailable};
 use crate::hooks::TokenOccasion;
 use crate::platform::Platform;
@@ -14,6 +16,15 @@ use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::json;
+
+/// How long an update waits for another request or process that refreshes the session.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// How often it looks whether that is done.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// When the page may send an update again that was not stored.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Sets the claims in `session.updatable` to the values that a page of this site sends, and answers the updated
@@ -27,7 +38,10 @@ impl<P: Platform> RequestContext<'_, P> {
             SessionCookie::Valid(_) if !self.may_renew() => revocation_unavailable(),
             SessionCookie::Valid(session) => {
                 // The newest tokens first: otherwise the new cookie would replace them with older ones.
-                let (session, has_token) = match self.current_session(session.clone()).await {
+                let (session, has_token) = match self.newest_session(&session).await {
+                    Ok(fresh) if fresh.is_overtaken() => {
+                        return Ok(with_cookies(token_unavailable(RETRY_AFTER), form.cookies));
+                    }
                     Ok(fresh) | Err(RefreshError::Expired(fresh)) => (fresh.session, true),
                     Err(RefreshError::Ended(ended)) if ended.has_changed() => (ended.session, true),
                     Err(
@@ -42,6 +56,11 @@ impl<P: Platform> RequestContext<'_, P> {
                 };
                 let session = self.updated(&session, &update.data).await?;
                 let cookies = self.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
+                let cookies = self.cookies_unless_signed_out(Some(&session), cookies).await;
+                if cookies.is_empty() {
+                    // Nothing is stored: the browser has newer cookies, or will have.
+                    return Ok(with_cookies(token_unavailable(RETRY_AFTER), form.cookies));
+                }
                 let expires = self.expiry_if_sealed_now(&session);
                 // An expired token stays in the cookie until it is refreshed, but the page does not get it.
                 let visible = if has_token {
@@ -54,6 +73,20 @@ impl<P: Platform> RequestContext<'_, P> {
             other => self.no_session(other),
         };
         Ok(with_cookies(answer, form.cookies))
+    }
+
+    /// The session with the newest tokens, also if the page does not see them. Waits while another request or process
+    /// refreshes it: its answer, which may come first, has newer tokens than an update of this session would keep.
+    async fn newest_session(&self, session: &Session) -> Result<FreshSession, RefreshError> {
+        let need = if self.config().uses_tokens() { Need::AccessToken } else { Need::User };
+        let deadline = self.platform.now().plus(MAX_WAIT);
+        loop {
+            let fresh = self.current_session(session.clone(), need).await?;
+            if !fresh.is_overtaken() || self.platform.now() >= deadline {
+                return Ok(fresh);
+            }
+            self.platform.sleep(POLL_INTERVAL).await;
+        }
     }
 
     async fn updated(&self, session: &Session, data: &Value) -> Result<Session, Error> {

@@ -228,6 +228,10 @@ impl<P: Platform> RequestContext<'_, P> {
         ] {
             account.insert(name.to_owned(), value);
         }
+        let kept = match kind {
+            SignInKind::Refresh(refreshed) => refreshed.add_kept(&mut user),
+            SignInKind::SignIn | SignInKind::BearerToken => None,
+        };
         let access_token = identity.access_token.as_ref().map(|token| jws::decode_unverified(token.expose()));
         let mut roots = Map::new();
         roots.insert("account".to_owned(), Value::Object(account));
@@ -254,9 +258,9 @@ impl<P: Platform> RequestContext<'_, P> {
             (Some(_), EmailVerification::Unstated) => identity.email_verification,
             (Some(_), stated) => stated,
         };
+        email_verification = kept.unwrap_or(email_verification);
         if let SignInKind::Refresh(refreshed) = kind {
-            let kept = refreshed.add_kept(&mut user, &self.config().claims);
-            email_verification = kept.unwrap_or(email_verification);
+            refreshed.add_kept_claims(&mut user, &self.config().claims);
         }
         user.extend(email_verification.claim().map(|verified| ("email_verified".to_owned(), verified)));
         // `allow` may name a configured claim: `allow = { "user.roles" = … }`.

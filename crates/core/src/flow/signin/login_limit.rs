@@ -104,13 +104,25 @@ impl<P: Platform> RequestContext<'_, P> {
 /// The same for all spellings of a name that an API or its database may take for one: without case, accents, spaces,
 /// characters that are not seen, and the difference between a letter and its full-width or ligature form.
 fn folded(unicode: &impl Unicode, name: &str) -> String {
-    let is_letter = |c: &char| {
-        !c.is_whitespace()
-            && !c.is_control()
-            && !matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
-            && !matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
-    };
+    let is_letter =
+        |c: &char| !c.is_whitespace() && !c.is_control() && !is_mark_of_letter(*c) && !is_unseen(*c);
     // By way of capitals, so that "ß" is "ss" and each sigma is the same.
     let letters: String = unicode.nfkd(name).chars().filter(is_letter).collect();
     letters.to_uppercase().chars().flat_map(char::to_lowercase).collect()
+}
+
+/// Whether it is a combining mark: an accent, in one of Unicode's blocks of them.
+fn is_mark_of_letter(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}')
+        || matches!(c, '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
+}
+
+/// Whether nothing is shown for it (`Default_Ignorable_Code_Point` of Unicode): databases whose comparisons follow Unicode's
+/// collation leave it out.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}')
+        || matches!(c, '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+        || matches!(c, '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}')
+        || matches!(c, '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }

@@ -65,13 +65,9 @@ impl<'a> RefreshedUser<'a> {
         }
     }
 
-    /// Adds to the data about the user what stays in the session, because the refresh does not say it. The result is what
-    /// is known about the e-mail address, if that stays.
-    pub(crate) fn add_kept(
-        &self,
-        user: &mut Map<String, Value>,
-        configured: &[(String, DataPath)],
-    ) -> Option<EmailVerification> {
+    /// Adds to the data about the user the name, the e-mail address and the picture that stay in the session, because the
+    /// refresh does not say them. The result is what is known about the address, if that stays.
+    pub(crate) fn add_kept(&self, user: &mut Map<String, Value>) -> Option<EmailVerification> {
         let mut verification = None;
         for (claim, field) in STANDARD {
             let is_missing = user.get(field).is_none_or(Value::is_null);
@@ -85,6 +81,11 @@ impl<'a> RefreshedUser<'a> {
                 }
             }
         }
+        verification
+    }
+
+    /// Adds the configured claims that stay, in the same way.
+    pub(crate) fn add_kept_claims(&self, user: &mut Map<String, Value>, configured: &[(String, DataPath)]) {
         for (claim, from) in configured {
             if let (false, None, Some(kept)) =
                 (self.is_known(from), user.get(claim), self.session.claims().get(claim))
@@ -92,7 +93,6 @@ impl<'a> RefreshedUser<'a> {
                 user.insert(claim.clone(), kept.clone());
             }
         }
-        verification
     }
 
     /// The session's claims, with `new` ones in place of those that follow the user.

@@ -205,8 +205,12 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(match session {
             Some(session) => SteppedUp::Session(self.step_up_session(identity, &session).await?),
             // The browser sends no session with another site's form. The user has just signed in there, so this is a sign-in of
-            // the same user, unless they have signed out meanwhile.
-            None if self.request.method == Method::Post && !self.was_signed_out(provider, attempt).await => {
+            // the same user, unless they have signed out meanwhile. With the form of a provider of this site it does send the
+            // session, and that of another user stays.
+            None if self.request.method == Method::Post
+                && matches!(self.session(), SessionCookie::Absent)
+                && !self.was_signed_out(provider, attempt).await =>
+            {
                 SteppedUp::Session(self.create_session(identity).await?)
             }
             None => SteppedUp::Answer(Response::redirect(self.sign_in_page(return_to))),

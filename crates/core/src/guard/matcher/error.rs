@@ -41,6 +41,11 @@ pub enum PatternProblem {
     /// `/(?:…)`
     #[error("a parameter cannot begin with \"?\": add a pair of parentheses around it, like \"((?!api).*)\"")]
     BareGroup,
+    /// `/((a)b)`, `/([(])`
+    #[error(
+        "a group inside a group must begin with \"?:\", like \"(?:a|b)\"; write \"\\(\" for the character itself"
+    )]
+    CapturingGroup,
     /// The text in parentheses is not a supported expression.
     #[error("{0}")]
     Expression(RegexpProblem),

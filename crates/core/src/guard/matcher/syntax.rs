@@ -1,7 +1,7 @@
 //! Reads a pattern into tokens, as path-to-regexp 6.3 does.
 
 use super::{PatternError, PatternProblem};
-use crate::guard::regexp::{self, Groups, Node};
+use crate::guard::regexp::{self, Node};
 use vestibule_oidc::http::percent;
 
 /// A token of a pattern.
@@ -172,8 +172,8 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// Reads `(…)`, if it is next. All parentheses that no backslash precedes are counted, even those in a class, as in
-    /// path-to-regexp.
+    /// Reads `(…)`, if it is next. All parentheses that no backslash precedes are counted and begin a group, even those in a
+    /// class, as in path-to-regexp.
     fn expression(&mut self) -> Result<Option<Node>, PatternError> {
         if self.peek() != Some('(') {
             return Ok(None);
@@ -189,7 +189,8 @@ impl Parser<'_> {
             match self.next() {
                 Some('\\') => drop(self.next()),
                 Some(')') => open -= 1,
-                Some('(') => open += 1,
+                Some('(') if self.peek() == Some('?') => open += 1,
+                Some('(') => return Err(error(PatternProblem::CapturingGroup, self.at - 1)),
                 Some(_) => {}
                 None => return Err(error(PatternProblem::UnclosedGroup, start)),
             }
@@ -198,7 +199,7 @@ impl Parser<'_> {
         if from == to {
             return Err(error(PatternProblem::EmptyGroup, start));
         }
-        let node = regexp::parse(self.chars, from, to, Groups::NotCapturing)
+        let node = regexp::parse(self.chars, from, to)
             .map_err(|inner| error(PatternProblem::Expression(inner.problem), inner.at))?;
         Ok(Some(node))
     }

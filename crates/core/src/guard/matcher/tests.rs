@@ -97,8 +97,8 @@ fn the_matcher_of_the_next_js_documentation_excludes_paths_that_begin_with_its_w
 #[test]
 fn the_error_of_an_invalid_pattern_names_the_position() {
     use PatternProblem::{
-        AdjacentParameters, BareGroup, EmptyGroup, EmptySegment, Encoding, Expression, InBraces,
-        NeverMatches, NoName, NoSlash, NotInPath, RepeatsWithoutPrefix, StrayBrace, StrayModifier,
+        AdjacentParameters, BareGroup, CapturingGroup, EmptyGroup, EmptySegment, Encoding, Expression,
+        InBraces, NeverMatches, NoName, NoSlash, NotInPath, RepeatsWithoutPrefix, StrayBrace, StrayModifier,
         StrayParenthesis, TrailingBackslash, UnclosedBrace, UnclosedGroup,
     };
     for (pattern, problem, at) in [
@@ -114,7 +114,8 @@ fn the_error_of_an_invalid_pattern_names_the_position() {
         ("/a()", EmptyGroup, 2),
         ("/(?!api)", BareGroup, 1),
         ("/x/(?:a|b)", BareGroup, 3),
-        ("/((a)b)", Expression(RegexpProblem::CapturingGroup), 2),
+        ("/((a)b)", CapturingGroup, 2),
+        ("/([()])", CapturingGroup, 3),
         ("/:a((?<=x)b)", Expression(RegexpProblem::Lookbehind), 4),
         ("/:a(x\\1)", Expression(RegexpProblem::Backreference), 5),
         ("/:a((?:x?)*)", Expression(RegexpProblem::RepeatsEmpty), 4),

@@ -10,13 +10,6 @@ const MAX_DEPTH: usize = 32;
 /// The maximum count of a quantifier: the repeated part is copied that many times.
 const MAX_COUNT: u32 = 1000;
 
-/// Whether capturing groups `( … )` are allowed. In path-to-regexp, a parameter's expression has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Groups {
-    Any,
-    NotCapturing,
-}
-
 /// An error in an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{problem} (at position {at})")]
@@ -62,9 +55,6 @@ pub enum RegexpProblem {
     /// `a{3,2}`
     #[error("the minimum count is greater than the maximum")]
     CountOrder,
-    /// `(…)` where path-to-regexp allows none.
-    #[error("a group inside a group must begin with \"?:\", like \"(?:a|b)\"")]
-    CapturingGroup,
     /// `(?<=…)`, `(?<!…)`
     #[error("a lookbehind is not supported: use a lookahead, \"(?=…)\" or \"(?!…)\"")]
     Lookbehind,
@@ -101,9 +91,9 @@ pub enum RegexpProblem {
 }
 
 /// Parses the expression `chars[from..to]`. The positions of errors are counted in `chars`.
-pub(crate) fn parse(chars: &[char], from: usize, to: usize, groups: Groups) -> Result<Node, RegexpError> {
+pub(crate) fn parse(chars: &[char], from: usize, to: usize) -> Result<Node, RegexpError> {
     let chars = chars.get(..to).unwrap_or(chars);
-    let mut parser = Parser { chars, at: from, depth: 0, groups, names: Vec::new() };
+    let mut parser = Parser { chars, at: from, depth: 0, names: Vec::new() };
     let node = parser.alternatives()?;
     match parser.peek() {
         None => Ok(node),
@@ -115,7 +105,6 @@ struct Parser<'a> {
     chars: &'a [char],
     at: usize,
     depth: usize,
-    groups: Groups,
     names: Vec<String>,
 }
 
@@ -212,8 +201,6 @@ impl Parser<'_> {
                 Some('<') => self.group_name(start)?,
                 _ => return Err(error(RegexpProblem::UnknownGroup)),
             }
-        } else if self.groups == Groups::NotCapturing {
-            return Err(error(RegexpProblem::CapturingGroup));
         }
         self.depth += 1;
         let inner = self.alternatives()?;

@@ -3,7 +3,7 @@ use crate::guard::budget::Budget;
 
 fn parsed(text: &str) -> Result<Node, RegexpError> {
     let chars: Vec<char> = text.chars().collect();
-    parse(&chars, 0, chars.len(), Groups::Any)
+    parse(&chars, 0, chars.len())
 }
 
 fn matches(expression: &str, text: &str) -> bool {
@@ -91,9 +91,9 @@ fn a_new_state_costs_four_units_for_each_step_and_a_known_one_costs_one() {
 #[test]
 fn the_error_of_an_invalid_expression_names_the_position() {
     use RegexpProblem::{
-        Backreference, BeyondBmp, CapturingGroup, CountOrder, EmptyClass, Escape, GroupName, Lookbehind,
-        NothingToRepeat, RangeOrder, RepeatsAssertion, RepeatsEmpty, StrayBracket, StrayParenthesis,
-        TooLarge, TrailingBackslash, UnclosedClass, UnclosedGroup, UnknownGroup,
+        Backreference, BeyondBmp, CountOrder, EmptyClass, Escape, GroupName, Lookbehind, NothingToRepeat,
+        RangeOrder, RepeatsAssertion, RepeatsEmpty, StrayBracket, StrayParenthesis, TooLarge,
+        TrailingBackslash, UnclosedClass, UnclosedGroup, UnknownGroup,
     };
     for (expression, problem, at) in [
         ("a(b", UnclosedGroup, 1),
@@ -137,9 +137,6 @@ fn the_error_of_an_invalid_expression_names_the_position() {
     ] {
         assert_eq!(parsed(expression), Err(RegexpError { problem, at }), "{expression}");
     }
-    let chars = ['(', 'a', ')'];
-    let error = parse(&chars, 0, 3, Groups::NotCapturing);
-    assert_eq!(error, Err(RegexpError { problem: CapturingGroup, at: 0 }));
     // In exactly as many groups, and exactly as often, as is allowed.
     let deep = |depth: usize| format!("{}a{}", "(".repeat(depth), ")".repeat(depth));
     for (expression, problem) in [

@@ -536,6 +536,14 @@ fn on_this_machine_a_preview_host_of_a_site_on_https_leads_to_https_and_gives_no
     let answer = visitor.open(&site, "http://pr.preview.localhost/auth/signin?callbackUrl=%2Fpage");
     assert!(answer.location().starts_with("https://pr.preview.localhost/auth/signin"), "{answer:?}");
     assert!(!answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("preview")), "{answer:?}");
+    // The address of a form leads nowhere without the form.
+    let insecure = "http://pr.preview.localhost";
+    let csrf = visitor.csrf(&site, insecure);
+    let form = [("csrfToken", csrf.as_str()), ("callbackUrl", "/page")];
+    let navigation = [("sec-fetch-mode", "navigate")];
+    let answer = visitor.post(&site, &format!("{insecure}/auth/signin/acme"), &form, &navigation);
+    let page = "https://pr.preview.localhost/auth/signin?callbackUrl=https%3A%2F%2Fpr.preview.localhost";
+    assert_eq!(answer.location(), page);
     // Nobody knows which port has https.
     let answer = visitor.open(&site, "http://pr.preview.localhost:8080/auth/signin?callbackUrl=%2Fpage");
     assert_eq!(answer.headers.get("location"), None);

@@ -69,6 +69,8 @@ enum Remembered {
     InFlight(u64),
     Active(ActiveToken),
     Inactive,
+    /// The provider would not say anything of this token.
+    Denied,
 }
 
 /// What is known of a token.
@@ -79,7 +81,8 @@ pub(super) enum Knowledge {
     Inactive,
     /// Another request is asking: look again in a moment.
     InFlight,
-    /// The provider has to be asked, but it failed a moment ago, or is being asked about too many tokens.
+    /// The provider has to be asked, but it failed a moment ago, or refused to answer about this token, or is being asked about
+    /// too many tokens.
     Unavailable,
     /// The provider has to be asked.
     Unknown,
@@ -100,6 +103,7 @@ impl IntrospectionMemory {
                 Remembered::InFlight(_) => Knowledge::InFlight,
                 Remembered::Active(token) => Knowledge::Active(token.clone()),
                 Remembered::Inactive => Knowledge::Inactive,
+                Remembered::Denied => Knowledge::Unavailable,
             };
         }
         let is_backing_off = |until: Timestamp| now < until && until <= now.plus(BACKOFF);
@@ -203,6 +207,12 @@ impl Question {
             state.insert(self.name.clone(), entry, now);
         }
         // Dropping the question frees what is still in flight.
+    }
+
+    /// The provider refused to read the request with this token. It goes on to be asked about others.
+    pub(super) fn denied(self, now: Timestamp) {
+        let entry = Entry { state: Remembered::Denied, characters: 0, until: now.plus(BACKOFF) };
+        self.memory.0.borrow_mut().insert(self.name.clone(), entry, now);
     }
 
     /// The provider did not say anything.

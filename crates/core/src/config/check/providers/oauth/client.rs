@@ -25,7 +25,7 @@ pub(super) fn refuse_written_secret(parameters: &Parameters<'_>) {
         refuse!(
             provider.at("client_secret"),
             "{IN_A_FILE}",
-            "remove it, change it at the provider, and set it with {set}",
+            "remove it, change it at the provider, and set it {set}",
         );
     }
 }
@@ -77,7 +77,7 @@ fn client_id(parameters: &Parameters<'_>) -> String {
     let set = at.set_secret(&name);
     match &variable {
         Some(id) => check_credential(&Text { text: id, place: at }),
-        None => refuse!(at, "the client id is missing", "set it with {set}, or write {place}",),
+        None => refuse!(at, "the client id is missing", "set it {set}, or write {place}",),
     }
     variable.unwrap_or_default()
 }
@@ -94,7 +94,7 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
             refuse!(
                 at,
                 "the client secret is missing",
-                "set it with {set}; or set {key}, and the secret is signed with that key"
+                "set it {set}; or set {key}, and the secret is signed with that key"
             );
         }
         None => {
@@ -102,7 +102,7 @@ fn secret(parameters: &Parameters<'_>) -> Option<Secret> {
             refuse!(
                 at,
                 "the client secret is missing",
-                "set it with {set}; for a public client, which has none, write \
+                "set it {set}; for a public client, which has none, write \
                  token_endpoint_auth_method = \"none\" in {place}"
             );
         }

@@ -57,7 +57,7 @@ fn keys(parameters: &Parameters<'_>, needed: impl Iterator<Item = KeyManagement>
         refuse!(
             at,
             "the private key is missing for which the provider encrypts",
-            "set it with {set}, to the contents of a PEM file (PKCS #8) or to a JSON Web Key",
+            "set it {set}, to the contents of a PEM file (PKCS #8) or to a JSON Web Key",
         );
         return Vec::new();
     };

@@ -122,7 +122,7 @@ fn api_key(parameters: &Parameters<'_>) -> Option<Secret> {
     let set = at.set_secret(&name);
     match &value {
         Some(key) => secrets::check_credential(&Text { text: key, place: at }),
-        None => refuse!(at, "the API key is missing", "set it with {set}"),
+        None => refuse!(at, "the API key is missing", "set it {set}"),
     }
     value.map(Secret::new)
 }

@@ -26,7 +26,7 @@ pub(super) fn keys(is_needed: bool, signs_secret: bool, parameters: &Parameters<
             refuse!(
                 at,
                 "the private key of the client is missing",
-                "set it with {set}, to the contents of its PEM file",
+                "set it {set}, to the contents of its PEM file",
             );
         }
         return Vec::new();
