@@ -66,14 +66,14 @@ impl Instance {
 struct Host {
     store: StoreKind,
     variables: Vec<(String, String)>,
-    /// Whether the host opens a folder.
-    has_folder: bool,
+    /// Whether the host opens a folder. It is asked when a file is looked for.
+    has_folder: OnceCell<bool>,
 }
 
 impl Host {
     fn new(store: StoreKind) -> Self {
         // The standard library would look at each variable, and at each file, by itself.
-        Self { store, variables: get_environment(), has_folder: !get_directories().is_empty() }
+        Self { store, variables: get_environment(), has_folder: OnceCell::new() }
     }
 }
 
@@ -87,7 +87,7 @@ impl Given for Host {
     }
 
     fn file(&self, path: &str) -> Result<Option<String>, String> {
-        if !self.has_folder {
+        if !self.has_folder.get_or_init(|| !get_directories().is_empty()) {
             return Ok(None);
         }
         match std::fs::read_to_string(path) {
