@@ -1,9 +1,16 @@
 //! What a host gives a component: variables, files, and what was laid in.
 
+use vestibule_core::config::Prepared;
+
 /// Where the settings come from.
 pub trait Given {
     /// The configuration that was laid into the component when it was built, as JSON.
     fn laid_in(&self) -> Option<&str>;
+
+    /// What was made of it before there was an environment. It is given once.
+    fn prepared(&self) -> Option<Prepared> {
+        None
+    }
 
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<String>;

@@ -279,7 +279,8 @@ mod tests {
 
     #[test]
     fn no_rsa_key_decrypts_or_signs_in_software() {
-        let keys: Value = serde_json::from_str(include_str!("../../tests/vectors/private-keys.json")).unwrap();
+        let keys: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/private-keys.json")).unwrap();
         let pem = keys.pointer("/RSA/pem").and_then(Value::as_str).unwrap();
         let key = PrivateKey::from_pem(&Secret::new(pem)).unwrap();
         let decrypted = ready(SoftwareCrypto.decrypt_oaep(&key, &[1; 256])).map(drop);
