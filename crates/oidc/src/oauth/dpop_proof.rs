@@ -398,6 +398,17 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_short_however_long_the_url_of_the_request_is() {
+        let url = format!("https://other.example/{}", "\"".repeat(8000));
+        let proof = signed(&header(), &claims());
+        let expected = ExpectedProof { method: "GET", url: &url, access_token: TOKEN };
+        let error =
+            ready(verify(&SoftwareCrypto, std::iter::once(proof.as_str()), &expected, NOW)).unwrap_err();
+        assert!(matches!(error, ProofError::Claim("htu", _)), "{error}");
+        assert!(error.to_string().len() < 1200, "{error}");
+    }
+
+    #[test]
     fn the_identifier_is_of_the_key_and_of_the_proof() {
         let id = |claims: &Value| read(&[&signed(&header(), claims)]).unwrap().id().to_owned();
         let mut other = claims();
