@@ -318,7 +318,9 @@ fn source(input: &[u8]) -> Shape {
             return false;
         };
         let origin_of_url = url.origin().ascii_serialization();
+        // With a dot behind it, it is the same name for DNS.
         let host = url.host_str().unwrap_or_default();
+        let host = host.strip_suffix('.').unwrap_or(host);
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         // Hosts with an empty label have no address.
         let has_empty_label = host.starts_with('.') || host.contains("..");
