@@ -697,6 +697,66 @@ fn forged_logouts_of_nobody_a_token_that_another_provider_cannot_open_keeps_no_p
 }
 
 #[test]
+fn a_logout_right_after_a_rotation_of_the_keys_is_not_lost() {
+    let world = world("kv");
+    let bob = signed_in(&world, "bob");
+    let signed_by = |kid: &str| {
+        world.provider.rotates_its_key_to(kid);
+        world.provider.signed(&json!({ "alg": "ES256", "kid": kid, "typ": "logout+jwt" }), &claims(&world))
+    };
+    let fetches = || world.fetches(&format!("{ISSUER}/jwks"));
+    // The sign-in has fetched the keys in this very moment.
+    let fetched = fetches();
+    assert_eq!(log_out(&world, &signed_by("key-2")).status, 200);
+    assert!(!is_in(&world, &bob));
+    assert_eq!(fetches(), fetched + 1);
+    // Strangers have let the keys be fetched a moment before the next rotation: the provider is told to come again.
+    world.pass(SECOND * 61);
+    let bob = signed_in(&world, "bob");
+    let invented = |n: u32| {
+        FakeProvider::forged(&json!({ "alg": "ES256", "kid": format!("invented-{n}") }), &claims(&world))
+    };
+    assert_eq!(log_out(&world, &invented(0)).status, 400);
+    let fetched = fetches();
+    world.pass(SECOND * 10);
+    let token = signed_by("key-3");
+    for n in 1..100 {
+        let answer = log_out(&world, &invented(n));
+        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("50")));
+    }
+    let answer = log_out(&world, &token);
+    assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("50")));
+    assert!(is_in(&world, &bob));
+    assert_eq!(fetches(), fetched);
+    world.pass(SECOND * 50);
+    assert_eq!(log_out(&world, &token).status, 200);
+    assert!(!is_in(&world, &bob));
+    assert_eq!(fetches(), fetched + 1);
+}
+
+#[test]
+fn a_token_without_the_name_of_its_key_is_no_reason_to_reject_it_either() {
+    let world = world("kv");
+    let bob = signed_in(&world, "bob");
+    let nameless = json!({ "alg": "ES256", "typ": "logout+jwt" });
+    assert_eq!(log_out(&world, &FakeProvider::forged(&nameless, &claims(&world))).status, 400);
+    let verified = world.crypto.verifications();
+    // Each costs a signature, so they are counted as forged.
+    let statuses: Vec<u16> =
+        (0..40).map(|_| log_out(&world, &FakeProvider::forged(&nameless, &claims(&world))).status).collect();
+    assert_eq!((statuses[0], statuses[39]), (503, 429), "{statuses:?}");
+    assert!(world.crypto.verifications() - verified <= 31);
+    world.pass(SECOND * 61);
+    assert_eq!(log_out(&world, &world.provider.signed(&nameless, &claims(&world))).status, 200);
+    assert!(!is_in(&world, &bob));
+    // A wrong algorithm does not become right by another key.
+    let fetched = world.fetches(&format!("{ISSUER}/jwks"));
+    world.pass(SECOND * 61);
+    let other = FakeProvider::forged(&json!({ "alg": "RS512" }), &claims(&world));
+    assert_eq!((log_out(&world, &other).status, world.fetches(&format!("{ISSUER}/jwks"))), (400, fetched));
+}
+
+#[test]
 fn a_logout_by_a_new_key_gets_503_while_the_keys_are_unavailable_and_ends_the_session_later() {
     let world = world("kv");
     let bob = signed_in(&world, "bob");

@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::config::Provider;
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::UnprovenError;
-use crate::log::{ErrorSource, LogEvent, Record};
+use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError};
+use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::subject::Subject;
 use vestibule_oidc::http::form::Params;
@@ -38,6 +38,8 @@ struct RejectedError {
     status: u16,
     description: String,
     record: Record,
+    /// In seconds, if the status is 503.
+    retry_after: u64,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -49,12 +51,12 @@ impl<P: Platform> RequestContext<'_, P> {
                 for logout in &logouts {
                     is_stored &= self.end_by_provider(logout).await;
                 }
-                if is_stored { Response::empty(200) } else { unavailable() }
+                if is_stored { Response::empty(200) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { status, description, record }) => {
+            Err(RejectedError { status, description, record, retry_after }) => {
                 self.log(record);
                 match status {
-                    503 => unavailable(),
+                    503 => unavailable(retry_after),
                     status => {
                         let body = json!({ "error": "invalid_request", "error_description": description });
                         let answer = Response::json(status, &body);
@@ -163,12 +165,13 @@ impl RejectedError {
             status: 400,
             description: description.to_owned(),
             record: Record::new(LogEvent::LogoutTokenRejected, message),
+            retry_after: RETRY_AFTER,
         }
     }
 
     fn claims(provider: &Provider, error: &LogoutTokenError) -> Self {
         let record = Record::new(LogEvent::LogoutTokenRejected, error).provider(&provider.id);
-        Self { status: 400, description: error.description(), record }
+        Self { status: 400, description: error.description(), record, retry_after: RETRY_AFTER }
     }
 
     fn unproven(provider: &Provider, error: UnprovenError) -> Self {
@@ -181,21 +184,25 @@ impl RejectedError {
                 status: 400,
                 description: "the signature is not accepted".to_owned(),
                 record: record(&error),
+                retry_after: RETRY_AFTER,
             },
             UnprovenError::NotOpened(error) => Self {
                 status: 400,
                 description: "the encryption is not accepted".to_owned(),
                 record: record(&error),
+                retry_after: RETRY_AFTER,
             },
             UnprovenError::Unavailable(error) => Self {
                 status: 503,
                 description: String::new(),
-                record: record(&error).caused_by(ErrorSource::Provider),
+                record: record(&error).caused_by(error.error_source()),
+                retry_after: strangers::retry_after(&error),
             },
             UnprovenError::TooMany => Self {
                 status: 429,
                 description: "too many requests".to_owned(),
                 record: record(&"too many forged ones from one address, so its signature was not verified"),
+                retry_after: RETRY_AFTER,
             },
         }
     }
@@ -232,6 +239,7 @@ fn expected<'a>(oauth: &'a OAuthProvider, openid: &'a OpenId) -> Expected<'a> {
 }
 
 /// It could not be stored, or not be verified: the provider may try again.
-fn unavailable() -> Response {
-    Response::json(503, &json!({ "error": "temporarily_unavailable" })).with("retry-after", "5")
+fn unavailable(retry_after: u64) -> Response {
+    Response::json(503, &json!({ "error": "temporarily_unavailable" }))
+        .with("retry-after", retry_after.to_string())
 }
