@@ -160,7 +160,7 @@ impl<P: Platform> RequestContext<'_, P> {
         max_wait: Duration,
     ) -> Result<(), Error> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
-        let begun = platform.now();
+        let now = platform.now();
         let fetch = DocumentFetch {
             vestibule: self.vestibule.clone(),
             platform: platform.clone(),
@@ -168,7 +168,7 @@ impl<P: Platform> RequestContext<'_, P> {
             provider: provider.to_owned(),
             kind,
             request,
-            fetch: cache.with(provider, |cached| begin(cached, begun)),
+            fetch: cache.with(provider, |cached| begin(cached, now)),
         };
         // Boxed, because most requests fetch nothing, and the future of each is as large as that of one that does.
         let stored = pin!(platform.run_to_completion(Box::pin(fetch.run())));

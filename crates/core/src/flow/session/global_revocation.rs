@@ -25,7 +25,7 @@ struct RejectedError {
     status: u16,
     record: Record,
     /// In seconds, if the status is 503.
-    retry_after: u64,
+    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -131,7 +131,7 @@ fn expected(transmitter: &EventTransmitter) -> Expected<'_> {
     Expected { issuer: &transmitter.issuer, audiences: &transmitter.audiences }
 }
 
-fn failed(status: u16, retry_after: u64) -> Response {
+fn failed(status: u16, retry_after: u16) -> Response {
     let error = match status {
         401 => "invalid_token",
         404 => "not_found",

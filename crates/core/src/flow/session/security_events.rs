@@ -34,7 +34,7 @@ struct RejectedError {
     description: String,
     record: Box<Record>,
     /// In seconds, if the status is 503.
-    retry_after: u64,
+    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -227,7 +227,7 @@ impl RejectedError {
 }
 
 /// It could not be stored, or not be verified: the transmitter may try again.
-fn unavailable(retry_after: u64) -> Response {
+fn unavailable(retry_after: u16) -> Response {
     Response::empty(503).with("retry-after", retry_after.to_string())
 }
 

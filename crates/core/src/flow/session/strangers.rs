@@ -56,11 +56,11 @@ pub(super) enum UnprovenError {
 }
 
 /// `Retry-After` in seconds where it is unknown when the same request may succeed.
-pub(super) const RETRY_AFTER: u64 = 5;
+pub(super) const RETRY_AFTER: u16 = 5;
 
 /// `Retry-After` in seconds for a token that could not be verified.
-pub(super) fn retry_after(error: &Error) -> u64 {
-    error.retry_after().map_or(RETRY_AFTER, |time| time.as_secs())
+pub(super) fn retry_after(error: &Error) -> u16 {
+    error.retry_after().map_or(RETRY_AFTER, |time| u16::try_from(time.as_secs()).unwrap_or(u16::MAX))
 }
 
 impl<P: Platform> RequestContext<'_, P> {
