@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::cache::{DocumentId, Published, USABLE_FOR};
+use super::cache::{DocumentId, DocumentKind, Published, USABLE_FOR};
 use crate::flow::RequestContext;
 use crate::flow::vestibule::Vestibule;
 use crate::platform::{Platform, within};
@@ -53,9 +53,9 @@ impl<P: Platform> RequestContext<'_, P> {
         match within(platform, MAX_WAIT, read).await {
             Some(Ok(Some(sealed))) => {
                 let Some(stored) = document.open(&sealed, keys, platform.now()) else { return };
-                let at = stored.at;
+                let (at, unknown_key_at) = (stored.at, stored.unknown_key_at);
                 if let Some(published) = stored.read(document, self.vestibule) {
-                    cache.with(document.provider, |cached| cached.adopt(published, at));
+                    cache.with(document.provider, |cached| cached.adopt(published, at, unknown_key_at));
                 }
             }
             Some(Ok(None)) => {}
@@ -78,14 +78,32 @@ pub(super) async fn write(
     }
     let keys = &vestibule.config.keys;
     let random = &mut |bytes: &mut [u8]| platform.fill_random(bytes);
-    let Some(sealed) = document.seal(answer, at, keys, platform.now(), random) else { return };
+    let unknown_key_at = match document.kind {
+        DocumentKind::Keys => {
+            vestibule.providers.with(document.provider, |cached| cached.keys.unknown_key_at())
+        }
+        DocumentKind::Metadata | DocumentKind::JwksUri => None,
+    };
+    let times = Times { at, unknown_key_at };
+    let Some(sealed) = document.seal(answer, times, keys, platform.now(), random) else { return };
     let _ = platform.write_store(&document.name(keys), &sealed, USABLE_FOR).await;
+}
+
+/// What a stored document says of times.
+#[derive(Clone, Copy)]
+struct Times {
+    /// When its fetch began.
+    at: Timestamp,
+    /// When a fetch of it last began that an unknown key caused.
+    unknown_key_at: Option<Timestamp>,
 }
 
 /// A document that was opened.
 struct StoredDocument {
     /// When its fetch began.
     at: Timestamp,
+    /// When a fetch of it last began that an unknown key caused.
+    unknown_key_at: Option<Timestamp>,
     body: String,
 }
 
@@ -100,7 +118,7 @@ impl DocumentId<'_> {
     fn seal(
         &self,
         answer: &FetchResponse,
-        at: Timestamp,
+        Times { at, unknown_key_at }: Times,
         keys: &Keyring,
         now: Timestamp,
         random: &mut dyn FnMut(&mut [u8]),
@@ -111,6 +129,7 @@ impl DocumentId<'_> {
             ("provider", self.provider.into()),
             ("url", self.url.into()),
             ("fetched_at", at.millis().into()),
+            ("unknown_key_at", unknown_key_at.map(Timestamp::millis).into()),
             ("body", body.into()),
         ]);
         Some(seal::seal(keys, Dialect::AuthJsV5, SALT, &claims, USABLE_FOR, now, random))
@@ -124,9 +143,15 @@ impl DocumentId<'_> {
         if expected.iter().any(|(name, value)| text(name) != Some(value)) {
             return None;
         }
-        let at = Timestamp::from_millis(claims.get("fetched_at")?.as_u64()?);
+        let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(Timestamp::from_millis);
+        let at = time("fetched_at")?;
         let may_be_used = at <= now.plus(CLOCK_TOLERANCE) && now < at.plus(USABLE_FOR);
-        may_be_used.then_some(StoredDocument { at: at.min(now), body: text("body")?.to_owned() })
+        let unknown_key_at = time("unknown_key_at").map(|at| at.min(now));
+        may_be_used.then_some(StoredDocument {
+            at: at.min(now),
+            unknown_key_at,
+            body: text("body")?.to_owned(),
+        })
     }
 }
 
@@ -142,7 +167,6 @@ impl StoredDocument {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::provider::cache::DocumentKind;
     use vestibule_oidc::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -155,7 +179,8 @@ mod tests {
 
     fn sealed(body: &[u8]) -> Option<String> {
         let answer = FetchResponse { status: 200, headers: Headers::new(), body: body.to_vec() };
-        KEYS.seal(&answer, NOW, &keys("a"), NOW, &mut |bytes| bytes.fill(7))
+        let times = Times { at: NOW, unknown_key_at: None };
+        KEYS.seal(&answer, times, &keys("a"), NOW, &mut |bytes| bytes.fill(7))
     }
 
     #[test]
