@@ -276,13 +276,16 @@ impl NamedFiles {
 
     /// The paths of the files with which a server may answer for this path.
     pub(crate) fn answering<'a>(&'a self, segments: &'a [String]) -> impl Iterator<Item = Vec<String>> + 'a {
-        let of_name = segments.split_last().and_then(|(last, folder)| {
-            let files = self.by_name.get(&fold(last))?;
-            Some(files.iter().map(move |file| [folder, std::slice::from_ref(file)].concat()))
+        let named = |(at, name): (usize, &String)| Some((at, self.by_name.get(&fold(name))?));
+        let of_name = segments.iter().enumerate().filter_map(named).flat_map(move |(at, files)| {
+            // Only a script answers for what is behind it.
+            let is_last = at + 1 == segments.len();
+            let files = files.iter().filter(move |file| is_last || has_extension(file, &SCRIPTS));
+            files.filter_map(move |file| Some([segments.get(..at)?, std::slice::from_ref(file)].concat()))
         });
         let of_folder =
             self.of_folders.iter().map(move |file| [segments, std::slice::from_ref(file)].concat());
-        of_name.into_iter().flatten().chain(of_folder)
+        of_name.chain(of_folder)
     }
 }
 

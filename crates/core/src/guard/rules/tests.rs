@@ -497,6 +497,7 @@ fn path_confusion_a_file_answers_without_its_ending() {
         ("/:lang/report.html", "/de/report"),
         ("/(de|en)/report.php", "/de/report"),
         ("/tool.cgi", "/tool"),
+        ("/tool.cgi", "/tool/x/y"),
         ("/docs/index.html", "/docs/"),
         ("/docs/index.html", "/docs"),
         ("/docs/index.html", "/docs/index"),
@@ -508,6 +509,7 @@ fn path_confusion_a_file_answers_without_its_ending() {
     }
     for (pattern, path) in [
         ("/report.html", "/other"),
+        ("/report.html", "/report/x"),
         ("/logo.png", "/logo"),
         ("/:name.html", "/report"),
         ("/a/(.*).php", "/a/b"),
