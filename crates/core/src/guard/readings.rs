@@ -245,6 +245,9 @@ fn without_index(segments: &[String]) -> Option<Vec<String>> {
 /// The names, without an ending, of the file that answers for its folder.
 const INDEXES: [&str; 3] = ["index", "default", "_index"];
 
+/// How many segments of a path may name a file.
+const MAX_NAMED: usize = 8;
+
 /// The files that rules name. Servers answer with `/report.html` for `/report` as well (Apache's MultiViews, nginx's `try_files`,
 /// most hosts of static sites), and with `/docs/index.html` for `/docs/`.
 #[derive(Clone, Debug, Default)]
@@ -277,7 +280,8 @@ impl NamedFiles {
     /// The paths of the files with which a server may answer for this path.
     pub(crate) fn answering<'a>(&'a self, segments: &'a [String]) -> impl Iterator<Item = Vec<String>> + 'a {
         let named = |(at, name): (usize, &String)| Some((at, self.by_name.get(&fold(name))?));
-        let of_name = segments.iter().enumerate().filter_map(named).flat_map(move |(at, files)| {
+        let of_name = segments.iter().enumerate().filter_map(named).take(MAX_NAMED);
+        let of_name = of_name.flat_map(move |(at, files)| {
             // Only a script answers for what is behind it.
             let is_last = at + 1 == segments.len();
             let files = files.iter().filter(move |file| is_last || has_extension(file, &SCRIPTS));

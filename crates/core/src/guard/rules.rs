@@ -89,7 +89,7 @@ impl RuleSet {
         let mut of_hosts: BTreeMap<String, Patterns> = BTreeMap::default();
         let (mut has_upper_case, mut has_expressions) = (false, false);
         let mut files = NamedFiles::default();
-        for (rule, Rule { patterns, host, .. }) in rules.iter().enumerate() {
+        for (rule, Rule { patterns, host, access, .. }) in rules.iter().enumerate() {
             let of_host = match host.as_ref().and_then(HostPattern::exact) {
                 Some(host) => of_hosts.entry(host.to_ascii_lowercase()).or_default(),
                 None => &mut of_all_hosts,
@@ -97,7 +97,8 @@ impl RuleSet {
             for (at, pattern) in patterns.iter().enumerate() {
                 has_upper_case |= is_upper_case(&pattern.to_string());
                 has_expressions |= pattern.is_expression();
-                if let Some(last) = pattern.last_segment() {
+                // What answers under another name restricts only.
+                if let Some(last) = pattern.last_segment().filter(|_| !matches!(access, Access::Public)) {
                     files.add(last);
                 }
                 of_host.add(pattern.first_segment(), (rule, at));
@@ -261,11 +262,11 @@ impl RuleSet {
         for segments in path.readings() {
             let mut others = upstream.of(segments);
             if upstream.has(ServerReading::Suffix) && !self.files.is_empty() {
-                others.extend(self.answering_files(segments, &others));
+                others.extend(self.answering_files(segments, &others, budget));
             }
             let with_case = std::iter::once((segments.to_vec(), Vec::new())).filter(|_| ignores_case);
             for (segments, habits) in with_case.chain(others) {
-                if !budget.spend(segments.iter().map(|segment| segment.len() + 1).sum()) {
+                if !budget.spend(work_of(&segments)) {
                     return decided;
                 }
                 if !habits.is_empty() {
@@ -287,8 +288,9 @@ impl RuleSet {
             }
         }
         if path.ends_with_slash() && self.has_expressions {
+            let affordable = decided.iter().take_while(|decided| budget.spend(work_of(&decided.segments)));
             let with_slash: Vec<_> =
-                decided.iter().map(|decided| self.reading_with_slash(request, decided, budget)).collect();
+                affordable.map(|decided| self.reading_with_slash(request, decided, budget)).collect();
             decided.extend(with_slash);
         }
         decided
@@ -299,11 +301,18 @@ impl RuleSet {
         &self,
         written: &[String],
         others: &[(Vec<String>, Vec<ServerReading>)],
+        budget: &Budget,
     ) -> Vec<(Vec<String>, Vec<ServerReading>)> {
         let mut found = Vec::new();
         let readings = others.iter().map(|(segments, habits)| (segments.as_slice(), habits.as_slice()));
         for (segments, habits) in std::iter::once((written, &[][..])).chain(readings) {
+            if !budget.spend(work_of(segments)) {
+                break;
+            }
             for file in self.files.answering(segments).filter(|file| file != written) {
+                if !budget.spend(work_of(&file)) {
+                    return found;
+                }
                 let known = habits.iter().copied().filter(|habit| *habit != ServerReading::Suffix);
                 found.push((file, known.chain([ServerReading::Suffix]).collect()));
             }
@@ -379,6 +388,11 @@ impl RuleSet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the path is too long for the number of expressions that it has to be matched against")]
 pub struct TooMuchWorkError;
+
+/// What it costs to look at each character of a path once.
+fn work_of(segments: &[String]) -> usize {
+    segments.iter().map(|segment| segment.len() + 1).sum()
+}
 
 fn has_upper_case(segments: &[String]) -> bool {
     segments.iter().any(|segment| is_upper_case(segment))

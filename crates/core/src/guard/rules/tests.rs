@@ -469,6 +469,21 @@ fn path_confusion_a_script_runs_under_every_path_behind_it() {
 }
 
 #[test]
+fn work_bombs_what_the_files_of_rules_and_slashes_cost_is_counted() {
+    let patterns = &["/a.php", "/index.html", "/(x|y)/(.*)"];
+    let rules = RuleSet::new(vec![rule(patterns, admin())], DefaultAccess::Public);
+    for segment in ["a/", "a;b/", "a%25/", "index.php/"] {
+        let path = format!("/{}", segment.repeat(16_000 / segment.len()));
+        let (request, canonical) = (request("h", "GET", &path), CanonicalPath::new(&path).unwrap());
+        let budget = Budget::new();
+        let readings = rules.readings(&request, &canonical, &PathReadings::default(), &budget);
+        assert!(readings.len() < 100, "{segment}: {}", readings.len());
+        let characters: usize = readings.iter().map(|reading| work_of(&reading.segments)).sum();
+        assert!(budget.is_exhausted() || budget.spent() > characters as u64 / 2, "{segment}");
+    }
+}
+
+#[test]
 fn path_confusion_a_slash_at_the_end_is_text_to_an_expression() {
     for (pattern, path) in [
         ("/area/(.*)", "/area/"),
