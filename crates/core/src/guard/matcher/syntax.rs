@@ -1,6 +1,7 @@
 //! Reads a pattern into tokens, as path-to-regexp 6.3 does.
 
 use super::{PatternError, PatternProblem};
+use crate::guard::path::is_control;
 use crate::guard::regexp::{self, Node};
 use vestibule_oidc::http::percent;
 
@@ -265,7 +266,7 @@ fn text(chars: &[(char, usize)], is_end: bool) -> Result<String, PatternError> {
             return Err(error(PatternProblem::EmptySegment, at));
         }
         let is_dots = index > 0 && (!is_last || is_end) && matches!(text.as_str(), "." | "..");
-        if is_dots || text.contains(['/', '\\']) || text.contains(char::is_control) {
+        if is_dots || text.contains(['/', '\\']) || text.contains(is_control) {
             return Err(error(PatternProblem::NeverMatches, at));
         }
         // The position after the slash.
