@@ -13,7 +13,7 @@ pub fn compile(input: &ConfigFiles) -> Result<(String, Report), Report> {
     if report.errors() > 0 {
         return Err(report);
     }
-    let Some(file) = &input.vestibule else { return Err(report) };
+    let Some(file) = input.own_file() else { return Err(report) };
     let Ok(auth) = file.parse() else { return Err(report) };
     let auth = auth.to_json();
     // JSON is JavaScript since ES2019, with every character.

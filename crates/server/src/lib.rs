@@ -38,7 +38,6 @@ mod thread;
 mod tls;
 mod unread;
 mod upstreams;
-mod values;
 
 use std::process::ExitCode;
 

@@ -57,6 +57,12 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(ThreadLink::check(client))?;
     }
+    if let (Some(_), Some(file)) = (&redis, &options.revocations) {
+        log::say(format_args!(
+            "AUTH_REDIS_URL is set, so revocations are kept in Redis, and the file of --revocations, {}, is not used",
+            file.display()
+        ));
+    }
     let sharing = Sharing::new(redis, options.revocations.as_deref())?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let count =

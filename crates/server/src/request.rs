@@ -10,7 +10,7 @@ use hyper::{HeaderMap, Method};
 use crate::egress;
 use crate::fields;
 use crate::network::Network;
-use crate::values::{CLIENT, REQUEST};
+use vestibule_server_settings::{CLIENT, REQUEST};
 use vestibule_core::http::request::{self, Request, RequestUrl, may_be_authority};
 use vestibule_core::jose::base64url;
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
-use crate::values::{IN_MEMORY, IN_REDIS, VARIABLE};
+use vestibule_server_settings::{IN_MEMORY, IN_REDIS, VARIABLE};
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
 use vestibule_core::lease::kind::LeaseKind;

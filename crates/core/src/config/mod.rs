@@ -40,6 +40,11 @@ use crate::config::error::ConfigErrors;
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::table::Table;
 
+/// Whether the configuration has a key of this name at its top, such as `base_path`.
+pub fn is_key(name: &str) -> bool {
+    schema::AUTH.iter().copied().flatten().any(|key| key.name == name)
+}
+
 impl Config {
     /// Checks a whole configuration and makes a `Config` of it.
     ///
