@@ -43,7 +43,7 @@ pub fn algorithms() -> String {
 }
 
 /// The request that a proof must be for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ExpectedProof<'a> {
     /// The method.
     pub method: &'a str,

@@ -78,6 +78,13 @@ impl ProviderCache {
     }
 }
 
+/// How long from now on no unknown key causes a fetch, after one did at this time; `None` if one may. After the clock was set
+/// back one may.
+pub(super) fn unknown_key_pause(at: Timestamp, now: Timestamp) -> Option<Duration> {
+    let end = at.plus(UNKNOWN_KEY_THROTTLE);
+    (at <= now && now < end).then(|| end.since(now))
+}
+
 /// Whether this was within [`STORE_PAUSE`].
 fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
     at.is_some_and(|at| at <= now && now < at.plus(STORE_PAUSE))
@@ -262,15 +269,11 @@ impl CachedProvider {
         }
     }
 
-    /// Takes over a document that another process fetched at this time. `unknown_key_at`: when an unknown key last caused a
-    /// fetch of it there.
-    pub(super) fn adopt(&mut self, published: Published, at: Timestamp, unknown_key_at: Option<Timestamp>) {
+    /// Takes over a document that another process fetched at this time.
+    pub(super) fn adopt(&mut self, published: Published, at: Timestamp) {
         match published {
             Published::Metadata(metadata) => self.metadata.adopt(metadata, at),
-            Published::Keys(keys) => {
-                self.keys.adopt(keys, at);
-                self.keys.unknown_key_at = self.keys.unknown_key_at.max(unknown_key_at);
-            }
+            Published::Keys(keys) => self.keys.adopt(keys, at),
             Published::JwksUri(url) => self.jwks_uri.adopt(url, at),
         }
     }
@@ -325,16 +328,9 @@ impl<T> Slot<T> {
         self.copy.as_ref().map_or(0, |(_, fetch)| fetch.number)
     }
 
-    /// When the last fetch began that an unknown key caused.
-    pub(super) fn unknown_key_at(&self) -> Option<Timestamp> {
-        self.unknown_key_at
-    }
-
-    /// How long from now on no unknown key causes a fetch; `None` if one may. After the clock was set back one may.
+    /// How long from now on no unknown key causes a fetch; `None` if one may.
     pub(super) fn unknown_key_pause(&self, now: Timestamp) -> Option<Duration> {
-        let at = self.unknown_key_at.filter(|at| *at <= now)?;
-        let end = at.plus(UNKNOWN_KEY_THROTTLE);
-        (now < end).then(|| end.since(now))
+        unknown_key_pause(self.unknown_key_at?, now)
     }
 
     /// Whether a fetch is in progress, as far as is known: one that began longer than `max_age` ago counts as cut off.
@@ -401,17 +397,17 @@ mod tests {
     fn a_stored_copy_never_replaces_a_newer_one_or_that_of_a_fetch_in_progress() {
         let mut cached = CachedProvider::default();
         let second = Duration::from_secs(1);
-        cached.adopt(keys("stored"), BEGUN, None);
+        cached.adopt(keys("stored"), BEGUN);
         // It counts as requested before this moment.
         assert_eq!((newest(&cached), cached.keys.number()), ("stored".to_owned(), 0));
         let fetch = cached.begin_attempt(DocumentKind::Keys, BEGUN.plus(second));
-        cached.adopt(keys("between"), BEGUN.plus(second * 2), None);
+        cached.adopt(keys("between"), BEGUN.plus(second * 2));
         assert_eq!(newest(&cached), "stored");
         cached.store(keys("fetched"), fetch);
         assert_eq!(newest(&cached), "fetched");
-        cached.adopt(keys("old"), BEGUN, None);
+        cached.adopt(keys("old"), BEGUN);
         assert_eq!(newest(&cached), "fetched");
-        cached.adopt(keys("new"), BEGUN.plus(second * 3), None);
+        cached.adopt(keys("new"), BEGUN.plus(second * 3));
         assert_eq!((newest(&cached), cached.keys.number()), ("new".to_owned(), fetch.number));
     }
 

@@ -74,8 +74,9 @@ impl<P: Platform> RequestContext<'_, P> {
         tried: &Rc<JwkSet>,
     ) -> Result<(Rc<JwkSet>, u64), Missed> {
         let (platform, cache, kind) = (self.platform, &self.vestibule.providers, DocumentKind::Keys);
-        if platform.stores_documents() {
-            let document = DocumentId { kind, provider: name, url: &request.url };
+        let document = DocumentId { kind, provider: name, url: &request.url };
+        let mut shares = platform.stores_documents();
+        if shares {
             Box::pin(self.read_stored(document, Duration::ZERO)).await;
         }
         let newer = || self.newest_keys(name).filter(|(keys, _)| !Rc::ptr_eq(keys, tried));
@@ -92,6 +93,14 @@ impl<P: Platform> RequestContext<'_, P> {
                 (FetchDecision::Wait, _) if now < deadline => platform.sleep(POLL_INTERVAL).await,
                 (FetchDecision::Wait | FetchDecision::Later, _) => return Err(Missed::Pause(MAX_ATTEMPT)),
                 (FetchDecision::Fetch, Some(pause)) => return Err(Missed::Pause(pause)),
+                (FetchDecision::Fetch, None) if shares => {
+                    shares = false;
+                    let pause = Box::pin(self.unknown_key_pause_of_all(document)).await;
+                    if let Some(pause) = pause {
+                        return Err(Missed::Pause(pause));
+                    }
+                    // Another request of this process may have begun one meanwhile.
+                }
                 (FetchDecision::Fetch, None) => break,
             }
         }
