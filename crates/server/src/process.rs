@@ -43,6 +43,11 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     if options.health {
         return health::ask(&options);
     }
+    for name in
+        Options::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+    {
+        log::say(format_args!("the variable {name} is set, and is none of this server's (docs/server.md)"));
+    }
     let settings = Settings::read(&options).and_then(checked).map_err(|error| error.to_string())?;
     let upstreams = Upstreams::new(options.origin.as_deref(), &options.services, options.upstream_timeout)?;
     let egress = options.egress.as_deref().map(Egress::parse).transpose();
@@ -61,6 +66,13 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         log::say(format_args!(
             "AUTH_REDIS_URL is set, so revocations are kept in Redis, and the file of --revocations, {}, is not used",
             file.display()
+        ));
+    }
+    if redis.is_none() && is_taken(options.listen) {
+        let at = options.listen;
+        return Err(format!(
+            "{at} is used by another process: end it, or write another --listen; several servers at one address need Redis \
+             (AUTH_REDIS_URL)"
         ));
     }
     let sharing = Sharing::new(redis, options.revocations.as_deref())?;
@@ -214,6 +226,18 @@ async fn ended<T>(threads: &[JoinHandle<T>]) {
     while !threads.iter().any(JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Whether another process listens there. Two servers may share an address, and then each would keep revocations and leases
+/// to itself.
+fn is_taken(address: SocketAddr) -> bool {
+    let bound = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // Connections of a process that has ended do not count.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())
+    };
+    address.port() != 0 && bound().is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 /// A socket for each thread, all at the same address.

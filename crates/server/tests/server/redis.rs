@@ -119,6 +119,19 @@ pub(crate) fn site_at(lifetime: u64, redis: &str) -> Site {
     site
 }
 
+#[test]
+fn a_file_of_revocations_beside_redis_is_said_to_be_unused() {
+    let redis = Redis::start();
+    let site = site(3600, &redis);
+    let file = site.file("revocations").to_str().unwrap().to_owned();
+    let site = site.with(&["--revocations", &file]);
+    let mut server = site.start();
+    server.says(&format!(
+        "AUTH_REDIS_URL is set, so revocations are kept in Redis, and the file of --revocations, {file}, is"
+    ));
+    assert!(!site.file("revocations").exists());
+}
+
 /// Sixteen requests of one browser at the same time, at these addresses in turn, all with the same expired token.
 pub(crate) fn refreshed_at(site: &Site, addresses: [SocketAddr; 2]) {
     let host = addresses[0];
