@@ -10,6 +10,7 @@ use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use tokio::sync::Semaphore;
 
+use crate::log;
 use crate::network::Network;
 
 /// Signs people in and guards paths, in front of an app or for a proxy that asks.
@@ -68,7 +69,7 @@ pub(crate) struct Options {
 
     /// The gateway that requests to other hosts pass, such as `https://egress.internal:8443`. It learns from
     /// `Vestibule-Egress-Origin` which origin a request is for. The origin and services are asked without it.
-    #[arg(long, env = "VESTIBULE_EGRESS", value_name = "URL")]
+    #[arg(long, env = EGRESS, value_name = "URL")]
     pub(crate) egress: Option<String>,
 
     /// The file that keeps revocations across a restart. Not with Redis, which keeps them itself.
@@ -109,9 +110,16 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Those of this process. A variable that is empty counts as one that is not set. Ends the process where one is wrong.
+    /// Those of this process. A variable that is empty counts as one that is not set, and is named in a line; but not that of
+    /// the gateway, without which all hosts would be asked directly. Ends the process where an option is wrong.
     pub(crate) fn read() -> Self {
-        let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let is_empty = |name: &OsStr| {
+            let is_empty = name != EGRESS && std::env::var_os(name).is_some_and(|value| value.is_empty());
+            if is_empty {
+                log::say(format_args!("the variable {} is empty, and counts as not set", name.display()));
+            }
+            is_empty
+        };
         let command = Self::command().mut_args(|arg| match arg.get_env() {
             Some(name) if is_empty(name) => arg.env(Resettable::Reset),
             _ => arg,
@@ -129,6 +137,9 @@ impl Options {
         set.filter(|name| name.starts_with(PREFIX) && !known(name) && !of_kubernetes(name)).collect()
     }
 }
+
+/// The variable of `--egress`.
+const EGRESS: &str = "VESTIBULE_EGRESS";
 
 /// How the names of the variables begin that stand for options.
 const PREFIX: &str = "VESTIBULE_";

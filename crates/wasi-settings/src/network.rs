@@ -66,7 +66,8 @@ fn services(given: &dyn Given) -> Result<BTreeMap<String, Target>, ConfigError> 
 }
 
 fn egress(given: &dyn Given) -> Result<Option<Url>, ConfigError> {
-    let Some(text) = given.text(EGRESS) else { return Ok(None) };
+    // Also where it is empty: who names a gateway by a variable that is missing would ask all hosts directly.
+    let Some(text) = given.variable(EGRESS) else { return Ok(None) };
     let wrong = |problem: String| {
         let fix = "write https, or a gateway on this machine, for example \"http://127.0.0.1:3128\"";
         ConfigError::new(EGRESS, problem, fix)

@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn a_variable_that_is_empty_is_not_set() {
         let mut given = valid();
-        let names = [ORIGIN, SERVICES, EGRESS, TRUST_PROXY, VARIABLE, URL, "AUTH_DEMO_ISSUER"];
+        let names = [ORIGIN, SERVICES, TRUST_PROXY, VARIABLE, URL, "AUTH_DEMO_ISSUER"];
         given.variables.extend(names.map(|name| (name, "")));
         given.variables.insert("AUTH_OKTA_SECRET", "");
         assert_eq!(refused(&given).len(), 1);
@@ -491,7 +491,7 @@ mod tests {
     fn all_mistakes_are_said_at_once() {
         let mut given = valid();
         given.files.insert(FILE, Some("base_path = \"/auth\"\nrule = []\n[[providers]]\nid = \"okta\"\n"));
-        given.variables.extend([(ORIGIN, ""), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "")]);
+        given.variables.extend([(ORIGIN, "app"), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "1")]);
         let places: Vec<String> =
             Settings::load(&given).unwrap_err().iter().map(|error| error.place.clone()).collect();
         assert_eq!(places, ["AUTH.rule", "AUTH.providers[0].issuer", ORIGIN, SERVICES, EGRESS, TRUST_PROXY]);
