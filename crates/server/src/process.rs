@@ -140,11 +140,18 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         Ok::<_, String>(())
     })?;
     end.send_replace(true);
+    let mut broken_off = 0;
     for thread in threads {
         match thread.join() {
-            Ok(result) => result.map_err(|error| error.to_string())?,
+            Ok(result) => broken_off += result.map_err(|error| error.to_string())?,
             Err(_) => return Err("a thread has panicked".to_owned()),
         }
+    }
+    if broken_off > 0 {
+        let seconds = options.drain.as_secs();
+        log::say(format_args!(
+            "broken off: {broken_off} requests, WebSockets or tasks had not ended after {seconds} seconds (--drain)"
+        ));
     }
     Ok(())
 }

@@ -46,6 +46,38 @@ fn a_process_that_ends_answers_what_has_begun_and_accepts_nothing_more() {
 }
 
 #[test]
+fn what_is_broken_off_at_the_end_is_said() {
+    let app = http::serve_raw(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab").ok();
+        // Until the server is gone.
+        stream.read_to_end(&mut Vec::new()).ok();
+    });
+    let site = Site::with_app(3600, app).with(&["--drain", "1"]);
+    let mut server = site.start();
+    let mut stream = http::connect(server.address);
+    stream.write_all(b"GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // The answer has begun.
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
+    server.signal("TERM");
+    server.says("broken off: 1 requests, WebSockets or tasks had not ended after 1 seconds (--drain)");
+    assert!(server.ended().success());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_log_that_cannot_be_written_is_said_once() {
+    let mut site = Site::new(3600);
+    site.before = "exec 1>/dev/full".to_owned();
+    let mut server = site.start();
+    server.says(
+        "the log cannot be written to the standard output, and its lines are lost: No space left on device",
+    );
+    assert_eq!(get_from(&server, "/"), 200);
+    let said = server.all().iter().filter(|line| line.contains("the log cannot")).count();
+    assert_eq!(said, 1);
+}
+
+#[test]
 fn a_reload_under_load_drops_no_request_and_a_wrong_configuration_changes_nothing() {
     let site = Site::new(3600);
     let mut server = site.start();
