@@ -62,19 +62,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(ThreadLink::check(client))?;
     }
-    if let (Some(_), Some(file)) = (&redis, &options.revocations) {
-        log::say(format_args!(
-            "AUTH_REDIS_URL is set, so revocations are kept in Redis, and the file of --revocations, {}, is not used",
-            file.display()
-        ));
-    }
-    if redis.is_none() && is_taken(options.listen) {
-        let at = options.listen;
-        return Err(format!(
-            "{at} is used by another process: end it, or write another --listen; several servers at one address need Redis \
-             (AUTH_REDIS_URL)"
-        ));
-    }
+    is_alone_or_shares(&options, redis.is_some())?;
     let sharing = Sharing::new(redis, options.revocations.as_deref())?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let count =
@@ -140,6 +128,11 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         Ok::<_, String>(())
     })?;
     end.send_replace(true);
+    joined(threads, options.drain)
+}
+
+/// Waits for the threads, and says what was broken off.
+fn joined(threads: Vec<JoinHandle<std::io::Result<usize>>>, drain: Duration) -> Result<(), String> {
     let mut broken_off = 0;
     for thread in threads {
         match thread.join() {
@@ -148,7 +141,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         }
     }
     if broken_off > 0 {
-        let seconds = options.drain.as_secs();
+        let seconds = drain.as_secs();
         log::say(format_args!(
             "broken off: {broken_off} requests, WebSockets or tasks had not ended after {seconds} seconds (--drain)"
         ));
@@ -233,6 +226,24 @@ async fn ended<T>(threads: &[JoinHandle<T>]) {
     while !threads.iter().any(JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Refuses an address of another process, unless both share Redis. Says where a file of revocations is not used.
+fn is_alone_or_shares(options: &Options, has_redis: bool) -> Result<(), String> {
+    if let (true, Some(file)) = (has_redis, &options.revocations) {
+        log::say(format_args!(
+            "AUTH_REDIS_URL is set, so revocations are kept in Redis, and the file of --revocations, {}, is not used",
+            file.display()
+        ));
+    }
+    if !has_redis && is_taken(options.listen) {
+        let at = options.listen;
+        return Err(format!(
+            "{at} is used by another process: end it, or write another --listen; several servers at one address need Redis \
+             (AUTH_REDIS_URL)"
+        ));
+    }
+    Ok(())
 }
 
 /// Whether another process listens there. Two servers may share an address, and then each would keep revocations and leases
