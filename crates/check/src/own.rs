@@ -185,12 +185,19 @@ mod tests {
     #[test]
     fn a_server_of_your_own_may_keep_everything_in_memory_or_in_redis() {
         let said = |text: &str| said_on(RunsOn::Native, &format!("{OKTA}{text}"));
-        let errors = |said: Vec<String>| said.into_iter().filter(|finding| finding.contains(": error: ")).count();
+        let errors =
+            |said: Vec<String>| said.into_iter().filter(|finding| finding.contains(": error: ")).count();
         for text in ["", "[refresh]\nlease = \"memory\"\n", "[session]\ntokens = \"store\"\n"] {
             let said = said(text);
-            assert!(said.len() == 1 && said[0].contains("the server needs AUTH_OKTA_ID"), "{text}: {said:#?}");
+            assert!(
+                said.len() == 1 && said[0].contains("the server needs AUTH_OKTA_ID"),
+                "{text}: {said:#?}"
+            );
         }
-        for text in ["[session]\nrevalidate = \"10m\"\n[refresh]\nlease = \"redis\"\n", "[revocation]\nstore = \"redis\"\n"] {
+        for text in [
+            "[session]\nrevalidate = \"10m\"\n[refresh]\nlease = \"redis\"\n",
+            "[revocation]\nstore = \"redis\"\n",
+        ] {
             let said = said(text);
             let part = "needs the address of a Redis server, which is missing; set AUTH_REDIS_URL";
             assert!(said.len() == 2 && said[1].contains(": advice: ") && said[1].contains(part), "{said:#?}");

@@ -383,7 +383,8 @@ pub enum ForwardError {
 impl ForwardError {
     /// There is no server where requests go without an upstream; `start` is how to name it: ``start the server with …``.
     pub fn no_origin(start: &str) -> Self {
-        let missing = "server for `to = \"origin\"`, which is also where requests without an upstream go".to_owned();
+        let missing =
+            "server for `to = \"origin\"`, which is also where requests without an upstream go".to_owned();
         Self::NoServer { missing, fix: format!("{start}, or write an upstream that leads elsewhere") }
     }
 

@@ -15,6 +15,11 @@ pub trait Given {
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<String>;
 
+    /// The same, of which an empty one counts as not set.
+    fn text(&self, name: &str) -> Option<String> {
+        self.variable(name).filter(|value| !value.is_empty())
+    }
+
     /// The text of a file in the folder that the host opens; `None` if there is none.
     ///
     /// # Errors

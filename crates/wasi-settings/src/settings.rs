@@ -110,7 +110,7 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
             None
         })
     };
-    let overrides = given.variable(VARIABLE);
+    let overrides = given.text(VARIABLE);
     let prepared = given.prepared().filter(|prepared| overrides.is_none() && prepared.is_for(&secret));
     let loaded = prepared.and_then(|prepared| prepared.with_secrets(&secret).ok());
     if let Some(Ok(config)) = loaded.map(|config| stored(config, runtime, has_store))
@@ -166,7 +166,7 @@ fn from_file(given: &dyn Given) -> Result<Value, ConfigErrors> {
 
 /// A secret: a variable of the environment, or a file of that name in the folder `secrets` that the host opens.
 fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> {
-    if let Some(value) = given.variable(name) {
+    if let Some(value) = given.text(name) {
         return Ok(Some(value));
     }
     let path = format!("secrets/{name}");
@@ -181,7 +181,7 @@ fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> 
 }
 
 fn trusts_proxy(given: &dyn Given) -> Result<bool, ConfigError> {
-    match given.variable(TRUST_PROXY).as_deref() {
+    match given.text(TRUST_PROXY).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => {
@@ -275,6 +275,18 @@ mod tests {
         assert_eq!(network.services.into_keys().collect::<Vec<_>>(), ["API", "SHOP"]);
         given.variables.insert(TRUST_PROXY, "false");
         assert!(!Settings::load(&given).unwrap().trusts_proxy);
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_is_not_set() {
+        let mut given = valid();
+        let names = [ORIGIN, SERVICES, TRUST_PROXY, VARIABLE, URL, "AUTH_DEMO_ISSUER"];
+        given.variables.extend(names.map(|name| (name, "")));
+        given.variables.insert("AUTH_OKTA_SECRET", "");
+        assert_eq!(refused(&given).len(), 1);
+        given.files.insert("secrets/AUTH_OKTA_SECRET", Some("hunter2"));
+        let settings = Settings::load(&given).unwrap();
+        assert!(settings.network.origin.is_none() && settings.redis.is_none() && !settings.trusts_proxy);
     }
 
     /// With a preset, a template with a secret, a rule, and secrets that need not be there.
@@ -479,7 +491,7 @@ mod tests {
     fn all_mistakes_are_said_at_once() {
         let mut given = valid();
         given.files.insert(FILE, Some("base_path = \"/auth\"\nrule = []\n[[providers]]\nid = \"okta\"\n"));
-        given.variables.extend([(ORIGIN, ""), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "")]);
+        given.variables.extend([(ORIGIN, "app"), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "1")]);
         let places: Vec<String> =
             Settings::load(&given).unwrap_err().iter().map(|error| error.place.clone()).collect();
         assert_eq!(places, ["AUTH.rule", "AUTH.providers[0].issuer", ORIGIN, SERVICES, EGRESS, TRUST_PROXY]);

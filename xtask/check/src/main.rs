@@ -198,11 +198,14 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let path = path.to_str().unwrap();
         let answer = |words: &[&str]| {
-            let arguments = arguments(&[&["GET", "https://a.example/", "--config", path], words].concat()).unwrap();
-            let input = read(&arguments.config, arguments.place, &arguments.files).map_err(|error| error.to_string())?;
+            let arguments =
+                arguments(&[&["GET", "https://a.example/", "--config", path], words].concat()).unwrap();
+            let input = read(&arguments.config, arguments.place, &arguments.files)
+                .map_err(|error| error.to_string())?;
             explain(&input, &question(&arguments)).map_err(|report| report.to_text())
         };
-        for accepted in [&["--runtime", "native"][..], &["--runtime", "wasi"], &["--runtime", "wasi", "--store", "none"]]
+        for accepted in
+            [&["--runtime", "native"][..], &["--runtime", "wasi"], &["--runtime", "wasi", "--store", "none"]]
         {
             let said = answer(accepted).unwrap();
             assert!(said.contains("rule       AUTH.rules[0] /\n"), "{said}");

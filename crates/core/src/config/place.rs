@@ -54,6 +54,11 @@ impl<'a> Place<'a> {
         Self { loading, above: None, key: Some(ROOT), index: None }
     }
 
+    /// Whether it is the whole configuration.
+    pub(super) fn is_root(&self) -> bool {
+        self.above.is_none() && self.key == Some(ROOT)
+    }
+
     /// A secret or variable.
     pub(super) fn variable(&self, name: &'a str) -> Self {
         Self { loading: self.loading, above: None, key: Some(name), index: None }

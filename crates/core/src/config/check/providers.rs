@@ -66,8 +66,8 @@ pub(super) fn refuse_none(auth: &Table<'_>) {
         refuse!(
             place,
             "at least one provider is needed to sign users in",
-            "add for example `[[vars.AUTH.providers]]`, `id = \"okta\"`; or write login_url, if another host of the site \
-             signs users in",
+            "add for example `[[providers]]` (in wrangler.toml `[[vars.AUTH.providers]]`), `id = \"okta\"`; or write \
+             login_url, if another host of the site signs users in",
         );
     }
 }
