@@ -66,16 +66,22 @@ impl DurableObject for RefreshLease {
         let receive = |memory: &mut Memory| {
             memory.waiting.receive(memory.record.as_deref(), &call, Rc::clone(&caller), now)
         };
-        self.settle(self.with_memory(receive), now).await;
+        let answers = self
+            .with_memory(receive)
+            .ok_or_else(|| failed(&"its record became unknown as the call arrived"))?;
+        self.settle(answers, now).await;
         loop {
             if let Some(answer) = caller.borrow_mut().answer.take() {
                 return Response::ok(answer?);
             }
-            let wake_at = self.with_memory(|memory| memory.waiting.wake_at()).unwrap_or(now);
+            let wake_at = self.with_memory(|memory| memory.waiting.wake_at()).flatten().unwrap_or(now);
             answered_or(&caller, wake_at.since(clock::now())).await;
             let now = clock::now();
             let wake = |memory: &mut Memory| memory.waiting.wake(memory.record.as_deref(), now);
-            self.settle(self.with_memory(wake), now).await;
+            // Without a memory every waiting call has its answer: an error.
+            if let Some(answers) = self.with_memory(wake) {
+                self.settle(answers, now).await;
+            }
         }
     }
 
@@ -85,7 +91,7 @@ impl DurableObject for RefreshLease {
         self.load().await?;
         let now = clock::now();
         let until = |memory: &mut Memory| lock::remembered_until(memory.record.as_deref()?, now);
-        if let Some(until) = self.with_memory(until) {
+        if let Some(until) = self.with_memory(until).flatten() {
             self.storage.set_alarm(alarm_after(until, now)).await?;
         } else {
             self.with_memory(|memory| memory.record = None);
@@ -107,8 +113,10 @@ impl RefreshLease {
         Ok(())
     }
 
-    fn with_memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
-        work(self.memory.borrow_mut().get_or_insert_default())
+    /// `None` if there is no memory: it is never made of nothing, but [read](Self::load). Otherwise the object would forget what
+    /// its storage holds.
+    fn with_memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> Option<T> {
+        self.memory.borrow_mut().as_mut().map(work)
     }
 
     /// Stores the new record, and then gives the answers.

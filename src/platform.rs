@@ -383,7 +383,10 @@ impl Workers {
         let sent = bridge::send(&self.env, request, &lines, personal && binding.is_none());
         let no_service = || {
             let name = binding.unwrap_or_default();
-            ForwardError::NoService(format!("service or assets binding named {name}"))
+            ForwardError::NoServer {
+                missing: format!("service or assets binding named {name}"),
+                fix: "add it to wrangler.toml, or correct the upstream's `to`".to_owned(),
+            }
         };
         sent.map_err(|error| unreachable(&error))?.ok_or_else(no_service)
     }

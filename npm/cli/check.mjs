@@ -1,12 +1,13 @@
 import { parseArgs } from "node:util";
 import { answers as send } from "./fetch.mjs";
-import { HELP as FILES, OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
+import { HELP as FILES, OPTIONS, RUNTIME_HELP, RUNTIME_OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
 import { isIntact } from "./verify.mjs";
 
 const HELP = `npx @vestibule-auth/edge check [FILE] [options]
 
 Says everything that the Worker would refuse about a configuration, with file, line and column, before it is deployed.
-FILE is wrangler.toml, wrangler.json, wrangler.jsonc, vestibule.toml, or the folder with them; this folder without it.
+FILE is wrangler.toml, wrangler.json, wrangler.jsonc, vestibule.toml, or the folder with them; this folder without it. What
+another file is, its keys say.
 Ends with 1 if there is a mistake; advice alone is none. Without --live nothing is sent over the network. Where the
 configuration is [vars.AUTH], wrangler can check it before each deployment:
 
@@ -20,6 +21,7 @@ With a mistake nothing is deployed. \`wrangler dev\` goes on, and its Worker sho
   --live             ask the providers, too: metadata, keys, the redirect URI, the clock; and whether the origin answers
                      around the Worker
   --site URL         an address of the site, for --live; may be given several times
+${RUNTIME_HELP}
 ${FILES}
 `;
 
@@ -31,6 +33,7 @@ export function run(args) {
   return guarded("check", async () => {
     const options = {
       ...OPTIONS,
+      ...RUNTIME_OPTIONS,
       "errors-only": { type: "boolean" },
       json: { type: "boolean" },
       live: { type: "boolean" },

@@ -30,11 +30,14 @@ export function run(args) {
     // The Worker of a damaged package must not be deployed, and this is what runs before every deployment.
     if (!(await isIntact())) return 1;
     const input = read(positionals[0] ?? ".", values);
-    if (input.vestibule === undefined) throw new UsageError("there is no vestibule.toml to compile");
-    const { module, report, text } = await ask("compile", { input });
+    const none = new UsageError("there is no vestibule.toml to compile");
+    if (input.vestibule === undefined && input.named === undefined) throw none;
+    const { module, report, text, from } = await ask("compile", { input });
+    // A file whose keys say that it is a wrangler file, and nothing beside it.
+    if (module === undefined && report.errors === 0) throw none;
     if (report.findings.length > 0) process.stderr.write(text);
     if (module === undefined) return 1;
-    const out = values.out ?? join(dirname(input.vestibule.name), COMPILED);
+    const out = values.out ?? join(dirname(from), COMPILED);
     // `wrangler dev` never sees half of a file.
     const staged = `${out}.${process.pid}.tmp`;
     writeFileSync(staged, module);

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { HELP as FILES, OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
+import { HELP as FILES, OPTIONS, RUNTIME_HELP, RUNTIME_OPTIONS, UsageError, ask, guarded, read } from "./project.mjs";
 
 const HELP = `npx @vestibule-auth/edge explain METHOD URL [options]
 npx @vestibule-auth/edge explain --table [options]
@@ -11,6 +11,7 @@ Says how the rules treat a request, and why. Sends nothing over the network and 
   --table            print all rules and what each lets through for whom, instead of one request
   --json             print the table as JSON
   --config FILE      the file with the rules, or its folder; this folder without it
+${RUNTIME_HELP}
 ${FILES}
 
 For example: npx @vestibule-auth/edge explain GET https://app.example.com/admin --claims '{"roles": ["user"]}'
@@ -21,6 +22,7 @@ export function run(args) {
   return guarded("explain", async () => {
     const options = {
       ...OPTIONS,
+      ...RUNTIME_OPTIONS,
       claims: { type: "string" },
       header: { type: "string", multiple: true },
       table: { type: "boolean" },
@@ -42,9 +44,11 @@ export function run(args) {
       ? await ask("table", { input })
       : await ask("explain", { input, question: question(positionals, values) });
     if (answer.report !== undefined) {
-      process.stderr.write(`explain: the configuration has mistakes\n${answer.text}`);
+      const place = values.runtime ?? "workers";
+      process.stderr.write(`explain: the configuration has mistakes for --runtime ${place}\n${answer.text}`);
       return 1;
     }
+    if (answer.decided) process.stderr.write(`${answer.decided}\n`);
     process.stdout.write(values.json ? `${JSON.stringify(answer.json)}\n` : answer.text);
     return 0;
   });

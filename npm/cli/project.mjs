@@ -18,6 +18,19 @@ export const COMPILED = "vestibule.config.js";
 /** A mistake on the command line, or a file that cannot be read. */
 export class UsageError extends Error {}
 
+/** Where a configuration can be meant to run, and the stores that a component can be built for. */
+const RUNTIMES = ["workers", "native", "wasi"];
+const STORES = ["redis", "keyvalue", "none"];
+
+/** The options of a command that knows other runtimes, too. */
+export const RUNTIME_OPTIONS = { runtime: { type: "string" }, store: { type: "string" } };
+
+/** What these do, for `--help`. */
+export const RUNTIME_HELP = `  --runtime NAME     where it is to run: workers, native (a server of your own) or wasi; workers without this. Elsewhere
+                     than on Workers the file is the configuration itself, and no wrangler file counts
+  --store STORE      with --runtime wasi, the store that the component is built for: redis, keyvalue or none; redis
+                     without this`;
+
 /** The options of every command that reads a configuration, for `parseArgs`. */
 export const OPTIONS = {
   env: { type: "string" },
@@ -33,11 +46,14 @@ export const HELP = `  --env NAME         the environment of the wrangler file
 
 /** The files of a configuration: the one that was named and those beside it; of a directory, those in it. */
 export function read(named, options) {
-  const { directory, wrangler, own } = find(named);
-  if (wrangler === undefined && own === undefined) {
+  const runtime = runtimeOf(options);
+  if (runtime !== "workers") return elsewhere(named, runtime, options);
+  const { directory, wrangler, own, unknown } = find(named);
+  if (wrangler === undefined && own === undefined && unknown === undefined) {
     throw new UsageError(`${directory} has neither a wrangler.toml nor a ${OWN}`);
   }
   const input = {};
+  if (unknown !== undefined) input.named = file(unknown);
   if (wrangler !== undefined) input.wrangler = file(wrangler);
   if (own !== undefined) {
     input.vestibule = file(own);
@@ -49,6 +65,25 @@ export function read(named, options) {
   if (options.secrets !== undefined) input.secrets = names(options.secrets);
   if (options.env !== undefined) input.environment = options.env;
   return input;
+}
+
+/** Where it is to run, as the checks take it. */
+function runtimeOf({ runtime = "workers", store }) {
+  if (!RUNTIMES.includes(runtime)) throw new UsageError(`--runtime: there is no ${JSON.stringify(runtime)}; write ${RUNTIMES.join(", ")}`);
+  if (store !== undefined && runtime !== "wasi") throw new UsageError("--store is for --runtime wasi");
+  if (store !== undefined && !STORES.includes(store)) {
+    throw new UsageError(`--store: there is no ${JSON.stringify(store)}; write ${STORES.join(", ")}`);
+  }
+  return runtime === "wasi" ? { wasi: store ?? "redis" } : runtime;
+}
+
+/** The configuration of a runtime that is not Workers: a file of any name. Its secrets are where it starts. */
+function elsewhere(named, runtime, options) {
+  for (const name of ["env", "dev-vars", "secrets", "live"]) {
+    if (options[name] !== undefined) throw new UsageError(`--${name} is for --runtime workers`);
+  }
+  const isFolder = existsSync(named) && statSync(named).isDirectory();
+  return { vestibule: file(isFolder ? join(named, OWN) : named), runtime, may_lack_secrets: true };
 }
 
 /** The answer of one of the checks. */
@@ -77,12 +112,14 @@ function find(named) {
     return existsSync(path) && statSync(path).isFile() ? path : undefined;
   };
   const wranglerOf = (directory) => WRANGLER.map((name) => inside(directory, name)).find(Boolean);
-  if (existsSync(named) && statSync(named).isDirectory()) {
-    return { directory: named, wrangler: wranglerOf(named), own: inside(named, OWN) };
-  }
-  const directory = dirname(named);
-  if (basename(named) === OWN) return { directory, wrangler: wranglerOf(directory), own: named };
-  return { directory, wrangler: named, own: inside(directory, OWN) };
+  const isFolder = existsSync(named) && statSync(named).isDirectory();
+  const directory = isFolder ? named : dirname(named);
+  const found = { directory, wrangler: wranglerOf(directory), own: inside(directory, OWN) };
+  if (isFolder) return found;
+  if (basename(named) === OWN) return { ...found, own: named };
+  if (WRANGLER.includes(basename(named))) return { ...found, wrangler: named };
+  // Its keys say what it is, and both may be beside it.
+  return { ...found, unknown: named };
 }
 
 /** The compiled module, if there is one. What cannot be read is nothing that was compiled. */

@@ -94,6 +94,11 @@ test("a folder without a configuration, a file that is none, and wrong options a
     [["check", "--secrets", "binary.toml", "x"], "cannot read x"],
     [["check", "--lvie"], "--lvie"],
     [["check", "--site", "https://a.example"], "--site is for --live"],
+    [["check", "--runtime", "server"], '--runtime: there is no "server"; write workers, native, wasi'],
+    [["check", "--store", "none"], "--store is for --runtime wasi"],
+    [["explain", "--table", "--runtime", "wasi", "--store", "kv"], '--store: there is no "kv"'],
+    [["explain", "--table", "--runtime", "native", "--env", "x"], "--env is for --runtime workers"],
+    [["check", "--runtime", "native", "--live"], "--live is for --runtime workers"],
     [["explain", "GET"], "name a method and a URL"],
     [["explain", "--table", "GET"], "--table takes no request"],
     [["check", "--errors-only", "--json"], "exclude each other"],
@@ -119,6 +124,31 @@ test("every command has a help", async () => {
   }
   const { out } = await run(["--help"]);
   assert.ok(out.includes("npx @vestibule-auth/edge COMMAND"), out);
+});
+
+test("a file of another name is what its keys say, and is for the runtime that is named", async () => {
+  const own = VESTIBULE.replace("\n", '\nrefresh.lease = "redis"\nrevocation.store = "redis"\n');
+  const path = project({ "site.toml": own, "odd.toml": `name = "shop"\n${VESTIBULE}`, "workers.toml": WRANGLER });
+  const url = "https://app.example.com/";
+  for (const runtime of ["native", "wasi"]) {
+    const { code, out, err } = await run(["explain", "GET", url, "--config", "site.toml", "--runtime", runtime], path);
+    assert.equal(code, 0, err);
+    assert.ok(out.includes("rule       AUTH.rules[0] /"), out);
+    const checked = await run(["check", "site.toml", "--runtime", runtime], path);
+    assert.equal(checked.code, 0, checked.out);
+    assert.ok(checked.out.includes("site.toml:3:12: advice: AUTH.revocation.store: \"redis\" needs the address"), checked.out);
+  }
+  const refused = await run(["explain", "GET", url, "--config", "site.toml"], path);
+  assert.equal(refused.code, 1);
+  assert.ok(refused.err.startsWith("explain: the configuration has mistakes for --runtime workers\nsite.toml:2:9: error:"), refused.err);
+  const odd = await run(["check", "odd.toml"], path);
+  assert.ok(odd.out.includes("odd.toml:1:1: advice: this file has `name` of a wrangler file"), odd.out);
+  const none = await run(["compile", "workers.toml"], path);
+  assert.deepEqual([none.code, none.out], [1, ""], none.err);
+  assert.ok(none.err.includes("workers.toml:1:1: error: AUTH: the configuration is missing"), none.err);
+  writeFileSync(join(path, "plain.toml"), VESTIBULE);
+  assert.equal((await run(["compile", "plain.toml"], path)).code, 0);
+  assert.ok(readFileSync(join(path, "vestibule.config.js"), "utf8").startsWith("// Compiled from plain.toml."));
 });
 
 test("explain says what the rules decide, and prints them as a table", async () => {

@@ -91,6 +91,13 @@ fn check_before_build(project: &Project, config: &Path, store: Store) -> Result<
     check::run(project, "check", &arguments)
 }
 
+/// Runs all tests of crates/server that need the component that was built, in wasmtime and in jco.
+pub(crate) fn tests_in_hosts(project: &Project) -> Result<()> {
+    let file = component_file(project, Store::Redis);
+    test(project, &file)?;
+    test_in_jco(project, &file)
+}
+
 /// Runs the tests of crates/server that need the component and its host.
 fn test(project: &Project, file: &Path) -> Result<()> {
     tools::ensure_redis(project)?;

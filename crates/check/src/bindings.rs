@@ -2,7 +2,6 @@
 
 use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
-use vestibule_core::upstream::Target;
 use vestibule_workers::{
     ANALYTICS, AUDIT_QUEUE, KV, LEASE_OBJECTS, METRICS, RUNTIME, binding, revocation_binding,
 };
@@ -162,14 +161,8 @@ impl Bindings {
 
     /// The services that upstreams and rules name and that are not bound: a request for one would be answered with 502.
     pub(crate) fn missing_services(&self, deployment: &Deployment<'_>, config: &Config) -> Vec<Finding> {
-        let upstreams = config.upstreams.iter().enumerate();
-        let upstreams = upstreams.map(|(i, upstream)| (format!("AUTH.upstreams[{i}].to"), &upstream.target));
-        let rules = config.rules.rules().iter();
-        let rules =
-            rules.filter_map(|rule| Some((format!("{}.to", rule.place), rule.forwarding.target.as_ref()?)));
         let mut findings = Vec::new();
-        for (place, target) in upstreams.chain(rules) {
-            let Target::Service(name) = target else { continue };
+        for (place, name) in config.services() {
             if self.is_bound(name) {
                 continue;
             }

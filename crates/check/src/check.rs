@@ -3,15 +3,15 @@
 use std::fmt::Write;
 
 use serde_json::{Value, json};
-use vestibule_core::config::error::ConfigError;
-use vestibule_workers::RUNTIME;
 
 use crate::advice::advice;
 use crate::bindings::Bindings;
 use crate::compiled;
 use crate::deployment::{ConfigFiles, Deployment, Files};
 use crate::finding::{Finding, Severity};
-use crate::load::Loaded;
+use crate::load::{Loaded, refused};
+use crate::own;
+use crate::runtime::RunsOn;
 use crate::size;
 
 /// What a check found, in the order of the files.
@@ -75,7 +75,14 @@ pub fn check(input: &ConfigFiles) -> Report {
         Ok(files) => files,
         Err(findings) => return Report::new(findings),
     };
+    if input.runtime != RunsOn::Workers {
+        let deployment = files.deployment(None);
+        return Report::new(
+            deployment.map(|deployment| own::findings(&deployment, input.runtime)).unwrap_or_default(),
+        );
+    }
     let mut findings: Vec<Finding> = compiled::findings(&files).into_iter().collect();
+    findings.extend(files.decided.clone());
     for environment in environments(&files, input.environment.as_deref()) {
         match files.deployment(environment) {
             Some(deployment) => findings.extend(deployment_findings(&deployment)),
@@ -118,9 +125,9 @@ fn deployment_findings(deployment: &Deployment<'_>) -> Vec<Finding> {
     }
     let bindings = Bindings::of(deployment);
     findings.extend(bindings.findings());
-    let loaded = Loaded::new(deployment, &RUNTIME);
-    let refused = loaded.errors.iter().map(|error| refused(deployment, error));
-    let refused: Vec<Finding> = refused.chain(missing_secrets(deployment, &loaded)).collect();
+    let loaded = Loaded::new(deployment, RunsOn::Workers.runtime(true));
+    let errors = loaded.errors.iter().map(|error| refused(deployment, error));
+    let refused: Vec<Finding> = errors.chain(missing_secrets(deployment, &loaded)).collect();
     // A variable of the wrong type counts as missing; once is enough.
     let is_known =
         |refused: &Finding| findings.iter().any(|known| known.place == format!("vars.{}", refused.place));
@@ -136,14 +143,6 @@ fn deployment_findings(deployment: &Deployment<'_>) -> Vec<Finding> {
     }
     findings.extend(errors);
     findings
-}
-
-/// What the core refuses.
-pub(crate) fn refused(deployment: &Deployment<'_>, error: &ConfigError) -> Finding {
-    let at = deployment.variable_at(&error.place);
-    let at = at.or_else(|| deployment.provider_at(&error.place));
-    let at = at.unwrap_or_else(|| deployment.locate(&error.place));
-    Finding::error(at, &error.place, &error.problem, &error.fix)
 }
 
 /// The secrets that no file has. Where nothing is known about secrets, one line names all of them.

@@ -13,7 +13,7 @@ pub fn compile(input: &ConfigFiles) -> Result<(String, Report), Report> {
     if report.errors() > 0 {
         return Err(report);
     }
-    let Some(file) = &input.vestibule else { return Err(report) };
+    let Some(file) = input.own_file() else { return Err(report) };
     let Ok(auth) = file.parse() else { return Err(report) };
     let auth = auth.to_json();
     // JSON is JavaScript since ES2019, with every character.
@@ -36,8 +36,9 @@ mod tests {
 
     #[test]
     fn a_file_becomes_a_module_with_the_same_values() {
-        let text = "rules = [{ match = \"/\\u2028</script>\", access = \"public\" }]\n[[providers]]\nid = \"okta\"\n\
-                    issuer = \"https://a.okta.com\"\n";
+        let text = "rules = [{ match = \"/</script>\", require = { roles = [\"a\\u2028b\"] } }]\n\
+                    claims = { roles = \"profile.roles\" }\n\
+                    [[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
         let (module, report) = compile(&input(text)).unwrap();
         assert_eq!(report.errors(), 0);
         let json = module.split_once("export default ").unwrap().1.trim_end().trim_end_matches(';');

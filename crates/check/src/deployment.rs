@@ -4,11 +4,15 @@ use serde::Deserialize;
 
 use crate::document::{At, File, Member, Node, SyntaxError, Variable, Written, variables};
 use crate::finding::Finding;
+use crate::kind::{self, Kind};
+use crate::runtime::RunsOn;
 
 /// The files to check.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConfigFiles {
+    /// A file whose name does not say what it is. What it holds decides which of the two below it replaces.
+    pub named: Option<File>,
     /// `wrangler.toml`, `wrangler.json` or `wrangler.jsonc`.
     pub wrangler: Option<File>,
     /// `vestibule.toml`: the configuration in its own file. Keys of `[vars.AUTH]` override its keys.
@@ -23,6 +27,29 @@ pub struct ConfigFiles {
     pub may_lack_secrets: bool,
     /// The environment of the wrangler file. Without it, all of them.
     pub environment: Option<String>,
+    /// Where it is to run.
+    pub runtime: RunsOn,
+}
+
+impl ConfigFiles {
+    /// What the file is that does not say it by its name; and where that is not clear, what was decided. A file that cannot be
+    /// read is none.
+    fn kind(&self) -> Option<(Kind, Option<Finding>)> {
+        Some(kind::of(&self.named.as_ref()?.parse().ok()?))
+    }
+
+    /// What was decided about a file that does not clearly say what it is; a line for people.
+    pub fn decided(&self) -> Option<String> {
+        Some(self.kind()?.1?.to_string())
+    }
+
+    /// The file that has the configuration itself, if there is one.
+    pub fn own_file(&self) -> Option<&File> {
+        match self.kind() {
+            Some((Kind::Own, _)) => self.named.as_ref(),
+            _ => self.vestibule.as_ref(),
+        }
+    }
 }
 
 /// The files of an [`ConfigFiles`], read.
@@ -30,6 +57,8 @@ pub(crate) struct Files {
     pub(crate) wrangler: Option<Node>,
     pub(crate) vestibule: Option<Node>,
     pub(crate) compiled: Option<File>,
+    /// What was decided about a file that does not say what it is.
+    pub(crate) decided: Option<Finding>,
     dev_vars: Vec<Variable>,
     /// Whether it is known which secrets are set.
     knows_secrets: bool,
@@ -44,6 +73,15 @@ impl Files {
     /// # Errors
     /// The syntax errors of all of them.
     pub(crate) fn read(input: &ConfigFiles) -> Result<Self, Vec<Finding>> {
+        let (kind, decided) = input.kind().unzip();
+        // A file that cannot be read counts as the first one, so its mistakes are said once.
+        let (wrangler_file, own_file) = match (kind, &input.named) {
+            (Some(Kind::Own), own) => (&input.wrangler, own),
+            (_, None) => (&input.wrangler, &input.vestibule),
+            (_, wrangler) => (wrangler, &input.vestibule),
+        };
+        // The module beside it is of the file that is called vestibule.toml.
+        let compiled = input.compiled.clone().filter(|_| kind != Some(Kind::Own));
         let mut findings = Vec::new();
         let mut read = |file: &Option<File>| {
             let errors = match file.as_ref()?.parse() {
@@ -54,16 +92,17 @@ impl Files {
             findings.extend(errors.into_iter().map(syntax));
             None
         };
-        let (wrangler, vestibule) = (read(&input.wrangler), read(&input.vestibule));
+        let (wrangler, vestibule) = (read(wrangler_file), read(own_file));
         findings.extend(vestibule.as_ref().and_then(not_a_wrangler_file));
         if !findings.is_empty() {
             return Err(findings);
         }
-        let names = [&input.wrangler, &input.vestibule].into_iter().flatten().map(|file| file.name.clone());
+        let names = [wrangler_file, own_file].into_iter().flatten().map(|file| file.name.clone());
         Ok(Self {
             wrangler,
             vestibule,
-            compiled: input.compiled.clone(),
+            compiled,
+            decided: decided.flatten(),
             dev_vars: input.dev_vars.as_ref().map(variables).unwrap_or_default(),
             knows_secrets: (input.dev_vars.is_some() || input.secrets.is_some()) && !input.may_lack_secrets,
             secrets: input.secrets.clone().unwrap_or_default(),

@@ -7,13 +7,12 @@ use vestibule_core::explain::{AccessTable, access_table};
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl};
 use vestibule_core::time::Timestamp;
-use vestibule_workers::RUNTIME;
 
-use crate::check::{Report, refused};
+use crate::check::Report;
 use crate::deployment::{ConfigFiles, Files};
 use crate::document::At;
 use crate::finding::Finding;
-use crate::load::Loaded;
+use crate::load::{Loaded, refused};
 
 /// A request to explain.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -69,7 +68,8 @@ pub(crate) fn config(input: &ConfigFiles) -> Result<Config, Report> {
         let problem = format!("there is no environment {:?}", environment.unwrap_or_default());
         return Err(Report::new(vec![Finding::error(At::default(), "env", problem, "")]));
     };
-    let loaded = Loaded::new(&deployment, &RUNTIME);
-    let errors = loaded.errors.iter().map(|error| refused(&deployment, error)).collect();
+    let loaded = Loaded::new(&deployment, input.runtime.runtime(true));
+    let errors = loaded.errors.iter().map(|error| refused(&deployment, error));
+    let errors = errors.chain(files.decided.clone()).collect();
     loaded.config.ok_or_else(|| Report::new(errors))
 }

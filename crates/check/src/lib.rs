@@ -11,22 +11,22 @@ mod bindings;
 pub mod check;
 pub mod compile;
 mod compiled;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod component;
 mod deployment;
 pub mod document;
 pub mod explain;
 pub mod finding;
 pub mod hashed_user;
+mod kind;
 pub mod live;
 mod load;
+mod own;
 mod place;
+mod runtime;
 mod size;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 
 pub use crate::check::{Report, check};
 pub use crate::compile::compile;
-#[cfg(not(target_arch = "wasm32"))]
-pub use crate::component::{ComponentStore, check_component};
 pub use crate::deployment::ConfigFiles;
+pub use crate::runtime::{ComponentStore, RunsOn};

@@ -9,6 +9,7 @@ use vestibule_core::config::{Config, Runtime};
 use crate::bindings::Bindings;
 use crate::deployment::Deployment;
 use crate::document::Node;
+use crate::finding::Finding;
 
 /// A private key that nothing else uses, because a text that is no key is refused.
 const STAND_IN_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -89,14 +90,31 @@ impl Loaded {
 
     /// The configuration once more, for a check that consumes it.
     pub(crate) fn load(&self, deployment: &Deployment<'_>) -> Result<Config, Vec<ConfigError>> {
+        self.load_for(deployment, self.runtime)
+    }
+
+    /// The same for a runtime whose values mean something else.
+    pub(crate) fn load_for(
+        &self,
+        deployment: &Deployment<'_>,
+        runtime: &Runtime,
+    ) -> Result<Config, Vec<ConfigError>> {
         let auth = deployment.auth.as_ref().map_or(Value::Null, Node::to_json);
         let variable = |name: &str| {
             let elsewhere = || deployment.is_set_elsewhere(name).then(|| stand_in(name));
             let known = deployment.text(name).filter(|text| !text.is_empty());
             known.or_else(|| self.stand_ins.get(name).cloned()).or_else(elsewhere)
         };
-        Config::load(auth, &variable, self.runtime).map_err(|errors| errors.iter().cloned().collect())
+        Config::load(auth, &variable, runtime).map_err(|errors| errors.iter().cloned().collect())
     }
+}
+
+/// What the core refuses.
+pub(crate) fn refused(deployment: &Deployment<'_>, error: &ConfigError) -> Finding {
+    let at = deployment.variable_at(&error.place);
+    let at = at.or_else(|| deployment.provider_at(&error.place));
+    let at = at.unwrap_or_else(|| deployment.locate(&error.place));
+    Finding::error(at, &error.place, &error.problem, &error.fix)
 }
 
 /// A value for a secret whose value is not known. Each is different, because some equal secrets are refused.

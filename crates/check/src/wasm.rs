@@ -51,7 +51,7 @@ pub fn live_json(call: &str) -> String {
 #[wasm_bindgen(js_name = explain)]
 pub fn explain_json(call: &str) -> String {
     answer(call, |call: Call| match explain(&call.input, &call.question) {
-        Ok(text) => json!({ "text": text }),
+        Ok(text) => json!({ "text": text, "decided": call.input.decided() }),
         Err(failed) => report(&failed),
     })
 }
@@ -60,7 +60,7 @@ pub fn explain_json(call: &str) -> String {
 #[wasm_bindgen(js_name = table)]
 pub fn table_json(call: &str) -> String {
     answer(call, |call: Call| match table(&call.input) {
-        Ok(table) => json!({ "text": table.to_string(), "json": table }),
+        Ok(table) => json!({ "text": table.to_string(), "json": table, "decided": call.input.decided() }),
         Err(failed) => report(&failed),
     })
 }
@@ -70,7 +70,7 @@ pub fn table_json(call: &str) -> String {
 pub fn compile_json(call: &str) -> String {
     answer(call, |call: Call| match compile(&call.input) {
         Ok((module, advice)) => {
-            json!({ "report": advice.to_json(), "text": advice.to_text(), "module": module })
+            json!({ "report": advice.to_json(), "text": advice.to_text(), "module": module, "from": call.input.own_file().map(|file| &file.name) })
         }
         Err(failed) => report(&failed),
     })

@@ -1,6 +1,8 @@
 //! What can go wrong on an auth route, grouped by its source: the client, the provider or the configuration. Each
 //! error has the code that Auth.js gives in its place, and a message for the operator's log.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::guard::cross_origin::CrossOriginError;
@@ -165,6 +167,17 @@ pub enum ProviderError {
         /// The endpoint's name.
         endpoint: &'static str,
     },
+    /// The key of a token is unknown, and newer keys are unavailable at the moment. The token may be signed with one of them.
+    #[error(
+        "{cause}; newer keys are unavailable at the moment: a key that is unknown lets them be fetched once a minute, so the \
+         token may be sent again in {} s", retry_after.as_secs().max(1)
+    )]
+    NoNewerKeys {
+        /// What the known keys say of the token.
+        cause: JwsError,
+        /// How long to wait before it is sent again.
+        retry_after: Duration,
+    },
     /// The provider's metadata are invalid.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
@@ -298,10 +311,23 @@ impl Error {
         )
     }
 
+    /// How long to wait before the same request is sent again, if it may succeed then.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Provider { cause: ProviderError::NoNewerKeys { retry_after, .. }, .. } => {
+                Some((*retry_after).max(Duration::from_secs(1)))
+            }
+            _ => None,
+        }
+    }
+
     /// Whose error it is.
     pub fn error_source(&self) -> ErrorSource {
         match self {
-            Self::Client(_) => ErrorSource::Client,
+            // Anyone can invent a key.
+            Self::Client(_) | Self::Provider { cause: ProviderError::NoNewerKeys { .. }, .. } => {
+                ErrorSource::Client
+            }
             Self::Provider { .. } => ErrorSource::Provider,
             Self::Configuration(_) => ErrorSource::Configuration,
         }

@@ -357,12 +357,14 @@ pub enum BodyError {
 /// Why a request could not be forwarded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ForwardError {
-    /// The configuration names a service that the runtime does not have, or that does not accept requests; the
-    /// runtime's description of the service.
-    #[error(
-        "an upstream names a service that does not exist: there is no {0}; add it, or correct the upstream's `to`"
-    )]
-    NoService(String),
+    /// The configuration leads to a server that the runtime does not know, or that does not accept requests.
+    #[error("there is no {missing}: {fix}")]
+    NoServer {
+        /// What there is not.
+        missing: String,
+        /// How to name the server to the runtime, or what else to write.
+        fix: String,
+    },
     /// The upstream's response has cookies that the client must not get, and they cannot be taken out; the runtime's error
     /// message.
     #[error("the upstream's cookies could not be taken out of its response: {0}")]
@@ -379,10 +381,23 @@ pub enum ForwardError {
 }
 
 impl ForwardError {
+    /// There is no server where requests go without an upstream; `start` is how to name it: ``start the server with …``.
+    pub fn no_origin(start: &str) -> Self {
+        let missing =
+            "server for `to = \"origin\"`, which is also where requests without an upstream go".to_owned();
+        Self::NoServer { missing, fix: format!("{start}, or write an upstream that leads elsewhere") }
+    }
+
+    /// There is no service of this name; `start` is how to name it.
+    pub fn no_service(name: &str, start: &str) -> Self {
+        let missing = format!("server for `to = \"service:{name}\"`");
+        Self::NoServer { missing, fix: format!("{start}, or correct the upstream's `to`") }
+    }
+
     /// What the log says.
     pub fn record(&self) -> Record {
         let error_source = match self {
-            Self::NoService(_) => ErrorSource::Configuration,
+            Self::NoServer { .. } => ErrorSource::Configuration,
             Self::Incomplete(_) => ErrorSource::Client,
             Self::Unreachable(_) | Self::Cookies(_) | Self::NoProof(_) => ErrorSource::Platform,
         };
@@ -393,7 +408,7 @@ impl ForwardError {
     pub fn answer(&self) -> Response {
         let (status, error) = match self {
             Self::Incomplete(_) => (400, "incomplete_body"),
-            Self::NoService(_) | Self::NoProof(_) => (500, "upstream_unavailable"),
+            Self::NoServer { .. } | Self::NoProof(_) => (500, "upstream_unavailable"),
             Self::Unreachable(_) | Self::Cookies(_) => (502, "upstream_unavailable"),
         };
         Response::json(status, &json!({ "error": error })).with("cache-control", "private, no-store")

@@ -29,3 +29,7 @@ pub(crate) const MAX_AGE_TO_RENEW: Duration = Duration::from_secs(30);
 
 /// How much longer than a session's `max_age` a fact is kept: more than any process goes without reading it.
 pub(crate) const RETENTION_MARGIN: Duration = Duration::from_hours(24);
+
+/// How long facts are kept at least where clients send access tokens of a provider: its tokens last as long as it likes,
+/// some for a year, whatever the sessions' `max_age` is.
+pub(crate) const MIN_RETENTION_FOR_BEARER: Duration = Duration::from_hours(400 * 24);

@@ -70,12 +70,15 @@ pub enum ServerReading {
     Case,
     /// Dots and spaces at the end of a segment, and what follows a colon with a dollar sign, are no part of it: Windows.
     FileName,
-    /// What stands before the path is the script that answers it: `/index.php/admin`.
+    /// What stands before the path is the script that answers it, `/index.php/admin`; what stands behind a script is not part of
+    /// its name, `/admin.php/x`.
     Script,
     /// The first segment is a language ([`Upstream::locales`]).
     Locale,
     /// The path is that of a page's data, of its export or of its file: `/admin.json`, `/admin/index.html`.
     Suffix,
+    /// A slash at the end begins an empty segment: what is below `/area/` has `/area/` itself.
+    Slash,
 }
 
 impl ServerReading {
@@ -87,6 +90,7 @@ impl ServerReading {
             Self::Script => "that run the script in front of it",
             Self::Locale => "that take the first segment for a language",
             Self::Suffix => "that answer under this name with the page, or its data",
+            Self::Slash => "to which the slash at the end is part of it",
         }
     }
 }

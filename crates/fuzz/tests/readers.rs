@@ -42,7 +42,7 @@ const OTHERS: &[(&str, &str)] = &[
         "flow::provider::signature::RequestContext::verify_answer_signature",
         "`jws`, with the keys of a provider",
     ),
-    ("flow::provider::signature::RequestContext::verify_by_keys", "`jws`, with the keys of a provider"),
+    ("flow::provider::newer_keys::RequestContext::verify_by_keys", "`jws`, with the keys of a provider"),
     ("flow::provider::signature::RequestContext::verify_client_token", "`jws`, with the keys of a provider"),
     (
         "flow::provider::signature::RequestContext::verify_response_signature",
@@ -61,6 +61,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("jose::software::verify", "`jws` and `dpop_proof`"),
     ("oauth::discovery::parse_jwks_uri", "`other_metadata`"),
     ("oauth::email::EmailStatements::read", "a value that was read already: `user_lists` has the same rule"),
+    ("options::Options::read", "the operator's own command line"),
     ("presets::brand::Rgb::parse", "a colour of the configuration: `configuration`"),
     ("secrets::Secrets::read", "files of the operator as they are; `configuration` reads their text"),
     ("session::seal::open_ended", "`sealed_claims`, without the end"),

@@ -115,8 +115,10 @@ impl<B: Bucket> KeyValueStore<B> {
             return Err(late);
         }
         let now = self.bucket.now();
-        let (forgotten, mut claimed): (Vec<_>, Vec<_>) =
-            record.claimed.into_iter().partition(|(_, _, at)| now.millis() > at + millis(FORGET));
+        let (forgotten, mut claimed): (Vec<_>, Vec<_>) = record
+            .claimed
+            .into_iter()
+            .partition(|(_, _, at)| now.millis() > at.saturating_add(millis(FORGET)));
         claimed.push((round, attempt, now.millis()));
         let new = Record { round: round + 1, until: until.millis(), text, claimed };
         let new = serde_json::to_vec(&new).map_err(|error| StoreError::Failed(error.to_string()))?;
@@ -148,7 +150,7 @@ impl<B: Bucket> KeyValueStore<B> {
                 self.bucket.set(&key, now.to_string().as_bytes()).await?;
                 return Ok(None);
             };
-            if now < seen + millis(TAKE_OVER) {
+            if now < seen.saturating_add(millis(TAKE_OVER)) {
                 return Ok(None);
             }
         }

@@ -8,6 +8,9 @@
 //! A replica may not have the newest record when it takes over. Then two processes can use one refresh token: Redis is no
 //! lock across a failover.
 
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, Cmd, FromRedisValue, RedisError, Value, cmd};
@@ -90,6 +93,11 @@ pub fn failed(error: &RedisError) -> StoreError {
 pub fn reason(error: &RedisError) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
+    }
+    // The library gives what the system says in a pointer only.
+    let source = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    if let Some(io) = source.and_then(|source| source.downcast_ref::<io::Error>()) {
+        return format!("{}: {io}", error.category());
     }
     let is_word = |code: &&str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
     match error.code().filter(is_word) {
@@ -198,6 +206,14 @@ fn millis(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_system_says_of_a_connection_is_the_reason() {
+        let refused =
+            RedisError::from(io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused"));
+        assert_eq!(reason(&refused), "I/O error: Connection refused");
+        assert_eq!(reason(&RedisError::from(io::Error::from(io::ErrorKind::TimedOut))), "no answer in time");
+    }
 
     #[test]
     fn an_address_that_cannot_be_used_is_refused_and_not_quoted() {

@@ -40,6 +40,11 @@ impl Jobs {
         })
     }
 
+    /// How many run.
+    pub(crate) fn running(&self) -> usize {
+        self.0.count.get()
+    }
+
     /// Waits until nothing runs.
     pub(crate) async fn all_done(&self) {
         while self.0.count.get() > 0 {

@@ -38,15 +38,12 @@ mod thread;
 mod tls;
 mod unread;
 mod upstreams;
-mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// The program: reads the command line, and runs until a signal ends the process.
 pub fn main() -> ExitCode {
-    match process::run(options::Options::parse()) {
+    match process::run(options::Options::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             log::say(message);

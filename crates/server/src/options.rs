@@ -1,13 +1,16 @@
 //! What the command line and the environment say of the process itself. What the site does is in the configuration.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use tokio::sync::Semaphore;
 
+use crate::log;
 use crate::network::Network;
 
 /// Signs people in and guards paths, in front of an app or for a proxy that asks.
@@ -24,7 +27,7 @@ pub(crate) struct Options {
     pub(crate) secrets: Option<PathBuf>,
 
     /// The address to listen on.
-    #[arg(long, env = "VESTIBULE_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "VESTIBULE_LISTEN", default_value = "127.0.0.1:8080", value_parser = address, value_name = "ADDRESS:PORT")]
     pub(crate) listen: SocketAddr,
 
     /// The app behind `to = "origin"`, which is also where requests go without an upstream. It gets the request's own `Host`.
@@ -49,7 +52,7 @@ pub(crate) struct Options {
     pub(crate) tls_key: Option<PathBuf>,
 
     /// The address of the metrics, which is not that of the site. Without it nothing is counted.
-    #[arg(long, env = "VESTIBULE_METRICS", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "VESTIBULE_METRICS", value_parser = address, value_name = "ADDRESS:PORT")]
     pub(crate) metrics: Option<SocketAddr>,
 
     /// Further certification authorities for outgoing requests, in PEM, besides those of the web.
@@ -66,7 +69,7 @@ pub(crate) struct Options {
 
     /// The gateway that requests to other hosts pass, such as `https://egress.internal:8443`. It learns from
     /// `Vestibule-Egress-Origin` which origin a request is for. The origin and services are asked without it.
-    #[arg(long, env = "VESTIBULE_EGRESS", value_name = "URL")]
+    #[arg(long, env = EGRESS, value_name = "URL")]
     pub(crate) egress: Option<String>,
 
     /// The file that keeps revocations across a restart. Not with Redis, which keeps them itself.
@@ -74,7 +77,7 @@ pub(crate) struct Options {
     pub(crate) revocations: Option<PathBuf>,
 
     /// How many threads serve requests. Each core has one unless this says otherwise.
-    #[arg(long, env = "VESTIBULE_THREADS", value_name = "NUMBER")]
+    #[arg(long, env = "VESTIBULE_THREADS", value_parser = threads, value_name = "NUMBER")]
     pub(crate) threads: Option<NonZeroUsize>,
 
     /// How many connections may be open. More wait until one is closed.
@@ -106,6 +109,58 @@ pub(crate) struct Options {
     pub(crate) health: bool,
 }
 
+impl Options {
+    /// Those of this process. A variable that is empty counts as one that is not set, and is named in a line; but not that of
+    /// the gateway, without which all hosts would be asked directly. Ends the process where an option is wrong.
+    pub(crate) fn read() -> Self {
+        let is_empty = |name: &OsStr| {
+            let is_empty = name != EGRESS && std::env::var_os(name).is_some_and(|value| value.is_empty());
+            if is_empty {
+                log::say(format_args!("the variable {} is empty, and counts as not set", name.display()));
+            }
+            is_empty
+        };
+        let command = Self::command().mut_args(|arg| match arg.get_env() {
+            Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+            _ => arg,
+        });
+        let read = command.clone().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        read.unwrap_or_else(|error| error.exit())
+    }
+
+    /// The variables of the environment that are named like an option's and are none, such as `VESTIBULE_ORIGN`. What
+    /// Kubernetes sets for a service of the name `vestibule` is not among them.
+    pub(crate) fn unknown_variables(set: impl Iterator<Item = String>) -> Vec<String> {
+        let command = Self::command();
+        let known = |name: &str| command.get_arguments().any(|arg| arg.get_env() == Some(OsStr::new(name)));
+        let of_kubernetes = |name: &str| name.contains("_SERVICE_") || name.contains("_PORT");
+        set.filter(|name| name.starts_with(PREFIX) && !known(name) && !of_kubernetes(name)).collect()
+    }
+}
+
+/// The variable of `--egress`.
+const EGRESS: &str = "VESTIBULE_EGRESS";
+
+/// How the names of the variables begin that stand for options.
+const PREFIX: &str = "VESTIBULE_";
+
+/// An address and a port. No name: it may be several addresses, and others later.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().unwrap_or_default();
+        let port = if port.parse::<u16>().is_ok() { port } else { "8080" };
+        format!(
+            "write an IP address and a port: 127.0.0.1:{port} for this machine, 0.0.0.0:{port} or [::]:{port} for all; a name \
+             such as localhost is not looked up"
+        )
+    })
+}
+
+/// How many threads there are.
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "write a number from 1, or leave it out: one for each core".to_owned())
+}
+
 /// The longest time that an option can say, in seconds: a week.
 const MAX_SECONDS: u64 = 7 * 24 * 60 * 60;
 
@@ -130,4 +185,47 @@ fn seconds_from(min: u64, text: &str) -> Result<Duration, String> {
 fn connections(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= Semaphore::MAX_PERMITS);
     number.ok_or_else(|| format!("write a number from 1 to {}", Semaphore::MAX_PERMITS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_told_how_to_be_one() {
+        for text in ["[::1]:80", "0.0.0.0:0"] {
+            assert_eq!(address(text).unwrap().to_string(), text);
+        }
+        for (text, port) in [
+            ("9000", "9000"),
+            (":9000", "9000"),
+            ("localhost:9000", "9000"),
+            ("::1", "1"),
+            ("a", "8080"),
+            ("a:x", "8080"),
+        ] {
+            let said = address(text).unwrap_err();
+            assert!(said.contains(&format!("0.0.0.0:{port} or [::]:{port}")), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_threads_that_is_none_is_told_how_to_be_one() {
+        for text in ["0", "-1", "x"] {
+            assert!(threads(text).unwrap_err().starts_with("write a number from 1"), "{text}");
+        }
+        assert_eq!(threads("3").unwrap().get(), 3);
+    }
+
+    #[test]
+    fn a_variable_that_is_named_like_an_option_and_is_none_is_known() {
+        let set = [
+            "VESTIBULE_ORIGIN",
+            "VESTIBULE_ORIGN",
+            "VESTIBULE_SERVICE_HOST",
+            "VESTIBULE_PORT_80_TCP",
+            "HOME",
+        ];
+        assert_eq!(Options::unknown_variables(set.map(str::to_owned).into_iter()), ["VESTIBULE_ORIGN"]);
+    }
 }

@@ -43,6 +43,11 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     if options.health {
         return health::ask(&options);
     }
+    for name in
+        Options::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+    {
+        log::say(format_args!("the variable {name} is set, and is none of this server's (docs/server.md)"));
+    }
     let settings = Settings::read(&options).and_then(checked).map_err(|error| error.to_string())?;
     let upstreams = Upstreams::new(options.origin.as_deref(), &options.services, options.upstream_timeout)?;
     let egress = options.egress.as_deref().map(Egress::parse).transpose();
@@ -57,6 +62,7 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(ThreadLink::check(client))?;
     }
+    is_alone_or_shares(&options, redis.is_some())?;
     let sharing = Sharing::new(redis, options.revocations.as_deref())?;
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let count =
@@ -122,11 +128,23 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
         Ok::<_, String>(())
     })?;
     end.send_replace(true);
+    joined(threads, options.drain)
+}
+
+/// Waits for the threads, and says what was broken off.
+fn joined(threads: Vec<JoinHandle<std::io::Result<usize>>>, drain: Duration) -> Result<(), String> {
+    let mut broken_off = 0;
     for thread in threads {
         match thread.join() {
-            Ok(result) => result.map_err(|error| error.to_string())?,
+            Ok(result) => broken_off += result.map_err(|error| error.to_string())?,
             Err(_) => return Err("a thread has panicked".to_owned()),
         }
+    }
+    if broken_off > 0 {
+        let seconds = drain.as_secs();
+        log::say(format_args!(
+            "broken off: {broken_off} requests, WebSockets or tasks had not ended after {seconds} seconds (--drain)"
+        ));
     }
     Ok(())
 }
@@ -208,6 +226,36 @@ async fn ended<T>(threads: &[JoinHandle<T>]) {
     while !threads.iter().any(JoinHandle::is_finished) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Refuses an address of another process, unless both share Redis. Says where a file of revocations is not used.
+fn is_alone_or_shares(options: &Options, has_redis: bool) -> Result<(), String> {
+    if let (true, Some(file)) = (has_redis, &options.revocations) {
+        log::say(format_args!(
+            "AUTH_REDIS_URL is set, so revocations are kept in Redis, and the file of --revocations, {}, is not used",
+            file.display()
+        ));
+    }
+    if !has_redis && is_taken(options.listen) {
+        let at = options.listen;
+        return Err(format!(
+            "{at} is used by another process: end it, or write another --listen; several servers at one address need Redis \
+             (AUTH_REDIS_URL)"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether another process listens there. Two servers may share an address, and then each would keep revocations and leases
+/// to itself.
+fn is_taken(address: SocketAddr) -> bool {
+    let bound = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // Connections of a process that has ended do not count.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())
+    };
+    address.port() != 0 && bound().is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
 /// A socket for each thread, all at the same address.

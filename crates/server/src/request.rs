@@ -10,9 +10,9 @@ use hyper::{HeaderMap, Method};
 use crate::egress;
 use crate::fields;
 use crate::network::Network;
-use crate::values::{CLIENT, REQUEST};
 use vestibule_core::http::request::{self, Request, RequestUrl, may_be_authority};
 use vestibule_core::jose::base64url;
+use vestibule_server_settings::{CLIENT, REQUEST};
 
 /// Why a request is not answered as it is: the status, and a text for anyone who reads the answer.
 pub(crate) type DenialReason = (u16, &'static str);

@@ -53,7 +53,7 @@ impl Secrets {
             }
         }
         for (name, path) in files {
-            let value = file(&path)?;
+            let value = file(&name, &path)?;
             // Which of two values is meant, no order of ours can know.
             if values.insert(name.clone(), value).is_some() {
                 return Err(SecretsError::Twice(name));
@@ -77,8 +77,8 @@ impl fmt::Debug for Secrets {
 /// Why the secrets cannot be read. No message quotes one.
 #[derive(Debug, Error)]
 pub(crate) enum SecretsError {
-    #[error("{} cannot be read: {}", .0.display(), .1)]
-    Unreadable(PathBuf, std::io::Error),
+    #[error("{} {} cannot be read: {}", .0, .1.display(), .2)]
+    Unreadable(String, PathBuf, std::io::Error),
     #[error("{} is not UTF-8, or larger than 64 KiB", .0.display())]
     NotText(PathBuf),
     #[error("the variable {0} is not UTF-8: set it anew")]
@@ -90,14 +90,16 @@ pub(crate) enum SecretsError {
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, SecretsError> {
-    let unreadable = |error| SecretsError::Unreadable(folder.to_owned(), error);
+    let unreadable =
+        |error| SecretsError::Unreadable("the folder of --secrets,".to_owned(), folder.to_owned(), error);
     let entries = fs::read_dir(folder).map_err(unreadable)?;
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
 }
 
 /// The text of a file without the line break at its end, which editors and `echo` add.
-fn file(path: &Path) -> Result<String, SecretsError> {
-    let unreadable = |error| SecretsError::Unreadable(path.to_owned(), error);
+fn file(name: &str, path: &Path) -> Result<String, SecretsError> {
+    let unreadable =
+        |error| SecretsError::Unreadable(format!("the file of the secret {name},"), path.to_owned(), error);
     if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
         return Err(SecretsError::NotText(path.to_owned()));
     }

@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
-use crate::values::{IN_MEMORY, IN_REDIS, VARIABLE};
-use vestibule_core::config::error::ConfigErrors;
+use vestibule_core::config::error::{ConfigError, ConfigErrors};
 use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
 use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
 use vestibule_redis::URL;
+use vestibule_server_settings::{IN_MEMORY, IN_REDIS, VARIABLE};
 
 /// Where Vestibule's pages are unless the configuration says it.
 const BASE_PATH: &str = "/auth";
@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     forgets: bool,
     /// Whether the core measures what requests do.
     measures: bool,
+    /// The names of `--services`.
+    services: Vec<String>,
     /// How many threads have begun to use them after a reload.
     pub(crate) used_by: AtomicUsize,
 }
@@ -48,7 +50,7 @@ impl Settings {
         let unreadable = |error: &dyn fmt::Display| SettingsError::Unreadable(error.to_string());
         let sources = sources(options).map_err(|error| unreadable(&error))?;
         let secrets = Secrets::read(options.secrets.as_deref()).map_err(|error| unreadable(&error))?;
-        let forgets = options.revocations.is_none() && secrets.get(URL).is_none();
+        let forgets = options.revocations.is_none() && redis(&secrets).is_none();
         let tls = match (&options.tls_certificate, &options.tls_key) {
             (Some(certificate), Some(key)) => {
                 Some(tls::server(certificate, key).map_err(|error| unreadable(&error))?)
@@ -56,7 +58,9 @@ impl Settings {
             _ => None,
         };
         let measures = options.metrics.is_some();
-        Ok(Self { sources, secrets, tls, forgets, measures, used_by: AtomicUsize::new(0) })
+        let name = |service: &String| service.split('=').next().unwrap_or_default().trim().to_owned();
+        let services = options.services.iter().map(name).collect();
+        Ok(Self { sources, secrets, tls, forgets, measures, services, used_by: AtomicUsize::new(0) })
     }
 
     /// Where the pages of Vestibule are, as the files say it now. What is wrong with them is not told: a server that runs may
@@ -75,10 +79,23 @@ impl Settings {
                 .check_lease(self.runtime(), &|kind| kind != LeaseKind::Store)?
                 .check_tokens(self.runtime(), &|_| true)?
                 .check_revocation(self.runtime(), &|kind| kind != RevocationStore::Store)
+                .and_then(|config| self.check_services(config))
         };
         let mut config = load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))?;
         config.metrics.has_dataset |= self.measures;
         Ok(config)
+    }
+
+    /// Refuses an upstream that leads to a service that there is not.
+    fn check_services(&self, config: Config) -> Result<Config, ConfigErrors> {
+        let unknown = config.services().filter(|(_, name)| !self.services.iter().any(|known| known == name));
+        let errors: Vec<ConfigError> = unknown
+            .map(|(place, name)| {
+                let fix = format!("start the server with --services {name}=URL, or correct the name");
+                ConfigError::new(place, format!("there is no service {name:?}"), fix)
+            })
+            .collect();
+        if errors.is_empty() { Ok(config) } else { Err(errors.into_iter().collect()) }
     }
 
     /// Advice about a checked configuration.
@@ -95,7 +112,7 @@ impl Settings {
 
     /// The address of the Redis server, if there is one.
     pub(crate) fn redis(&self) -> Option<String> {
-        self.secrets.get(URL)
+        redis(&self.secrets)
     }
 
     /// The values that the configuration accepts.
@@ -108,17 +125,24 @@ impl Settings {
     }
 }
 
+/// The address of the Redis server. A variable that is empty counts as one that is not set.
+fn redis(secrets: &Secrets) -> Option<String> {
+    secrets.get(URL).filter(|url| !url.is_empty())
+}
+
 /// The configuration as it is written. The error says why it cannot be read.
 fn sources(options: &Options) -> Result<Sources, String> {
     let path = options.config.display();
-    let text =
-        fs::read_to_string(&options.config).map_err(|error| format!("{path} cannot be read: {error}"))?;
+    let text = fs::read_to_string(&options.config).map_err(|error| {
+        format!("the configuration {path} cannot be read: {error}; name its file with --config")
+    })?;
     let auth: toml::Value = toml::from_str(&text).map_err(|error| {
         // Not the error's own text, which quotes the line: it may have what should not be in a log.
         format!("{path} {}", toml_problem(&text, error.span(), error.message()))
     })?;
     let auth = serde_json::to_value(auth).map_err(|error| format!("{path}: {error}"))?;
     let overrides = match std::env::var(VARIABLE) {
+        Ok(text) if text.is_empty() => Value::Null,
         Ok(text) => Value::String(text),
         Err(VarError::NotPresent) => Value::Null,
         Err(VarError::NotUnicode(_)) => {

@@ -81,13 +81,14 @@ pub(crate) struct Shared {
     pub(crate) metrics: MaybeMetrics,
 }
 
-/// Serves until the process is to end, and then until its requests are answered, or the time for that is over.
-pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<()> {
+/// Serves until the process is to end, and then until its requests are answered, or the time for that is over. Gives how many
+/// connections and jobs are broken off then.
+pub(crate) fn run(listener: StdListener, shared: Shared) -> std::io::Result<usize> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(serve(listener, shared))
 }
 
-async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
+async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<usize> {
     let listener = TcpListener::from_std(listener)?;
     let Shared {
         options,
@@ -143,7 +144,7 @@ async fn serve(listener: StdListener, shared: Shared) -> std::io::Result<()> {
     }
     drop(listener);
     tokio::time::timeout(serving.options().drain, jobs.all_done()).await.ok();
-    Ok(())
+    Ok(jobs.running())
 }
 
 /// A connection that waits to be accepted, if there is one.

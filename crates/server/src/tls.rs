@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use memchr::memmem;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use thiserror::Error;
+use rustls::{ClientConfig, Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 /// What a server's connections are made with.
 pub(crate) type ServerTls = Arc<ServerConfig>;
@@ -18,28 +18,60 @@ const PROTOCOLS: [&[u8]; 2] = [H2, b"http/1.1"];
 pub(crate) const H2: &[u8] = b"h2";
 
 /// Why TLS is not possible. No message quotes a key.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
+    #[error("{} cannot be read: {}", .0.display(), .1)]
+    Unreadable(PathBuf, std::io::Error),
+    #[error("{} has no private key in PEM: name the file of the key", .0.display())]
+    NoKey(PathBuf),
+    #[error("the key {} has a password: take it off, `openssl pkey -in KEY -out KEY-WITHOUT-PASSWORD`", .0.display())]
+    Locked(PathBuf),
+    #[error("the key {} is not the one of the certificate {}: name those that belong together", .1.display(), .0.display())]
+    OtherKey(PathBuf, PathBuf),
     #[error("{} cannot be read as PEM: {}", .0.display(), .1)]
     File(PathBuf, pem::Error),
-    #[error("{} has no certificate in PEM", .0.display())]
+    #[error("{} has no certificate in PEM: name the file of the certificates", .0.display())]
     Empty(PathBuf),
     #[error("the certificate {} and the key {} cannot be used together: {}", .0.display(), .1.display(), .2)]
-    Unusable(PathBuf, PathBuf, rustls::Error),
+    Unusable(PathBuf, PathBuf, Error),
     #[error("{} has a certificate that cannot be trusted: {}", .0.display(), .1)]
-    Untrusted(PathBuf, rustls::Error),
+    Untrusted(PathBuf, Error),
 }
 
 /// The certificate of this server.
 pub(crate) fn server(certificate: &Path, key: &Path) -> Result<ServerTls, TlsError> {
     let chain = certificates(certificate)?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File(key.to_owned(), error))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| TlsError::Unusable(certificate.to_owned(), key.to_owned(), error))?;
+    let private = private_key(key)?;
+    let mut config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private).map_err(|error| {
+            match error {
+                Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                    TlsError::OtherKey(certificate.to_owned(), key.to_owned())
+                }
+                error => TlsError::Unusable(certificate.to_owned(), key.to_owned(), error),
+            }
+        })?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Arc::new(config))
+}
+
+/// A private key that needs no password.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read(path)?;
+    let is_locked = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"]
+        .iter()
+        .any(|mark| memmem::find(&text, mark).is_some());
+    if is_locked {
+        return Err(TlsError::Locked(path.to_owned()));
+    }
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        pem::Error::NoItemsFound => TlsError::NoKey(path.to_owned()),
+        error => TlsError::File(path.to_owned(), error),
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| TlsError::Unreadable(path.to_owned(), error))
 }
 
 /// Outgoing requests trust the certification authorities of the web, and these.
@@ -56,9 +88,7 @@ pub(crate) fn client(further: Option<&Path>) -> Result<ClientConfig, TlsError> {
 /// The certificates of a file, in PEM: at least one.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |error| TlsError::File(path.to_owned(), error);
-    let read = CertificateDer::pem_file_iter(path)
-        .map_err(failed)?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    if read.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(read) }
+    let text = read(path)?;
+    let found = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    if found.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(found) }
 }

@@ -60,13 +60,13 @@ impl Upstreams {
 
     /// The server of a target.
     pub(crate) fn server(&self, target: &Target) -> Result<Server, ForwardError> {
-        let missing = |what: &str| ForwardError::NoService(what.to_owned());
         match target {
-            Target::Origin => {
-                self.origin.clone().ok_or_else(|| missing("origin: start the server with --origin URL"))
-            }
+            Target::Origin => self
+                .origin
+                .clone()
+                .ok_or_else(|| ForwardError::no_origin("start the server with --origin URL")),
             Target::Service(name) => self.services.get(name).cloned().ok_or_else(|| {
-                missing(&format!("service {name}: start the server with --services {name}=URL"))
+                ForwardError::no_service(name, &format!("start the server with --services {name}=URL"))
             }),
             Target::Url(url) => Server::parse(url.origin())
                 .ok_or_else(|| ForwardError::Unreachable("it is no origin".to_owned())),

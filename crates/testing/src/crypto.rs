@@ -6,7 +6,7 @@ use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
 use vestibule_core::jose::jwk::Jwk;
 use vestibule_core::jose::jws::Algorithm;
 use vestibule_core::jose::sign::PrivateKey;
-use vestibule_core::jose::software::SoftwareCrypto;
+use vestibule_core::jose::software::{self, SoftwareCrypto};
 
 /// Real signatures, and counters of how many were verified and made.
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Crypto for FakeCrypto {
         message: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
         self.signatures.set(self.signatures.get() + 1);
-        SoftwareCrypto.sign(key, algorithm, message).await
+        software::sign(key, algorithm, message)
     }
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {

@@ -1,12 +1,24 @@
 //! What a host gives a component: variables, files, and what was laid in.
 
+use vestibule_core::config::Prepared;
+
 /// Where the settings come from.
 pub trait Given {
     /// The configuration that was laid into the component when it was built, as JSON.
     fn laid_in(&self) -> Option<&str>;
 
+    /// What was made of it before there was an environment. It is given once.
+    fn prepared(&self) -> Option<Prepared> {
+        None
+    }
+
     /// A variable of the environment.
     fn variable(&self, name: &str) -> Option<String>;
+
+    /// The same, of which an empty one counts as not set.
+    fn text(&self, name: &str) -> Option<String> {
+        self.variable(name).filter(|value| !value.is_empty())
+    }
 
     /// The text of a file in the folder that the host opens; `None` if there is none.
     ///

@@ -38,7 +38,7 @@ impl Network {
 }
 
 fn origin(given: &dyn Given) -> Result<Option<Target>, ConfigError> {
-    let Some(text) = given.variable(ORIGIN) else { return Ok(None) };
+    let Some(text) = given.text(ORIGIN) else { return Ok(None) };
     let url = parse(&text);
     let url = url.map_err(|problem| {
         ConfigError::new(ORIGIN, problem, "write an origin, for example \"http://127.0.0.1:3000\"")
@@ -47,7 +47,7 @@ fn origin(given: &dyn Given) -> Result<Option<Target>, ConfigError> {
 }
 
 fn services(given: &dyn Given) -> Result<BTreeMap<String, Target>, ConfigError> {
-    let text = given.variable(SERVICES).unwrap_or_default();
+    let text = given.text(SERVICES).unwrap_or_default();
     let mut services = BTreeMap::new();
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let wrong = |problem: String| {
@@ -66,6 +66,7 @@ fn services(given: &dyn Given) -> Result<BTreeMap<String, Target>, ConfigError> 
 }
 
 fn egress(given: &dyn Given) -> Result<Option<Url>, ConfigError> {
+    // Also where it is empty: who names a gateway by a variable that is missing would ask all hosts directly.
     let Some(text) = given.variable(EGRESS) else { return Ok(None) };
     let wrong = |problem: String| {
         let fix = "write https, or a gateway on this machine, for example \"http://127.0.0.1:3128\"";

@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::Value;
 
 use vestibule_core::config::error::{ConfigError, ConfigErrors};
-use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
+use vestibule_core::config::{Config, Prepared, Runtime, Source, Sources, toml_problem};
 
 use vestibule_redis::URL;
 use vestibule_redis::redis::Client;
@@ -91,16 +91,15 @@ pub fn stored(config: Config, runtime: &Runtime, has_store: bool) -> Result<Conf
         .check_revocation(runtime, &|_| has_store)
 }
 
+/// Makes of the configuration that is laid into a component what needs neither an environment nor files.
+///
+/// # Errors
+/// All mistakes, of which some may be none where a variable is set.
+pub fn prepare(json: &str, runtime: &'static Runtime) -> Result<Prepared, ConfigErrors> {
+    Prepared::new(Value::String(json.to_owned()), runtime)
+}
+
 fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Config, ConfigErrors> {
-    let file = match given.laid_in() {
-        Some(json) => Value::String(json.to_owned()),
-        None => from_file(given)?,
-    };
-    let overrides = given.variable(VARIABLE).map_or(Value::Null, Value::String);
-    let mut sources = Sources::new(
-        Source { name: FILE.into(), auth: file },
-        Source { name: VARIABLE.into(), auth: overrides },
-    );
     let unreadable = RefCell::new(Vec::new());
     let secret = |name: &str| {
         secret(given, name).unwrap_or_else(|error| {
@@ -111,6 +110,23 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
             None
         })
     };
+    let overrides = given.text(VARIABLE);
+    let prepared = given.prepared().filter(|prepared| overrides.is_none() && prepared.is_for(&secret));
+    let loaded = prepared.and_then(|prepared| prepared.with_secrets(&secret).ok());
+    if let Some(Ok(config)) = loaded.map(|config| stored(config, runtime, has_store))
+        && unreadable.borrow().is_empty()
+    {
+        return Ok(config);
+    }
+    let file = match given.laid_in() {
+        Some(json) => Value::String(json.to_owned()),
+        None => from_file(given)?,
+    };
+    let overrides = overrides.map_or(Value::Null, Value::String);
+    let mut sources = Sources::new(
+        Source { name: FILE.into(), auth: file },
+        Source { name: VARIABLE.into(), auth: overrides },
+    );
     let loaded = Config::load(sources.take_merged(), &secret, runtime)
         .and_then(|config| stored(config, runtime, has_store));
     let unreadable = unreadable.take();
@@ -150,7 +166,7 @@ fn from_file(given: &dyn Given) -> Result<Value, ConfigErrors> {
 
 /// A secret: a variable of the environment, or a file of that name in the folder `secrets` that the host opens.
 fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> {
-    if let Some(value) = given.variable(name) {
+    if let Some(value) = given.text(name) {
         return Ok(Some(value));
     }
     let path = format!("secrets/{name}");
@@ -165,7 +181,7 @@ fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> 
 }
 
 fn trusts_proxy(given: &dyn Given) -> Result<bool, ConfigError> {
-    match given.variable(TRUST_PROXY).as_deref() {
+    match given.text(TRUST_PROXY).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => {
@@ -192,11 +208,16 @@ mod tests {
         variables: BTreeMap<&'static str, &'static str>,
         files: BTreeMap<&'static str, Option<&'static str>>,
         store: Option<StoreKind>,
+        is_prepared: bool,
     }
 
     impl Given for Fake {
         fn laid_in(&self) -> Option<&str> {
             self.laid_in
+        }
+
+        fn prepared(&self) -> Option<Prepared> {
+            prepare(self.laid_in.filter(|_| self.is_prepared)?, &RUNTIME).ok()
         }
 
         fn variable(&self, name: &str) -> Option<String> {
@@ -226,6 +247,7 @@ mod tests {
             ]),
             files: BTreeMap::from([(FILE, Some(OWN))]),
             store: None,
+            is_prepared: false,
         }
     }
 
@@ -253,6 +275,75 @@ mod tests {
         assert_eq!(network.services.into_keys().collect::<Vec<_>>(), ["API", "SHOP"]);
         given.variables.insert(TRUST_PROXY, "false");
         assert!(!Settings::load(&given).unwrap().trusts_proxy);
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_is_not_set() {
+        let mut given = valid();
+        let names = [ORIGIN, SERVICES, TRUST_PROXY, VARIABLE, URL, "AUTH_DEMO_ISSUER"];
+        given.variables.extend(names.map(|name| (name, "")));
+        given.variables.insert("AUTH_OKTA_SECRET", "");
+        assert_eq!(refused(&given).len(), 1);
+        given.files.insert("secrets/AUTH_OKTA_SECRET", Some("hunter2"));
+        let settings = Settings::load(&given).unwrap();
+        assert!(settings.network.origin.is_none() && settings.redis.is_none() && !settings.trusts_proxy);
+    }
+
+    /// With a preset, a template with a secret, a rule, and secrets that need not be there.
+    const LARGE: &str = r#"{"base_path":"/auth","origin":"https://app.example","claims":{"roles":"profile.roles"},
+        "providers":[{"id":"okta","scope":"openid offline_access"},{"id":"github"},
+            {"id":"own","issuer":"https://a.example","jwks":"https://a.example/keys"}],
+        "rules":[{"match":"/admin/:path*","require":{"roles":["admin"]}}],
+        "upstreams":[{"to":"origin","authorization":"access_token","headers":{"X-Email":"email"}}]}"#;
+
+    #[test]
+    fn what_was_prepared_makes_the_same_configuration_with_any_variables() {
+        let secrets = ["AUTH_GITHUB_ID", "AUTH_GITHUB_SECRET", "AUTH_OWN_ID", "AUTH_OWN_SECRET"];
+        let more: [&[(&str, &str)]; 7] = [
+            &[("AUTH_OKTA_ISSUER", "https://b.okta.com")],
+            &[
+                ("AUTH_OKTA_ISSUER", "https://c.okta.com"),
+                ("AUTH_SECRET_1", "an-older-secret-of-the-site-that-is-long"),
+            ],
+            &[("AUTH_OKTA_ISSUER", "https://d.okta.com"), (VARIABLE, r#"{"base_path":"/login"}"#)],
+            &[(VARIABLE, r#"{"providers":[{"id":"own","issuer":"https://e.example"}]}"#)],
+            &[("AUTH_OKTA_ISSUER", "http://f.okta.com")],
+            &[("AUTH_OKTA_ISSUER", "https://g.okta.com"), ("AUTH_OKTA_ID", "")],
+            &[],
+        ];
+        let mut loaded = 0;
+        for laid_in in
+            [LARGE, &LARGE.replace(r#""id":"okta""#, r#""id":"okta","issuer":"https://a.okta.com""#)]
+        {
+            for more in more {
+                let laid_in: &'static str = laid_in.to_owned().leak();
+                let mut given = Fake { laid_in: Some(laid_in), ..valid() };
+                given.variables.extend(secrets.map(|name| (name, "value")));
+                given.variables.extend(more.iter().copied());
+                let shown = |given: &Fake| match Settings::load(given) {
+                    Ok(settings) => format!("{:#?} {:?}", settings.config, settings.advice),
+                    Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+                };
+                let expected = shown(&given);
+                loaded += usize::from(expected.starts_with("Config"));
+                given.is_prepared = true;
+                assert_eq!(shown(&given), expected, "{more:?}");
+            }
+        }
+        assert!(loaded > 6, "{loaded}");
+    }
+
+    #[test]
+    fn a_variable_that_changes_what_was_prepared_is_noticed() {
+        let prepared = prepare(
+            &LARGE.replace(r#""id":"okta","#, r#""id":"okta","issuer":"https://a.okta.com","#),
+            &RUNTIME,
+        )
+        .unwrap();
+        let with = |set: &'static str| move |name: &str| (name == set).then(|| "value".to_owned());
+        assert!(prepared.is_for(&with("AUTH_OWN_SECRET")) && prepared.is_for(&with("AUTH_SECRET")));
+        // The preset of GitHub has no issuer, so one that is set is used.
+        assert!(!prepared.is_for(&with("AUTH_GITHUB_ISSUER")));
     }
 
     #[test]
@@ -400,7 +491,7 @@ mod tests {
     fn all_mistakes_are_said_at_once() {
         let mut given = valid();
         given.files.insert(FILE, Some("base_path = \"/auth\"\nrule = []\n[[providers]]\nid = \"okta\"\n"));
-        given.variables.extend([(ORIGIN, ""), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "")]);
+        given.variables.extend([(ORIGIN, "app"), (SERVICES, "API"), (EGRESS, ""), (TRUST_PROXY, "1")]);
         let places: Vec<String> =
             Settings::load(&given).unwrap_err().iter().map(|error| error.place.clone()).collect();
         assert_eq!(places, ["AUTH.rule", "AUTH.providers[0].issuer", ORIGIN, SERVICES, EGRESS, TRUST_PROXY]);

@@ -15,6 +15,14 @@ pub(crate) struct Incoming {
     body: IncomingBody,
 }
 
+/// What a body has at one moment.
+enum Part {
+    Bytes(Vec<u8>),
+    /// Nothing yet.
+    Later,
+    End,
+}
+
 /// The body ended before its end, or could not be written.
 #[derive(Debug)]
 pub(crate) struct Broken;
@@ -26,14 +34,28 @@ impl Incoming {
         Some(Self { stream, body })
     }
 
+    /// What is there now.
+    fn part(&self) -> Result<Part, Broken> {
+        match self.stream.read(CHUNK) {
+            Ok(bytes) if bytes.is_empty() => Ok(Part::Later),
+            Ok(bytes) => Ok(Part::Bytes(bytes)),
+            Err(StreamError::Closed) => Ok(Part::End),
+            Err(StreamError::LastOperationFailed(_)) => Err(Broken),
+        }
+    }
+
+    /// Waits until there is more, or the end.
+    async fn wait(&self) {
+        ready(self.stream.subscribe()).await;
+    }
+
     /// The next bytes; `None` at the end.
     pub(crate) async fn next(&self) -> Result<Option<Vec<u8>>, Broken> {
         loop {
-            match self.stream.read(CHUNK) {
-                Ok(bytes) if bytes.is_empty() => ready(self.stream.subscribe()).await,
-                Ok(bytes) => return Ok(Some(bytes)),
-                Err(StreamError::Closed) => return Ok(None),
-                Err(StreamError::LastOperationFailed(_)) => return Err(Broken),
+            match self.part()? {
+                Part::Bytes(bytes) => return Ok(Some(bytes)),
+                Part::Later => self.wait().await,
+                Part::End => return Ok(None),
             }
         }
     }
@@ -91,28 +113,35 @@ pub(crate) async fn pipe(
 async fn write_to(to: &OutgoingBody, first: &[u8], rest: Option<&Incoming>) -> Result<(), Broken> {
     let stream = to.write().map_err(|()| Broken)?;
     write(&stream, first).await?;
+    let Some(rest) = rest else { return Ok(()) };
     // `splice` would be fewer calls of the host, but jco's fails.
-    if let Some(rest) = rest {
-        while let Some(bytes) = rest.next().await? {
-            write(&stream, &bytes).await?;
+    loop {
+        match rest.part()? {
+            Part::Bytes(bytes) => write(&stream, &bytes).await?,
+            Part::Later => {
+                // What arrived is passed on before the next wait, as server-sent events need it.
+                flush(&stream)?;
+                rest.wait().await;
+            }
+            Part::End => return Ok(()),
         }
     }
-    Ok(())
 }
 
-/// Writes and flushes, so that what arrived is passed on at once, as server-sent events need it.
+/// Writes everything. The host may keep it until the stream is flushed or its body is finished.
 pub(crate) async fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), Broken> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
     while !bytes.is_empty() {
         let room = writable(stream).await?.min(bytes.len());
         let (now, later) = bytes.split_at(room);
         stream.write(now).map_err(|_| Broken)?;
         bytes = later;
     }
-    stream.flush().map_err(|_| Broken)?;
-    writable(stream).await.map(drop)
+    Ok(())
+}
+
+/// Passes on what was written.
+pub(crate) fn flush(stream: &OutputStream) -> Result<(), Broken> {
+    stream.flush().map_err(|_| Broken)
 }
 
 /// How many bytes the stream takes now, once it takes any.

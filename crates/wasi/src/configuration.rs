@@ -1,11 +1,12 @@
 //! What an instance is told, read once: laid into the component when it is built, in files that the host opens, or in the
 //! environment.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::ErrorKind;
 use std::rc::Rc;
 
 use vestibule_core::Vestibule;
+use vestibule_core::config::Prepared;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::log::{LogEvent, Record};
@@ -23,6 +24,22 @@ const LAID_IN: Option<&str> = option_env!("VESTIBULE_WASI_CONFIGURATION");
 
 thread_local! {
     static INSTANCE: OnceCell<Result<Rc<Instance>, ConfigErrors>> = const { OnceCell::new() };
+    /// What the build made of the configuration that is laid in. It has no secret.
+    static PREPARED: Cell<Option<Prepared>> = const { Cell::new(None) };
+}
+
+/// Makes of the laid-in configuration what needs no environment. The build has checked it: what is wrong without a variable is
+/// read again when an instance has it.
+#[cfg(feature = "preparation")]
+pub(crate) fn prepare() {
+    if let Some(json) = laid_in() {
+        PREPARED.set(vestibule_wasi_settings::settings::prepare(json, store::RUNTIME).ok());
+    }
+}
+
+/// The configuration that is laid in.
+fn laid_in() -> Option<&'static str> {
+    LAID_IN.filter(|json| !json.is_empty())
 }
 
 /// What all requests of an instance share.
@@ -48,7 +65,7 @@ impl Instance {
         let settings = Settings::load(&host)?;
         let store = found.or_else(|| store::named_by(&settings));
         // An instance may be of one request, and would say it each time.
-        if host.laid_in().is_none() {
+        if laid_in().is_none() {
             for advice in settings.advice {
                 platform::write(&Record::new(LogEvent::ConfigurationAdvice, advice).outside_requests());
             }
@@ -66,20 +83,24 @@ impl Instance {
 struct Host {
     store: StoreKind,
     variables: Vec<(String, String)>,
-    /// Whether the host opens a folder.
-    has_folder: bool,
+    /// Whether the host opens a folder. It is asked when a file is looked for.
+    has_folder: OnceCell<bool>,
 }
 
 impl Host {
     fn new(store: StoreKind) -> Self {
         // The standard library would look at each variable, and at each file, by itself.
-        Self { store, variables: get_environment(), has_folder: !get_directories().is_empty() }
+        Self { store, variables: get_environment(), has_folder: OnceCell::new() }
     }
 }
 
 impl Given for Host {
     fn laid_in(&self) -> Option<&str> {
-        LAID_IN.filter(|json| !json.is_empty())
+        laid_in()
+    }
+
+    fn prepared(&self) -> Option<Prepared> {
+        PREPARED.take()
     }
 
     fn variable(&self, name: &str) -> Option<String> {
@@ -87,7 +108,7 @@ impl Given for Host {
     }
 
     fn file(&self, path: &str) -> Result<Option<String>, String> {
-        if !self.has_folder {
+        if !self.has_folder.get_or_init(|| !get_directories().is_empty()) {
             return Ok(None);
         }
         match std::fs::read_to_string(path) {

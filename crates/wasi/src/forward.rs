@@ -8,6 +8,7 @@ use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{BodyError, Forward, ForwardError, Forwarder, Log};
 use vestibule_core::upstream::Target;
 use vestibule_wasi_settings::Network;
+use vestibule_wasi_settings::values::{ORIGIN, SERVICES};
 
 use crate::body::Body;
 use crate::client::{self, Received};
@@ -124,13 +125,13 @@ fn server<'a>(
         Target::Origin => Ok((network.origin.as_ref().ok_or_else(no_origin)?, None)),
         Target::Service(name) => {
             let service = network.services.get(name);
-            let missing =
-                || ForwardError::NoService(format!("service {name}: set AUTH_SERVICES to {name}=URL"));
+            let start = || format!("start the component with --env {SERVICES}={name}=URL");
+            let missing = || ForwardError::no_service(name, &start());
             Ok((service.ok_or_else(missing)?, None))
         }
     }
 }
 
 fn no_origin() -> ForwardError {
-    ForwardError::NoService("origin server: set AUTH_ORIGIN_URL to its URL".to_owned())
+    ForwardError::no_origin(&format!("start the component with --env {ORIGIN}=URL"))
 }

@@ -17,6 +17,8 @@ mod keyvalue;
 #[cfg(not(any(feature = "keyvalue", feature = "redis")))]
 mod no_store;
 mod platform;
+#[cfg(feature = "preparation")]
+mod preparation;
 #[cfg(all(feature = "redis", not(feature = "keyvalue")))]
 mod redis;
 mod store;

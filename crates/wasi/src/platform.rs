@@ -82,8 +82,7 @@ pub(crate) fn write(line: &Line) {
     eprintln!("{line}");
 }
 
-/// By jwt-compact and RustCrypto, as [`SoftwareCrypto`] says. Nothing is signed with RSA: the arithmetic of the crate `rsa` with a
-/// private key does not run in constant time.
+/// By jwt-compact and RustCrypto, as [`SoftwareCrypto`] says.
 impl Crypto for Wasi {
     async fn verify(
         &self,
@@ -101,11 +100,6 @@ impl Crypto for Wasi {
         algorithm: Algorithm,
         message: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
-        if !matches!(algorithm, Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa) {
-            return Err(KeyError(
-                "nothing is signed with RSA on wasi:http (RUSTSEC-2023-0071); use a key for ES256".to_owned(),
-            ));
-        }
         SoftwareCrypto.sign(key, algorithm, message).await
     }
 

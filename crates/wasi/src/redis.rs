@@ -129,6 +129,7 @@ impl InstanceLink {
         bytes.extend(command);
         let exchange = async {
             body::write(&connection.output, &bytes).await.map_err(|_| Failure::Closed)?;
+            body::flush(&connection.output).map_err(|_| Failure::Closed)?;
             connection.answers(greeting.len() + 1).await
         };
         let answers = within(TIMEOUT, exchange).await.unwrap_or(Err(Failure::TimedOut))?;

@@ -1,5 +1,9 @@
 //! The shared store that the component is built for.
 
+#[cfg(feature = "preparation")]
+use vestibule_core::config::Runtime;
+#[cfg(feature = "preparation")]
+use vestibule_wasi_settings::values::{self, KEY_VALUE_RUNTIME};
 use vestibule_wasi_settings::{Settings, StoreKind};
 
 #[cfg(feature = "keyvalue")]
@@ -8,6 +12,11 @@ pub(crate) use crate::keyvalue::SharedStore;
 pub(crate) use crate::no_store::SharedStore;
 #[cfg(all(feature = "redis", not(feature = "keyvalue")))]
 pub(crate) use crate::redis::SharedStore;
+
+/// The values that the configuration accepts with this store.
+#[cfg(feature = "preparation")]
+pub(crate) const RUNTIME: &Runtime =
+    if cfg!(feature = "keyvalue") { &KEY_VALUE_RUNTIME } else { &values::RUNTIME };
 
 /// What the settings are told of the store, and the store itself if it needs no settings.
 #[cfg(feature = "keyvalue")]

@@ -13,15 +13,12 @@ use crate::component::Store;
     after_help = "For example:\n  cargo xtask check\n  cargo xtask check examples/nextjs --env production --live"
 )]
 pub struct Arguments {
-    /// wrangler.toml, wrangler.json, wrangler.jsonc or vestibule.toml, or the directory with them
+    /// wrangler.toml, wrangler.json, wrangler.jsonc or vestibule.toml, or the directory with them; what another file is, its keys say
     #[arg(value_name = "FILE", default_value = ".")]
     pub file: String,
-    /// Where it is to run; for a component only vestibule.toml counts
-    #[arg(long, value_name = "NAME", default_value = "workers", conflicts_with_all = ["live", "env", "dev_vars"])]
-    pub runtime: Runtime,
-    /// The store that the component is built for, with --runtime wasi
-    #[arg(long, value_name = "STORE", default_value = "redis")]
-    pub store: Store,
+    /// Where it is to run.
+    #[command(flatten)]
+    pub place: Place,
     /// Where the rest is.
     #[command(flatten)]
     pub files: Files,
@@ -39,11 +36,24 @@ pub struct Arguments {
     pub site: Vec<String>,
 }
 
-/// A runtime whose rules a check applies.
+/// Where a configuration is to run.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Place {
+    /// Where it is to run; elsewhere than on Workers the file is the configuration itself, and no wrangler file counts
+    #[arg(long, value_name = "NAME", default_value = "workers")]
+    pub runtime: Runtime,
+    /// The store that the component is built for, with --runtime wasi; redis without this
+    #[arg(long, value_name = "STORE")]
+    pub store: Option<Store>,
+}
+
+/// A runtime whose rules count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Runtime {
     /// Cloudflare Workers
     Workers,
+    /// A server of your own
+    Native,
     /// A component for wasi:http
     Wasi,
 }

@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::{Map, Value};
 
-use crate::check::Files;
+use crate::check::{Files, Place};
 
-/// Explain how the rules of wrangler.toml treat a request, and why
+/// Explain how the rules of a configuration treat a request, and why
 ///
 /// Sends nothing over the network and needs no secret.
 #[derive(Debug, Parser)]
@@ -39,6 +39,9 @@ pub struct Arguments {
     /// The file with the rules, or its directory
     #[arg(long, value_name = "FILE", default_value = ".")]
     pub config: String,
+    /// Where it is to run.
+    #[command(flatten)]
+    pub place: Place,
     /// What belongs to it.
     #[command(flatten)]
     pub files: Files,

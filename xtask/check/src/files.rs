@@ -1,5 +1,6 @@
 //! Reads the files of a configuration.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,24 +26,26 @@ const COMPILED: &str = "vestibule.config.js";
 /// Reads the file that was named and those beside it. For a directory, the files in it.
 pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
     let named = Path::new(named);
-    let (directory, wrangler, own) = if named.is_dir() {
-        let beside = |name: &str| existing(named, name);
-        (named.to_owned(), WRANGLER.iter().find_map(|name| beside(name)), beside(OWN))
-    } else {
-        let directory = named.parent().map(Path::to_owned).unwrap_or_default();
-        if named.file_name().is_some_and(|name| name == OWN) {
-            let wrangler = WRANGLER.iter().find_map(|name| existing(&directory, name));
-            (directory, wrangler, Some(named.to_owned()))
-        } else {
-            let own = existing(&directory, OWN);
-            (directory, Some(named.to_owned()), own)
+    let directory = if named.is_dir() { Some(named) } else { named.parent() };
+    let directory = directory.map(Path::to_owned).unwrap_or_default();
+    let mut wrangler = WRANGLER.iter().find_map(|name| existing(&directory, name));
+    let mut own = existing(&directory, OWN);
+    let mut unknown = None;
+    if !named.is_dir() {
+        let named = Some(named.to_owned());
+        match named.as_deref().and_then(Path::file_name).and_then(OsStr::to_str) {
+            Some(OWN) => own = named,
+            Some(name) if WRANGLER.contains(&name) => wrangler = named,
+            // Both may be beside it.
+            _ => unknown = named,
         }
-    };
-    if wrangler.is_none() && own.is_none() {
+    }
+    if unknown.is_none() && wrangler.is_none() && own.is_none() {
         bail!("{} has neither a wrangler.toml nor a {OWN}", directory.display());
     }
     let compiled = own.as_deref().and_then(Path::parent).and_then(|beside| existing(beside, COMPILED));
     Ok(ConfigFiles {
+        named: unknown.as_deref().map(file).transpose()?,
         wrangler: wrangler.as_deref().map(file).transpose()?,
         vestibule: own.as_deref().map(file).transpose()?,
         // What cannot be read is nothing that was compiled.
@@ -50,7 +53,7 @@ pub(crate) fn read(named: &str, files: &Files) -> Result<ConfigFiles> {
         dev_vars: dev_vars(&directory, files)?,
         secrets: files.secrets.as_deref().map(secrets).transpose()?,
         environment: files.env.clone(),
-        may_lack_secrets: false,
+        ..ConfigFiles::default()
     })
 }
 
@@ -100,6 +103,7 @@ fn secrets(path: &str) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vestibule_check::check;
 
     #[test]
     fn a_directory_is_read_with_all_its_files() {
@@ -125,6 +129,33 @@ mod tests {
             assert_eq!(text(input.dev_vars), "AUTH_SECRET=b");
             assert_eq!(input.secrets.unwrap(), ["AUTH_SECRET"]);
         }
+    }
+
+    #[test]
+    fn a_file_of_another_name_is_what_its_keys_say() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        let said = |name: &str| {
+            let path = directory.path().join(name);
+            check(&read(path.to_str().unwrap(), &Files::default()).unwrap()).to_text()
+        };
+        let own = "base_path = \"/auth\"\n[[providers]]\nid = \"okta\"\nissuer = \"https://a.okta.com\"\n";
+        write("site.toml", own);
+        write("vestibule.toml", own);
+        assert_eq!(said("site.toml"), said("vestibule.toml").replace("vestibule.toml:", "site.toml:"));
+        // What is compiled is the file of that name, and a wrangler file beside it counts.
+        write("vestibule.config.js", "export default {};");
+        write("wrangler.toml", "[vars.AUTH]\nbase_path = 1\n");
+        assert!(said("vestibule.toml").contains("vestibule.config.js:1:1"));
+        let named = said("site.toml");
+        assert!(!named.contains("vestibule.config.js:1:1"), "{named}");
+        assert!(named.contains("wrangler.toml:2:1: error: AUTH.base_path"), "{named}");
+        write("staging.toml", "name = \"a\"\n[vars.AUTH]\nbase_path = 2\n");
+        let staging = said("staging.toml");
+        assert!(staging.contains("staging.toml:3:1: error: AUTH.base_path"), "{staging}");
+        write("odd.toml", "name = \"a\"\nbase_path = \"/auth\"\n");
+        let odd = said("odd.toml");
+        assert!(odd.contains("odd.toml:1:1: advice: this file has `name` of a wrangler file"), "{odd}");
     }
 
     #[test]

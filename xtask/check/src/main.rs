@@ -9,11 +9,11 @@ use std::time::SystemTime;
 
 use crate::fetch::Node;
 use anyhow::{Result, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use vestibule_check::explain::{Question, explain, table};
 use vestibule_check::live::run;
-use vestibule_check::{ComponentStore, ConfigFiles, Report, check, check_component};
-use xtask_arguments::check::{Arguments as Check, Runtime};
+use vestibule_check::{ComponentStore, ConfigFiles, Report, RunsOn, check};
+use xtask_arguments::check::{Arguments as Check, Files, Place, Runtime};
 use xtask_arguments::component::Store;
 use xtask_arguments::explain::Arguments as Explain;
 
@@ -48,17 +48,36 @@ fn run_check(arguments: &Check) -> Result<ExitCode> {
 }
 
 fn report(arguments: &Check) -> Result<Report> {
-    if arguments.runtime == Runtime::Wasi {
-        let store = match arguments.store {
+    if arguments.live && arguments.place.runtime != Runtime::Workers {
+        bail!("--live is for --runtime workers");
+    }
+    let mut input = read(&arguments.file, arguments.place, &arguments.files)?;
+    input.may_lack_secrets |= arguments.errors_only;
+    if arguments.live { live(&input, &arguments.site) } else { Ok(check(&input)) }
+}
+
+/// The files of a configuration that is to run there.
+fn read(named: &str, place: Place, files: &Files) -> Result<ConfigFiles> {
+    let runtime = match (place.runtime, place.store) {
+        (Runtime::Wasi, store) => RunsOn::Wasi(match store.unwrap_or_default() {
             Store::Redis => ComponentStore::Redis,
             Store::Keyvalue => ComponentStore::KeyValue,
             Store::None => ComponentStore::None,
-        };
-        return Ok(check_component(files::own(&arguments.file)?, store));
+        }),
+        (_, Some(_)) => bail!("--store is for --runtime wasi"),
+        (Runtime::Native, None) => RunsOn::Native,
+        (Runtime::Workers, None) => return files::read(named, files),
+    };
+    let Files { env, dev_vars, secrets } = files;
+    for (option, is_given) in
+        [("env", env.is_some()), ("dev-vars", dev_vars.is_some()), ("secrets", secrets.is_some())]
+    {
+        if is_given {
+            bail!("--{option} is for --runtime workers");
+        }
     }
-    let mut input = files::read(&arguments.file, &arguments.files)?;
-    input.may_lack_secrets = arguments.errors_only;
-    if arguments.live { live(&input, &arguments.site) } else { Ok(check(&input)) }
+    let vestibule = Some(files::own(named)?);
+    Ok(ConfigFiles { vestibule, runtime, may_lack_secrets: true, ..ConfigFiles::default() })
 }
 
 /// The check with the words of the providers.
@@ -69,7 +88,7 @@ fn live(input: &ConfigFiles, sites: &[String]) -> Result<Report> {
 }
 
 fn run_explain(arguments: &Explain) -> Result<ExitCode> {
-    let input = files::read(&arguments.config, &arguments.files)?;
+    let input = read(&arguments.config, arguments.place, &arguments.files)?;
     let answer = if arguments.table {
         table(&input).map(|table| {
             if arguments.json { format!("{}\n", serde_json::json!(table)) } else { table.to_string() }
@@ -78,14 +97,20 @@ fn run_explain(arguments: &Explain) -> Result<ExitCode> {
         explain(&input, &question(arguments))
     };
     match answer {
-        Ok(text) => print!("{text}"),
-        Err(report) => refuse(&report)?,
+        Ok(text) => {
+            if let Some(decided) = input.decided() {
+                eprintln!("{decided}");
+            }
+            print!("{text}");
+        }
+        Err(report) => refuse(&report, arguments.place.runtime)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn refuse(report: &Report) -> Result<()> {
-    bail!("the configuration has mistakes\n{}", report.to_text().trim_end())
+fn refuse(report: &Report, runtime: Runtime) -> Result<()> {
+    let runtime = runtime.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    bail!("the configuration has mistakes for --runtime {runtime}\n{}", report.to_text().trim_end())
 }
 
 fn question(arguments: &Explain) -> Question {
@@ -107,7 +132,6 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use xtask_arguments::check::Files;
 
     fn arguments(words: &[&str]) -> Result<Explain, clap::Error> {
         Explain::try_parse_from(std::iter::once(&"explain").chain(words))
@@ -163,6 +187,39 @@ mod tests {
         );
         let last = lines.last().unwrap();
         assert_eq!(cells(last)[..4], ["AUTH.default_access", "any other path", "signs in", "passes"]);
+    }
+
+    #[test]
+    fn a_configuration_is_explained_for_the_runtime_that_it_is_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("site.toml");
+        let text = "base_path = \"/auth\"\nrefresh.lease = \"redis\"\n[[providers]]\nid = \"okta\"\n\
+                    issuer = \"https://a.okta.com\"\n[[rules]]\nmatch = \"/\"\naccess = \"public\"\n";
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap();
+        let answer = |words: &[&str]| {
+            let arguments =
+                arguments(&[&["GET", "https://a.example/", "--config", path], words].concat()).unwrap();
+            let input = read(&arguments.config, arguments.place, &arguments.files)
+                .map_err(|error| error.to_string())?;
+            explain(&input, &question(&arguments)).map_err(|report| report.to_text())
+        };
+        for accepted in
+            [&["--runtime", "native"][..], &["--runtime", "wasi"], &["--runtime", "wasi", "--store", "none"]]
+        {
+            let said = answer(accepted).unwrap();
+            assert!(said.contains("rule       AUTH.rules[0] /\n"), "{said}");
+        }
+        for (refused, part) in [
+            (&[][..], "\"redis\" is not a known value; known here: kv, durable-object, none"),
+            (&["--runtime", "wasi", "--store", "keyvalue"], "known here: keyvalue, none"),
+            (&["--store", "none"], "--store is for --runtime wasi"),
+            (&["--runtime", "native", "--env", "production"], "--env is for --runtime workers"),
+            (&["--runtime", "native", "--dev-vars", "x"], "--dev-vars is for --runtime workers"),
+        ] {
+            let said = answer(refused).unwrap_err();
+            assert!(said.contains(part), "{said}");
+        }
     }
 
     #[test]

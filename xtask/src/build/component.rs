@@ -8,8 +8,9 @@ use xtask_arguments::component::Store;
 
 use super::{Source, compile};
 use crate::project::Project;
-use crate::step::step;
+use crate::step::{run_quietly, step};
 use crate::tools::{self, WASI};
+use crate::wasi;
 
 /// The crate. It is not written into `build`, whose modules are all the Worker's.
 const COMPONENT: Source = Source { package: "vestibule-wasi", features: "", output: "component" };
@@ -34,6 +35,9 @@ fn options(store: Store) -> &'static [&'static str] {
         Store::None => &["--no-default-features"],
     }
 }
+
+/// The feature of the crate with the function that prepares a component, and the name of that function.
+const PREPARATION: (&str, &str) = ("preparation", "run");
 
 /// The variable from which the crate takes the configuration that is laid in, as JSON; empty for none.
 const CONFIGURATION: &str = "VESTIBULE_WASI_CONFIGURATION";
@@ -72,14 +76,30 @@ fn build_to(
     tools::ensure_target(project, WASI)?;
     let configuration = config.map(read).transpose()?.unwrap_or_default();
     let variables = [(CONFIGURATION, configuration)];
+    let (feature, function) = PREPARATION;
+    let options: Vec<&str> =
+        options.iter().copied().chain(config.iter().flat_map(|_| ["--features", feature])).collect();
     let built = step(&format!("compile {}", source.package), || {
-        compile::compile_for(project, source, (WASI, PROFILE), &variables, options)
+        compile::compile_for(project, source, (WASI, PROFILE), &variables, &options)
     })?;
     if let Some(directory) = output.parent() {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     }
-    fs::copy(&built, output).with_context(|| format!("cannot write {}", output.display()))?;
+    if config.is_some() {
+        step("prepare the component with its configuration", || prepare(project, &built, function, output))?;
+    } else {
+        fs::copy(&built, output).with_context(|| format!("cannot write {}", output.display()))?;
+    }
     Ok(output.to_owned())
+}
+
+/// Runs a function of a component, and writes the component with the memory that it leaves. A call of the host ends it, so
+/// nothing of this machine gets into the memory.
+fn prepare(project: &Project, component: &Path, function: &str, output: &Path) -> Result<()> {
+    let mut command = project.command(wasi::ensure_wasmtime(project)?);
+    command.args(["wizer", "-W", "unknown-imports-trap=y", "--init-func", function, "-o"]);
+    run_quietly(command.arg(output).arg(component))?;
+    Ok(())
 }
 
 /// A configuration as JSON.

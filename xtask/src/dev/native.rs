@@ -1,7 +1,7 @@
 //! `cargo xtask dev --runtime native`: the server of your own on this machine. It needs neither Node.js nor wrangler.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -41,16 +41,32 @@ pub(super) fn serve(project: &Project, options: &Options) -> Result<()> {
         println!("  {hint}");
     }
     println!("  Changes in {} and .dev.vars are reloaded. Ctrl-C stops it.\n", files.config.display());
+    // What is wrong with the files, and whether it was said.
+    let mut unreadable: Option<(String, bool)> = None;
     while !options.once && !is_interrupted.load(std::sync::atomic::Ordering::Relaxed) {
         ensure!(server.0.try_wait()?.is_none(), "the server has ended: see above");
         thread::sleep(POLL);
-        // A file that is being written may be wrong for a moment; the server says so, too.
-        if let Ok(now) = files.read()
-            && now != read
-        {
-            files.write(&now)?;
-            server.signal("HUP")?;
-            read = now;
+        match files.read() {
+            Ok(now) => {
+                unreadable = None;
+                if now != read {
+                    files.write(&now)?;
+                    server.signal("HUP")?;
+                    read = now;
+                }
+            }
+            Err(error) => {
+                // A file that is being written may be wrong for a moment, so what is wrong is said at the second look.
+                let said = format!("{error:#}");
+                match &mut unreadable {
+                    Some((known, is_said)) if *known == said => {
+                        if !std::mem::replace(is_said, true) {
+                            println!("  Not reloaded: {said}");
+                        }
+                    }
+                    other => *other = Some((said, false)),
+                }
+            }
         }
     }
     server.signal("TERM")?;
@@ -61,6 +77,8 @@ pub(super) fn serve(project: &Project, options: &Options) -> Result<()> {
 /// The developer's files.
 struct Files {
     config: PathBuf,
+    /// What messages call it: the path that was typed, if that is in the folder where it was typed; otherwise its name.
+    shown: PathBuf,
     secrets: Vec<PathBuf>,
     folder: PathBuf,
 }
@@ -74,12 +92,14 @@ struct Contents {
 
 impl Files {
     fn of(project: &Project, options: &Options) -> Result<Self> {
-        let config = options.config.as_ref().map(std::path::absolute).transpose()?;
+        let typed = options.config.clone();
+        let config = typed.as_ref().map(std::path::absolute).transpose()?;
         let config = config.unwrap_or_else(|| project.path("wrangler.toml"));
+        let shown = shown(typed.as_deref(), &config);
         let beside = config.with_file_name(".dev.vars");
         // The values of a later file win.
         let secrets = vec![project.path("demo/dev.vars"), project.path(".dev.vars"), beside];
-        Ok(Self { config, secrets, folder: project.path(FOLDER) })
+        Ok(Self { config, shown, secrets, folder: project.path(FOLDER) })
     }
 
     fn read(&self) -> Result<Contents> {
@@ -89,12 +109,13 @@ impl Files {
         for file in self.secrets.iter().filter(|file| file.is_file()) {
             secrets.extend(fs::read_to_string(file)?.lines().filter_map(secret));
         }
-        Ok(Contents { config: configuration(&text)?, secrets: secrets.into_iter().collect() })
+        let config = configuration(&text).with_context(|| self.shown.display().to_string())?;
+        Ok(Contents { config, secrets: secrets.into_iter().collect() })
     }
 
-    /// Where the server reads the configuration: a file of the same name, because messages name it.
-    fn copy(&self) -> PathBuf {
-        self.folder.join(self.config.file_name().unwrap_or_default())
+    /// The folder in which the server finds the configuration at the path that its messages show.
+    fn copies(&self) -> PathBuf {
+        self.folder.join("config")
     }
 
     fn write(&self, contents: &Contents) -> Result<()> {
@@ -106,15 +127,18 @@ impl Files {
         for (name, value) in &contents.secrets {
             fs::write(secrets.join(name), value)?;
         }
-        fs::write(self.copy(), &contents.config)?;
+        let copy = self.copies().join(&self.shown);
+        fs::create_dir_all(copy.parent().unwrap_or(&copy))?;
+        fs::write(copy, &contents.config)?;
         Ok(())
     }
 
     fn command(&self, project: &Project, program: &Path, port: u16, app: &str) -> Command {
         let mut command = project.command(program);
         command
+            .current_dir(self.copies())
             .arg("--config")
-            .arg(self.copy())
+            .arg(&self.shown)
             .arg("--secrets")
             .arg(self.folder.join("secrets"))
             .arg("--revocations")
@@ -133,9 +157,16 @@ impl Files {
     }
 }
 
+/// What messages call a file: the path that was typed, if that stays in the folder where it was typed; otherwise its name.
+fn shown(typed: Option<&Path>, file: &Path) -> PathBuf {
+    let typed = typed.map(|typed| typed.strip_prefix(".").unwrap_or(typed));
+    let stays = |path: &&Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+    typed.filter(stays).map_or_else(|| file.file_name().unwrap_or_default().into(), Path::to_owned)
+}
+
 /// The configuration as the server reads it: of `wrangler.toml` only what is below `[vars.AUTH]`.
 fn configuration(text: &str) -> Result<String> {
-    let file: toml::Table = text.parse().context("the configuration is not TOML")?;
+    let file: toml::Table = text.parse().context("this is not TOML")?;
     let of_worker = file.get("vars").and_then(|vars| vars.get("AUTH"));
     match of_worker {
         Some(auth) => Ok(toml::to_string(auth)?),
@@ -205,6 +236,18 @@ mod tests {
         let read: toml::Table = configuration(workers).unwrap().parse().unwrap();
         assert_eq!(read.keys().collect::<Vec<_>>(), ["base_path", "claims"]);
         assert!(configuration("not toml").is_err());
+    }
+
+    #[test]
+    fn a_message_names_the_file_that_was_typed() {
+        let of = |typed: Option<&str>, file: &str| {
+            shown(typed.map(Path::new), Path::new(file)).display().to_string()
+        };
+        assert_eq!(of(None, "/project/wrangler.toml"), "wrangler.toml");
+        assert_eq!(of(Some("site.toml"), "/here/site.toml"), "site.toml");
+        assert_eq!(of(Some("./sites/a.toml"), "/here/sites/a.toml"), "sites/a.toml");
+        assert_eq!(of(Some("../a.toml"), "/a.toml"), "a.toml");
+        assert_eq!(of(Some("/elsewhere/a.toml"), "/elsewhere/a.toml"), "a.toml");
     }
 
     #[test]

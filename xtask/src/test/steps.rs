@@ -136,12 +136,14 @@ pub(super) fn walks(project: &Project, quick: bool) -> Vec<Step<'_>> {
     steps
 }
 
-/// Tests of their own programs, which cargo builds. `quick` leaves out the pages, the frameworks and the proxies.
+/// Tests of their own programs, which cargo builds. `quick` leaves out the pages, the component's hosts, the frameworks and the
+/// proxies.
 pub(super) fn last(project: &Project, quick: bool) -> Vec<Step<'_>> {
     let mut steps = vec![Step::new("interop, oidc-provider and MCP", || interop::run_everywhere(project))];
     if !quick {
         let (name, check) = browser::PAGES;
         steps.push(Step::new(name, move || check(project, &tools::ensure_chromium(project)?)));
+        steps.push(Step::new("the component in wasmtime and jco", || wasi::tests_in_hosts(project)));
         steps.push(Step::new("frameworks", || frameworks::run_tests(project, None)));
         steps.push(Step::new("proxies", || proxies::run_tests(project, None)));
         steps.push(Step::new("proxies, native", || proxies::run_native_tests(project, None)));

@@ -19,7 +19,7 @@ use crate::session::policy::{Sealing, SessionConfig};
 use crate::texts::offered::Languages;
 use crate::upstream::bearer_token::BearerToken;
 use crate::upstream::value::UpstreamValue;
-use crate::upstream::{Assertion, Upstream};
+use crate::upstream::{Assertion, Target, Upstream};
 use vestibule_oidc::credentials::provider::CredentialsProvider;
 use vestibule_oidc::data::DataPath;
 use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin};
@@ -106,6 +106,19 @@ pub struct Config {
 }
 
 impl Config {
+    /// The services that upstreams and rules lead to, each with the place of its `to`.
+    pub fn services(&self) -> impl Iterator<Item = (String, &str)> {
+        let upstreams = self.upstreams.iter().enumerate();
+        let upstreams = upstreams.map(|(i, upstream)| (format!("AUTH.upstreams[{i}].to"), &upstream.target));
+        let rules = self.rules.rules().iter();
+        let rules =
+            rules.filter_map(|rule| Some((format!("{}.to", rule.place), rule.forwarding.target.as_ref()?)));
+        upstreams.chain(rules).filter_map(|(place, target)| match target {
+            Target::Service(name) => Some((place, name.as_str())),
+            Target::Origin | Target::Url(_) => None,
+        })
+    }
+
     /// Whether any upstream or rule sends an assertion (`X-Vestibule-Assertion`). Only then does `GET BASE_PATH/jwks.json`
     /// publish keys.
     pub fn makes_assertions(&self) -> bool {

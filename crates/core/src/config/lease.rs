@@ -1,6 +1,6 @@
 //! Checks that the runtime has what the configured lease needs, and advises a better lease.
 
-use super::error::{ConfigErrors, Problems};
+use super::error::ConfigErrors;
 use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
 use super::{Config, forwarded_paths};
@@ -33,7 +33,7 @@ impl Config {
             self.refresh.lease = LeaseKind::None;
             return Ok(self);
         };
-        let loading = Loading { env: &|_| None, runtime, problems: Problems::default() };
+        let loading = Loading::new(&|_| None, runtime);
         let root = Place::root(&loading);
         let refresh = root.key("refresh");
         let (value, missing, add) = (lease.value, lease.missing, lease.add);

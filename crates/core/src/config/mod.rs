@@ -13,6 +13,7 @@ mod lease;
 mod login_limit;
 mod logout;
 mod place;
+mod prepared;
 mod previews;
 mod proven;
 #[cfg(feature = "reference")]
@@ -32,11 +33,17 @@ use serde_json::{Map, Value};
 
 pub use self::checked::{Config, Pages, Provider, ProviderKind};
 pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
+pub use self::prepared::Prepared;
 pub use self::runtime::{Lease, Revocation, Runtime, RuntimeSink};
 pub use self::sources::{Source, Sources, toml_problem};
-use crate::config::error::{ConfigErrors, Problems};
+use crate::config::error::ConfigErrors;
 use crate::config::place::{Loading, Place, refuse};
 use crate::config::table::Table;
+
+/// Whether the configuration has a key of this name at its top, such as `base_path`.
+pub fn is_key(name: &str) -> bool {
+    schema::AUTH.iter().copied().flatten().any(|key| key.name == name)
+}
 
 impl Config {
     /// Checks a whole configuration and makes a `Config` of it.
@@ -52,12 +59,13 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
         runtime: &Runtime,
     ) -> Result<Self, ConfigErrors> {
-        let loading = Loading { env, runtime, problems: Problems::default() };
+        let loading = Loading::new(env, runtime);
         let root = Place::root(&loading);
         let config = object(auth, &root).and_then(|mut auth| {
             check::with_preset_defaults(&mut auth, env);
             schema::read(&mut auth, schema::AUTH, &root);
-            check::check(&Table::new(Some(&auth), root))
+            let auth = Table::new(Some(&auth), root);
+            check::with_secrets(&auth, check::without_secrets(&auth))
         });
         loading.problems.unless_any(config)
     }

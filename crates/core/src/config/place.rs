@@ -16,6 +16,14 @@ pub(super) struct Loading<'a> {
     pub(super) env: Env<'a>,
     pub(super) runtime: &'a Runtime,
     pub(super) problems: Problems,
+    /// Whether the clients of the providers are read later: see [`Prepared`](super::Prepared).
+    pub(super) leaves_clients: bool,
+}
+
+impl<'a> Loading<'a> {
+    pub(super) fn new(env: Env<'a>, runtime: &'a Runtime) -> Self {
+        Self { env, runtime, problems: Problems::default(), leaves_clients: false }
+    }
 }
 
 /// A place in the configuration, `AUTH.rules[1].match`, or a variable, `AUTH_OKTA_SECRET`. It holds a reference to the
@@ -44,6 +52,11 @@ impl<'a> Place<'a> {
     /// The whole configuration.
     pub(super) fn root(loading: &'a Loading<'a>) -> Self {
         Self { loading, above: None, key: Some(ROOT), index: None }
+    }
+
+    /// Whether it is the whole configuration.
+    pub(super) fn is_root(&self) -> bool {
+        self.above.is_none() && self.key == Some(ROOT)
     }
 
     /// A secret or variable.
@@ -153,7 +166,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_place_is_written_as_in_toml() {
-        let loading = Loading { env: &|_| None, runtime: &RUNTIME, problems: Problems::default() };
+        let loading = Loading::new(&|_| None, &RUNTIME);
         let root = Place::root(&loading);
         let rule = root.item("rules", 1);
         let require = rule.key("require");
@@ -180,7 +193,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_mistake_counts_for_every_place_around_it_and_no_other() {
-        let loading = Loading { env: &|_| None, runtime: &RUNTIME, problems: Problems::default() };
+        let loading = Loading::new(&|_| None, &RUNTIME);
         let root = Place::root(&loading);
         refuse!(root.item("rules", 1).key("match"), "no");
         assert!(root.is_refused() && root.key("rules").is_refused() && root.item("rules", 1).is_refused());

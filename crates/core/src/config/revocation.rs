@@ -1,7 +1,7 @@
 //! Checks that the runtime has what the configured revocation store needs, and says what its absence means.
 
 use super::Config;
-use super::error::{ConfigErrors, Problems};
+use super::error::ConfigErrors;
 use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
 use crate::revocation::kind::RevocationStore;
@@ -26,7 +26,7 @@ impl Config {
             self.revocation.store = RevocationStore::None;
             return Ok(self);
         };
-        let loading = Loading { env: &|_| None, runtime, problems: Problems::default() };
+        let loading = Loading::new(&|_| None, runtime);
         let root = Place::root(&loading);
         let revocation = root.key("revocation");
         let (value, missing, add) = (store.value, store.missing, store.add);

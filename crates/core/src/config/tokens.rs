@@ -1,6 +1,6 @@
 //! Which claims hold tokens, what keeps a refresh token, and what the stored ones need: `AUTH.session.tokens`.
 
-use super::error::{ConfigErrors, Problems};
+use super::error::ConfigErrors;
 use super::place::{Loading, Place, refuse};
 use super::runtime::Runtime;
 use super::schema::TOKEN_STORAGES;
@@ -54,7 +54,7 @@ impl Config {
         if self.session.tokens != TokenStorage::Store || is_available(LeaseKind::Store) {
             return Ok(self);
         }
-        let loading = Loading { env: &|_| None, runtime, problems: Problems::default() };
+        let loading = Loading::new(&|_| None, runtime);
         let root = Place::root(&loading);
         let session = root.key("session");
         let (store, lock) = (runtime.lease(LeaseKind::Store), runtime.lease(LeaseKind::Lock));

@@ -65,7 +65,7 @@ pub static FAMILIES: [Family; 12] = [
             "x-vercel-proxied-for",
             "x-client-geo-location",
         ],
-        prefixes: &["x-azure-", "x-vercel-ip-"],
+        prefixes: &["x-azure-", "x-vercel-ip-", "cloudfront-viewer-"],
         is_written_by_proxies: true,
     },
     Family {
@@ -79,6 +79,9 @@ pub static FAMILIES: [Family; 12] = [
             "x-scheme",
             "x-url-scheme",
             "front-end-https",
+            "cloudfront-forwarded-proto",
+            "fastly-ssl",
+            "x-arr-ssl",
         ],
         prefixes: &[FORWARDED, "x-envoy-"],
         is_written_by_proxies: true,
@@ -104,6 +107,7 @@ pub static FAMILIES: [Family; 12] = [
             "x-http-url-override",
             "x-http-path-override",
             "x-waws-unencoded-url",
+            "x-ms-original-url",
             "x-request-uri",
             "request-uri",
             "x-script-name",
@@ -116,7 +120,15 @@ pub static FAMILIES: [Family; 12] = [
     Family {
         subject: "another host",
         reason: "An upstream that trusts one of them answers for another host, or builds links to it.",
-        names: &["x-host", "x-http-host", "x-http-host-override", "x-host-override", "x-backend-host"],
+        names: &[
+            "x-host",
+            "x-http-host",
+            "x-http-host-override",
+            "x-host-override",
+            "x-backend-host",
+            "disguised-host",
+            "was-default-hostname",
+        ],
         prefixes: &[],
         is_written_by_proxies: false,
     },
@@ -144,6 +156,19 @@ pub static FAMILIES: [Family; 12] = [
             // Google's API gateways.
             "x-endpoint-api-userinfo",
             "x-apigateway-api-userinfo",
+            // Keycloak's gatekeeper.
+            "x-auth-userid",
+            "x-auth-username",
+            "x-auth-subject",
+            "x-auth-groups",
+            "x-auth-roles",
+            // OpenSearch's proxy authentication.
+            "x-proxy-user",
+            "x-proxy-roles",
+            // Apache's mod_auth_cas, Teleport, Caddy's security plugin.
+            "cas-user",
+            "teleport-jwt-assertion",
+            "x-token-subject",
             // IBM's reverse proxy.
             "iv-user",
             "iv-groups",
@@ -180,6 +205,11 @@ pub static FAMILIES: [Family; 12] = [
             "sm-",
             "shib-",
             "tailscale-",
+            // Oracle's access manager, IIS in front of Node.js, Linkerd, Caddy's security plugin.
+            "oam-",
+            "x-iisnode-",
+            "l5d-",
+            "x-token-user-",
         ],
         is_written_by_proxies: true,
     },
@@ -195,7 +225,7 @@ pub static FAMILIES: [Family; 12] = [
         subject: "the client's certificate",
         reason: "An upstream that trusts one of them takes a client for the holder of a certificate (RFC 9440).",
         names: &["client-cert", "client-cert-chain", "x-arr-clientcert", "x-client-dn", "x-client-verify"],
-        prefixes: &["x-client-cert", "x-ssl-", "ssl-client-", "x-amzn-mtls-"],
+        prefixes: &["x-client-cert", "x-ssl-", "ssl-client-", "x-amzn-mtls-", "x-tls-client-"],
         is_written_by_proxies: true,
     },
     Family {
@@ -215,6 +245,8 @@ pub static FAMILIES: [Family; 12] = [
         prefixes: &[
             "x-middleware-",
             "x-invoke-",
+            // OpenNext.
+            "x-opennext-",
             // React Router (CVE-2025-43865).
             "x-react-router-",
             // Astro's adapters.
@@ -385,6 +417,10 @@ mod tests {
             "x-csrf-token",
             "x-request-id",
             "x-correlation-id",
+            "x-auth-token",
+            "x-auth-key",
+            "x-auth-email",
+            "x-auth-user",
             "x-api-key",
             "x-amz-date",
             "x-amzn-trace-id",

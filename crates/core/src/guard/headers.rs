@@ -38,6 +38,10 @@ const USUAL_BYTES: usize = 256;
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
+/// Headers that say what the body is. Servers read these names only as they are written, except those that turn names into
+/// variables: some of them would take another spelling for the same.
+const OF_BODY: [&str; 2] = ["content-length", "content-type"];
+
 /// The headers of an access token: a proof belongs to the token in `Authorization`.
 const WITH_TOKEN: [&str; 2] = ["authorization", "dpop"];
 
@@ -59,7 +63,7 @@ pub struct GuardedNames {
 impl Default for GuardedNames {
     fn default() -> Self {
         let mut removable = Beginnings::default();
-        for name in HOP_BY_HOP.iter().chain(&WITH_TOKEN).chain(&METHOD_OVERRIDES) {
+        for name in HOP_BY_HOP.iter().chain(&WITH_TOKEN).chain(&METHOD_OVERRIDES).chain(&OF_BODY) {
             removable.add_name(name);
         }
         Self {
@@ -133,11 +137,13 @@ impl GuardedNames {
             || self.is_set_by_edge(normalized)
     }
 
-    /// Whether a server that turns names into variables would confuse this name with a guarded one, although it is
-    /// spelled differently.
+    /// Whether a server that turns names into variables would confuse this name with a guarded one, or with one about the
+    /// body, although it is spelled differently.
     pub fn is_confusable(&self, name: &str) -> bool {
         let normalized = normalized(name);
-        normalized != name && self.names.contains(normalized.as_ref())
+        normalized != name
+            && (self.names.contains(normalized.as_ref())
+                || OF_BODY.iter().chain(&HOP_BY_HOP).any(|other| *other == normalized))
     }
 
     /// The name of a header of the request because of which an upstream could see another request, or another user,
@@ -298,6 +304,7 @@ impl Outgoing<'_> {
             || (self.sets_authorization && WITH_TOKEN.contains(&normalized))
             || (self.methods_matter && METHOD_OVERRIDES.contains(&normalized))
             || self.guarded.names.contains(normalized)
+            || (OF_BODY.contains(&normalized) && normalized != name)
     }
 
     fn is_withheld(&self, position: usize, cookie_name: &str) -> bool {
@@ -518,6 +525,45 @@ mod tests {
             ["x_middleware_prefetch", "x-forwarded-email", "X-Auth-Request-Groups", "x-amzn-oidc-data"]
         {
             assert_eq!(forwarded(&[(name, "evil")], |_| (), &[]), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn header_smuggling_gateways_that_name_the_user_are_known() {
+        for name in [
+            "X-Auth-Userid",
+            "X-Auth-Username",
+            "X-Auth-Roles",
+            "X-Token-User-Email",
+            "X-Proxy-User",
+            "X-Proxy-Roles",
+            "OAM_REMOTE_USER",
+            "CAS-User",
+            "X-Iisnode-Auth_User",
+            "Teleport-Jwt-Assertion",
+            "L5d-Client-Id",
+            "CloudFront-Viewer-Address",
+            "CloudFront-Forwarded-Proto",
+            "Fastly-SSL",
+            "X-ARR-SSL",
+            "Disguised-Host",
+            "X-MS-Original-URL",
+            "X-Tls-Client-Cert",
+            "X-OpenNext-Initial-Url",
+        ] {
+            assert_eq!(forwarded(&[(name, "evil")], |_| (), &[]), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn header_smuggling_no_other_spelling_says_where_a_body_ends_or_what_it_is() {
+        for name in ["content_length", "Content_Type", "content.length", "transfer_encoding"] {
+            assert_eq!(forwarded(&[(name, "5")], |_| (), &[]), [], "{name}");
+            assert!(guarded().misleading(&request(&[(name, "5")]), false).is_some(), "{name}");
+        }
+        for name in ["content-length", "content-type"] {
+            assert_eq!(names(forwarded(&[(name, "5")], |_| (), &[])), [name]);
+            assert!(guarded().misleading(&request(&[(name, "5")]), false).is_none(), "{name}");
         }
     }
 

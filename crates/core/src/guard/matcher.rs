@@ -58,6 +58,9 @@ pub(super) enum FirstSegment<'a> {
     Anything,
 }
 
+/// Characters that are more than text in a pattern, or may be.
+const SPECIAL: [char; 13] = [':', '(', ')', '{', '}', '[', ']', '*', '+', '?', '|', '\\', '%'];
+
 impl Pattern {
     /// Parses a pattern.
     pub fn parse(source: &str) -> Result<Self, PatternError> {
@@ -94,6 +97,18 @@ impl Pattern {
             Matcher::Segments(_) => true,
             Matcher::Expression(expression) => expression.may_match(reading),
         }
+    }
+
+    /// Whether it looks at the path as one text, in which a slash at the end counts.
+    pub(super) fn is_expression(&self) -> bool {
+        matches!(self.matcher, Matcher::Expression(_))
+    }
+
+    /// The last segment, if it is a fixed text. `None` also where only its spelling does not show that.
+    pub(super) fn last_segment(&self) -> Option<&str> {
+        let (_, last) = self.source.strip_suffix('/').unwrap_or(&self.source).rsplit_once('/')?;
+        // What a slash in an expression or in braces begins has the end of these.
+        (!last.is_empty() && !last.contains(SPECIAL)).then_some(last)
     }
 
     pub(super) fn first_segment(&self) -> FirstSegment<'_> {

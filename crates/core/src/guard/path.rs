@@ -3,7 +3,7 @@
 //! Servers disagree about what a path means. A guard that reads a path differently from the upstream does not protect
 //! it. So a path is
 //! - **rejected** if some server would find other segments in it than are written: `//`, dot segments, backslashes,
-//!   encoded slashes, invalid percent-encoding, bytes that are not UTF-8, control characters;
+//!   encoded slashes, invalid percent-encoding, bytes that are not UTF-8, control characters and line separators;
 //! - **read in several ways** if some servers truncate it or decode it again, but it is also valid as it is written:
 //!   `;` (parameters of a segment), an encoded `#` or `?`, double encoding. Every reading is matched against the
 //!   rules, and the strictest decision applies ([`RuleSet::decide`](crate::guard::rules::RuleSet::decide));
@@ -31,6 +31,7 @@ pub struct CanonicalPath {
     readings: Vec<Vec<String>>,
     /// Whether servers disagree about where its segments begin and end, which only a rule for a whole host allows.
     has_any_slashes: bool,
+    ends_with_slash: bool,
 }
 
 /// What happens to empty segments and encoded slashes.
@@ -89,12 +90,17 @@ impl CanonicalPath {
         if readings.iter().map(length).sum::<usize>() > MAX_READINGS_LENGTH {
             return Err(PathError::TooManyReadings);
         }
-        Ok(Self { readings, has_any_slashes })
+        Ok(Self { readings, has_any_slashes, ends_with_slash: inner.ends_with('/') })
     }
 
     /// Whether servers disagree about where its segments begin and end.
     pub fn has_any_slashes(&self) -> bool {
         self.has_any_slashes
+    }
+
+    /// Whether a slash follows its last segment.
+    pub(crate) fn ends_with_slash(&self) -> bool {
+        self.ends_with_slash
     }
 
     /// The segments after `base_path`, such as `["signin", "okta"]`. `base_path` begins with `/` and does not end with
@@ -161,7 +167,7 @@ pub enum PathError {
     /// A backslash, encoded or not.
     #[error("the path has a backslash")]
     Backslash,
-    /// An encoded control character, such as NUL.
+    /// An encoded control character, such as NUL, or a line separator.
     #[error("the path has a control character")]
     Control,
 }
@@ -178,6 +184,12 @@ fn with_slashes_merged(segments: &[String]) -> Vec<String> {
     pieces.filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
 }
 
+/// Whether a character is none of a name. No expression's `.` matches U+2028 and U+2029 (ECMA-262 section 12.3), so a rule
+/// with one would not see what stands on both sides of them.
+pub(super) fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
 fn check_segment(segment: &str) -> Result<(), PathError> {
     if segment.is_empty() {
         return Err(PathError::EmptySegment);
@@ -185,7 +197,7 @@ fn check_segment(segment: &str) -> Result<(), PathError> {
     if segment == "." || segment == ".." {
         return Err(PathError::DotSegment);
     }
-    match segment.chars().find(|&c| c == '/' || c == '\\' || c.is_control()) {
+    match segment.chars().find(|&c| c == '/' || c == '\\' || is_control(c)) {
         None => Ok(()),
         Some('/') => Err(PathError::EncodedSlash),
         Some('\\') => Err(PathError::Backslash),
@@ -349,6 +361,9 @@ mod tests {
             ("/a%0d%0ab", Control),
             ("/a%7f", Control),
             ("/a%C2%85", Control),
+            ("/a%E2%80%A8b", Control),
+            ("/a%E2%80%A9", Control),
+            ("/a%25E2%2580%25A8", Control),
             ("/a%", Encoding),
             ("/a%4", Encoding),
             ("/a%zz", Encoding),
@@ -473,7 +488,7 @@ mod tests {
             // No reading has a segment that a server could resolve, split or drop.
             for segment in path.readings().flatten() {
                 prop_assert!(!segment.is_empty() && segment != "." && segment != "..");
-                prop_assert!(!segment.contains(['/', '\\']) && !segment.contains(char::is_control));
+                prop_assert!(!segment.contains(['/', '\\']) && !segment.contains(is_control));
             }
         }
     }

@@ -7,6 +7,9 @@
 //!
 //! An upstream that is known not to read so says it ([`PathReadings::exact`]).
 
+use std::collections::BTreeMap;
+
+use crate::guard::regexp::fold;
 use crate::upstream::path_prefix::PathPrefix;
 use crate::upstream::{ServerReading, Upstream};
 
@@ -84,10 +87,11 @@ impl PathReadings {
 /// it.
 type Alternative = fn(&PathReadings, &[String]) -> Option<Vec<String>>;
 
-const ALTERNATIVES: [(ServerReading, Alternative); 8] = [
+const ALTERNATIVES: [(ServerReading, Alternative); 9] = [
     (ServerReading::FileName, |_, segments| as_file_names(segments)),
     (ServerReading::Script, |_, segments| behind_script(segments)),
     (ServerReading::Script, |_, segments| without_script(segments)),
+    (ServerReading::Script, |_, segments| script_itself(segments)),
     (ServerReading::Suffix, |_, segments| page_of_data_directory(segments)),
     (ServerReading::Locale, |readings, segments| readings.without_locale(segments)),
     (ServerReading::Suffix, |_, segments| without_data_file(segments)),
@@ -138,6 +142,12 @@ fn without_script(segments: &[String]) -> Option<Vec<String>> {
     Some([segments.get(..at)?, behind].concat())
 }
 
+/// `/shop/admin.php/x` runs `/shop/admin.php`.
+fn script_itself(segments: &[String]) -> Option<Vec<String>> {
+    let at = segments.iter().position(|segment| has_extension(segment, &SCRIPTS))?;
+    segments.get(..=at).filter(|script| script.len() < segments.len()).map(<[String]>::to_vec)
+}
+
 /// `/page-data/admin/page-data.json` is the data of `/admin` (Gatsby), `/page-data/index/page-data.json` that of `/`.
 fn page_of_data_directory(segments: &[String]) -> Option<Vec<String>> {
     let (first, rest) = segments.split_first()?;
@@ -176,7 +186,7 @@ fn without_data_file(segments: &[String]) -> Option<Vec<String>> {
 }
 
 /// Endings under which servers answer with a page's data, an export of it, or the file in which it is.
-const SUFFIXES: [&str; 33] = [
+const SUFFIXES: [&str; 39] = [
     ".data",
     ".json",
     ".jsonp",
@@ -207,8 +217,14 @@ const SUFFIXES: [&str; 33] = [
     ".phtml",
     ".asp",
     ".aspx",
+    ".ashx",
     ".cfm",
     ".cgi",
+    ".fcgi",
+    ".php5",
+    ".pl",
+    ".py",
+    ".rb",
     ".pagecontext.json",
 ];
 
@@ -223,7 +239,58 @@ fn without_suffix(segments: &[String]) -> Option<Vec<String>> {
 /// `/admin/index.html` is `/admin`; its suffix was taken before.
 fn without_index(segments: &[String]) -> Option<Vec<String>> {
     let (last, page) = segments.split_last()?;
-    is_one_of(last, &["index", "default", "_index"]).then(|| page.to_vec())
+    is_one_of(last, &INDEXES).then(|| page.to_vec())
+}
+
+/// The names, without an ending, of the file that answers for its folder.
+const INDEXES: [&str; 3] = ["index", "default", "_index"];
+
+/// How many segments of a path may name a file.
+const MAX_NAMED: usize = 8;
+
+/// The files that rules name. Servers answer with `/report.html` for `/report` as well (Apache's MultiViews, nginx's `try_files`,
+/// most hosts of static sites), and with `/docs/index.html` for `/docs/`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NamedFiles {
+    /// By their names without the ending, with case folded.
+    by_name: BTreeMap<String, Vec<String>>,
+    of_folders: Vec<String>,
+}
+
+impl NamedFiles {
+    /// Adds the last segment of a pattern, if it is a file's name.
+    pub(crate) fn add(&mut self, file: &str) {
+        let Some(name) = SUFFIXES.iter().rev().find_map(|suffix| ends_with(file, suffix)) else { return };
+        if name.is_empty() {
+            return;
+        }
+        if is_one_of(name, &INDEXES) && !self.of_folders.iter().any(|known| known == file) {
+            self.of_folders.push(file.to_owned());
+        }
+        let files = self.by_name.entry(fold(name)).or_default();
+        if !files.iter().any(|known| known == file) {
+            files.push(file.to_owned());
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The paths of the files with which a server may answer for this path.
+    pub(crate) fn answering<'a>(&'a self, segments: &'a [String]) -> impl Iterator<Item = Vec<String>> + 'a {
+        let named = |(at, name): (usize, &String)| Some((at, self.by_name.get(&fold(name))?));
+        let of_name = segments.iter().enumerate().filter_map(named).take(MAX_NAMED);
+        let of_name = of_name.flat_map(move |(at, files)| {
+            // Only a script answers for what is behind it.
+            let is_last = at + 1 == segments.len();
+            let files = files.iter().filter(move |file| is_last || has_extension(file, &SCRIPTS));
+            files.filter_map(move |file| Some([segments.get(..at)?, std::slice::from_ref(file)].concat()))
+        });
+        let of_folder =
+            self.of_folders.iter().map(move |file| [segments, std::slice::from_ref(file)].concat());
+        of_name.chain(of_folder)
+    }
 }
 
 fn has_extension(segment: &str, extensions: &[&str]) -> bool {
@@ -314,6 +381,11 @@ mod tests {
     #[test]
     fn every_ending_that_is_looked_for_has_a_dot() {
         assert!(DATA_FILES.iter().chain(&SCRIPTS).chain(&SUFFIXES).all(|ending| ending.contains('.')));
+    }
+
+    #[test]
+    fn path_confusion_every_ending_of_a_script_is_one_of_a_page() {
+        assert!(SCRIPTS.iter().all(|ending| SUFFIXES.contains(ending)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::guard::matcher::{Case, FirstSegment, Reading};
 use crate::guard::method::{is_overridable, other_methods};
 use crate::guard::path::{CanonicalPath, PathError};
 use crate::guard::principals::Principals;
-use crate::guard::readings::PathReadings;
+use crate::guard::readings::{NamedFiles, PathReadings};
 use crate::guard::regexp::fold;
 pub use crate::guard::requirements::{Access, ClaimRequirement, ClaimTest, Requirement};
 pub(crate) use crate::guard::rules::decisions::DecidedPlaces;
@@ -26,6 +26,7 @@ use vestibule_oidc::http::request::{Request, RequestUrl};
 
 /// All rules in their order, and the access where no rule matches.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing about the rules")]
 pub struct RuleSet {
     rules: Vec<Rule>,
     default: Access,
@@ -36,6 +37,9 @@ pub struct RuleSet {
     of_hosts: BTreeMap<String, Patterns>,
     /// Whether any pattern has an upper-case letter.
     has_upper_case: bool,
+    /// Whether any pattern is an expression.
+    has_expressions: bool,
+    files: NamedFiles,
     /// The rules that decide about every path with ambiguous slashes.
     of_whole_hosts: Vec<usize>,
     /// The methods that some rule names.
@@ -83,14 +87,20 @@ impl RuleSet {
     pub fn new(rules: Vec<Rule>, default: DefaultAccess) -> Self {
         let mut of_all_hosts = Patterns::default();
         let mut of_hosts: BTreeMap<String, Patterns> = BTreeMap::default();
-        let mut has_upper_case = false;
-        for (rule, Rule { patterns, host, .. }) in rules.iter().enumerate() {
+        let (mut has_upper_case, mut has_expressions) = (false, false);
+        let mut files = NamedFiles::default();
+        for (rule, Rule { patterns, host, access, .. }) in rules.iter().enumerate() {
             let of_host = match host.as_ref().and_then(HostPattern::exact) {
                 Some(host) => of_hosts.entry(host.to_ascii_lowercase()).or_default(),
                 None => &mut of_all_hosts,
             };
             for (at, pattern) in patterns.iter().enumerate() {
                 has_upper_case |= is_upper_case(&pattern.to_string());
+                has_expressions |= pattern.is_expression();
+                // What answers under another name restricts only.
+                if let Some(last) = pattern.last_segment().filter(|_| !matches!(access, Access::Public)) {
+                    files.add(last);
+                }
                 of_host.add(pattern.first_segment(), (rule, at));
             }
         }
@@ -110,6 +120,8 @@ impl RuleSet {
             of_all_hosts,
             of_hosts,
             has_upper_case,
+            has_expressions,
+            files,
             of_whole_hosts,
             methods,
             names_clients,
@@ -237,7 +249,7 @@ impl RuleSet {
         for (at, segments) in path.readings().enumerate() {
             let is_written = at == 0 && of_whole_host.is_none();
             let readers = if is_written { Readers::Written } else { Readers::Any };
-            decided.push(self.reading(request, segments, readers, Case::Matters, budget));
+            decided.push(self.reading(request, &Reading::new(segments, Case::Matters, budget), readers));
         }
         let forwarding = decided.first().and_then(|written| written.decision.matched);
         let forwarding =
@@ -248,41 +260,91 @@ impl RuleSet {
         };
         let ignores_case = upstream.has(ServerReading::Case);
         for segments in path.readings() {
-            let others = upstream.of(segments);
+            let mut others = upstream.of(segments);
+            if upstream.has(ServerReading::Suffix) && !self.files.is_empty() {
+                others.extend(self.answering_files(segments, &others, budget));
+            }
             let with_case = std::iter::once((segments.to_vec(), Vec::new())).filter(|_| ignores_case);
             for (segments, habits) in with_case.chain(others) {
-                if !budget.spend(segments.iter().map(|segment| segment.len() + 1).sum()) {
+                if !budget.spend(work_of(&segments)) {
                     return decided;
                 }
                 if !habits.is_empty() {
                     let readers = Readers::Some(habits.clone());
-                    decided.push(self.reading(request, &segments, readers, Case::Matters, budget));
+                    decided.push(self.reading(
+                        request,
+                        &Reading::new(&segments, Case::Matters, budget),
+                        readers,
+                    ));
                 }
                 if ignores_case && (self.has_upper_case || has_upper_case(&segments)) {
                     let readers = Readers::Some([&habits[..], &[ServerReading::Case]].concat());
-                    decided.push(self.reading(request, &segments, readers, Case::Ignored, budget));
+                    decided.push(self.reading(
+                        request,
+                        &Reading::new(&segments, Case::Ignored, budget),
+                        readers,
+                    ));
                 }
             }
+        }
+        if path.ends_with_slash() && self.has_expressions {
+            let affordable = decided.iter().take_while(|decided| budget.spend(work_of(&decided.segments)));
+            let with_slash: Vec<_> =
+                affordable.map(|decided| self.reading_with_slash(request, decided, budget)).collect();
+            decided.extend(with_slash);
         }
         decided
     }
 
-    fn reading(
+    /// The files that rules name and that answer for a path, as it is written and in its other readings.
+    fn answering_files(
+        &self,
+        written: &[String],
+        others: &[(Vec<String>, Vec<ServerReading>)],
+        budget: &Budget,
+    ) -> Vec<(Vec<String>, Vec<ServerReading>)> {
+        let mut found = Vec::new();
+        let readings = others.iter().map(|(segments, habits)| (segments.as_slice(), habits.as_slice()));
+        for (segments, habits) in std::iter::once((written, &[][..])).chain(readings) {
+            if !budget.spend(work_of(segments)) {
+                break;
+            }
+            for file in self.files.answering(segments).filter(|file| file != written) {
+                if !budget.spend(work_of(&file)) {
+                    return found;
+                }
+                let known = habits.iter().copied().filter(|habit| *habit != ServerReading::Suffix);
+                found.push((file, known.chain([ServerReading::Suffix]).collect()));
+            }
+        }
+        found
+    }
+
+    /// What the rules say about the same reading if the slash at its end is part of it.
+    fn reading_with_slash(
         &self,
         request: &Request,
-        segments: &[String],
-        readers: Readers,
-        case: Case,
+        decided: &DecidedReading<'_>,
         budget: &Budget,
     ) -> DecidedReading<'_> {
-        let reading = Reading::new(segments, case, budget);
-        let found = self.candidates(&reading, &request.url.authority).find_map(|(index, at)| {
+        let mut habits = match &decided.readers {
+            Readers::Some(habits) => habits.clone(),
+            Readers::Written | Readers::Any | Readers::OfMethod(_) => Vec::new(),
+        };
+        let case = if habits.contains(&ServerReading::Case) { Case::Ignored } else { Case::Matters };
+        habits.push(ServerReading::Slash);
+        let reading = Reading::new(&decided.segments, case, budget).with_slash();
+        self.reading(request, &reading, Readers::Some(habits))
+    }
+
+    fn reading(&self, request: &Request, reading: &Reading<'_>, readers: Readers) -> DecidedReading<'_> {
+        let found = self.candidates(reading, &request.url.authority).find_map(|(index, at)| {
             let rule = self.rules.get(index)?;
-            rule.is_for(at, request, &reading).then_some(Matched { index, rule, pattern: at })
+            rule.is_for(at, request, reading).then_some(Matched { index, rule, pattern: at })
         });
         let access = found.map_or(&self.default, |found| &found.rule.access);
         DecidedReading {
-            segments: segments.to_vec(),
+            segments: reading.segments.to_vec(),
             readers,
             decision: ReadingDecision { access, matched: found },
         }
@@ -326,6 +388,11 @@ impl RuleSet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the path is too long for the number of expressions that it has to be matched against")]
 pub struct TooMuchWorkError;
+
+/// What it costs to look at each character of a path once.
+fn work_of(segments: &[String]) -> usize {
+    segments.iter().map(|segment| segment.len() + 1).sum()
+}
 
 fn has_upper_case(segments: &[String]) -> bool {
     segments.iter().any(|segment| is_upper_case(segment))

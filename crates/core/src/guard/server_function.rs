@@ -4,7 +4,7 @@
 //! function of a guarded page runs that function. So the guard sees whether a request may call one, and asks for a session.
 //! Which role a function needs it cannot see: that is for the function to check.
 
-use vestibule_oidc::http::request::{Method, Request};
+use vestibule_oidc::http::request::Request;
 
 /// Whether a request may call a server function of Next.js: a script names it in `Next-Action`, and a form without
 /// scripts in `$ACTION_` fields of a multipart body. Bodies are not read here, so every multipart POST may.
@@ -16,14 +16,16 @@ pub fn is_call(request: &Request) -> bool {
             .get(..MULTIPART.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(MULTIPART))
     };
-    request.method == Method::Post && (request.headers.contains("next-action") || is_form())
+    // fetch, by which some runtimes forward, writes `post` as `POST`.
+    request.method.as_str().eq_ignore_ascii_case("POST")
+        && (request.headers.contains("next-action") || is_form())
 }
 
 const MULTIPART: &str = "multipart/form-data";
 
 #[cfg(test)]
 mod tests {
-    use vestibule_oidc::http::request::RequestUrl;
+    use vestibule_oidc::http::request::{Method, RequestUrl};
 
     use super::*;
 
@@ -36,6 +38,7 @@ mod tests {
             ("POST", &[("content-type", " Multipart/Form-Data;boundary=x")], true),
             ("POST", &[("content-type", "application/json")], false),
             ("POST", &[], false),
+            ("post", &[("next-action", "40a1")], true),
             ("GET", &[("next-action", "40a1")], false),
         ] {
             let url = RequestUrl::parse("https://app.example.com/open").unwrap();

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::RETENTION_MARGIN;
 use super::kind::RevocationStore;
 use super::object::{Answer, Call};
 use super::subject::{Subject, User};
+use super::{MIN_RETENTION_FOR_BEARER, RETENTION_MARGIN};
 use crate::platform::{Platform, StoreError, join_all};
 use crate::session::policy::Sealing;
 use vestibule_oidc::jose::kdf::derive_id;
@@ -28,6 +28,8 @@ pub(crate) struct Facts<'a, P: Platform> {
     pub(crate) store: RevocationStore,
     pub(crate) sealing: Sealing<'a>,
     pub(crate) platform: &'a P,
+    /// Whether facts end access tokens that clients send, too.
+    pub(crate) accepts_bearer: bool,
 }
 
 /// What was read.
@@ -68,7 +70,7 @@ impl<P: Platform> Facts<'_, P> {
         user: Option<&User>,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let lifetime = self.sealing.session.max_age + RETENTION_MARGIN;
+        let lifetime = self.lifetime(subject);
         let secret = self.sealing.keys.newest_secret();
         match self.store {
             RevocationStore::None => Ok(()),
@@ -93,6 +95,15 @@ impl<P: Platform> Facts<'_, P> {
                 self.platform.call_lock(&name, &to_json(&call)).await.map(drop)
             }
         }
+    }
+
+    /// How long a fact is kept: longer than anything that it ends lasts.
+    fn lifetime(&self, subject: &Subject) -> Duration {
+        let of_sessions = self.sealing.session.max_age;
+        // An access token has no session of ours.
+        let ends_tokens = self.accepts_bearer && !matches!(subject, Subject::Session(_));
+        let longest = if ends_tokens { of_sessions.max(MIN_RETENTION_FOR_BEARER) } else { of_sessions };
+        longest + RETENTION_MARGIN
     }
 
     /// When the subject was revoked already: a write replaces what is there, and an operator may give an earlier time, or an

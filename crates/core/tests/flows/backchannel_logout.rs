@@ -673,6 +673,16 @@ fn a_logout_token_is_encrypted_where_id_tokens_are() {
     // Opening one costs as much as a signature, so who sends many that do not open waits.
     let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, "a.b.c.d.e").status).collect();
     assert!(statuses.ends_with(&[429]), "{statuses:?}");
+    // Anyone can encrypt, too: what is inside need not even be signed.
+    let of_another = with_claims(|claims| claims["iss"] = json!("https://evil.example"))(&world);
+    let with_flaw = with_claims(|claims| claims["nonce"] = json!("n"))(&world);
+    let invented = FakeProvider::forged(&json!({ "alg": "ES256", "kid": "invented" }), &claims(&world));
+    for inside in ["a.b.c", &of_another, &with_flaw, &invented] {
+        world.pass(Duration::from_secs(61));
+        let token = encrypted("A256GCM", inside);
+        let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, &token).status).collect();
+        assert!(statuses.ends_with(&[429; 9]) && !statuses[..31].contains(&429), "{statuses:?}");
+    }
     world.pass(Duration::from_secs(61));
     assert_eq!(log_out(&world, &encrypted("A256GCM", &signed(&world, &claims(&world)))).status, 200);
     assert!(!is_in(&world, &bob));
@@ -694,6 +704,66 @@ fn forged_logouts_of_nobody_a_token_that_another_provider_cannot_open_keeps_no_p
     let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, "a.b.c.d.e").status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 31, "{statuses:?}");
     assert!(statuses.ends_with(&[429]), "{statuses:?}");
+}
+
+#[test]
+fn a_logout_right_after_a_rotation_of_the_keys_is_not_lost() {
+    let world = world("kv");
+    let bob = signed_in(&world, "bob");
+    let signed_by = |kid: &str| {
+        world.provider.rotates_its_key_to(kid);
+        world.provider.signed(&json!({ "alg": "ES256", "kid": kid, "typ": "logout+jwt" }), &claims(&world))
+    };
+    let key_sets = || world.fetches(&format!("{ISSUER}/jwks"));
+    // The sign-in has fetched the keys in this very moment.
+    let fetched = key_sets();
+    assert_eq!(log_out(&world, &signed_by("key-2")).status, 200);
+    assert!(!is_in(&world, &bob));
+    assert_eq!(key_sets(), fetched + 1);
+    // Strangers have let the keys be fetched a moment before the next rotation: the provider is told to come again.
+    world.pass(SECOND * 61);
+    let bob = signed_in(&world, "bob");
+    let invented = |n: u32| {
+        FakeProvider::forged(&json!({ "alg": "ES256", "kid": format!("invented-{n}") }), &claims(&world))
+    };
+    assert_eq!(log_out(&world, &invented(0)).status, 400);
+    let fetched = key_sets();
+    world.pass(SECOND * 10);
+    let token = signed_by("key-3");
+    for n in 1..100 {
+        let answer = log_out(&world, &invented(n));
+        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("50")));
+    }
+    let answer = log_out(&world, &token);
+    assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("50")));
+    assert!(is_in(&world, &bob));
+    assert_eq!(key_sets(), fetched);
+    world.pass(SECOND * 50);
+    assert_eq!(log_out(&world, &token).status, 200);
+    assert!(!is_in(&world, &bob));
+    assert_eq!(key_sets(), fetched + 1);
+}
+
+#[test]
+fn a_token_without_the_name_of_its_key_is_no_reason_to_reject_it_either() {
+    let world = world("kv");
+    let bob = signed_in(&world, "bob");
+    let nameless = json!({ "alg": "ES256", "typ": "logout+jwt" });
+    assert_eq!(log_out(&world, &FakeProvider::forged(&nameless, &claims(&world))).status, 400);
+    let verified = world.crypto.verifications();
+    // Each costs a signature, so they are counted as forged.
+    let statuses: Vec<u16> =
+        (0..40).map(|_| log_out(&world, &FakeProvider::forged(&nameless, &claims(&world))).status).collect();
+    assert_eq!((statuses[0], statuses[39]), (503, 429), "{statuses:?}");
+    assert!(world.crypto.verifications() - verified <= 31);
+    world.pass(SECOND * 61);
+    assert_eq!(log_out(&world, &world.provider.signed(&nameless, &claims(&world))).status, 200);
+    assert!(!is_in(&world, &bob));
+    // A wrong algorithm does not become right by another key.
+    let fetched = world.fetches(&format!("{ISSUER}/jwks"));
+    world.pass(SECOND * 61);
+    let other = FakeProvider::forged(&json!({ "alg": "RS512" }), &claims(&world));
+    assert_eq!((log_out(&world, &other).status, world.fetches(&format!("{ISSUER}/jwks"))), (400, fetched));
 }
 
 #[test]

@@ -434,6 +434,36 @@ fn an_api_that_does_not_repeat_the_user_at_a_refresh_changes_no_name_and_no_addr
 }
 
 #[test]
+fn a_claim_of_what_nobody_said_is_left_out_at_a_sign_in_and_at_a_refresh() {
+    let mut settings = json_api();
+    settings["refresh"] = json!({ "lease": "none" });
+    let provider = settings["providers"][0].as_object_mut().unwrap();
+    provider.remove("profile");
+    provider["user"] = json!({ "id": "login.id", "name": "login.name", "email": "login.email" });
+    settings["claims"] = json!({
+        "shown": "user.name", "mail": "user.email", "face": "user.image", "plan": "login.plan", "other": "login.none",
+    });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    let login = json!({
+        "accessToken": "access-ada", "refreshToken": "refresh-ada", "expiresIn": 3600, "id": 17,
+        "email": "ada@example.com", "plan": null,
+    });
+    world.api.answers_json("/sign-in", 200, &login);
+    sign_in_as_ada(&world, &mut browser);
+    let check = |claims: Value| {
+        assert_eq!(claims["mail"], "ada@example.com");
+        for claim in ["shown", "face", "plan", "other", "name", "picture"] {
+            assert_eq!(claims.get(claim), None, "{claim}");
+        }
+    };
+    check(sealed(&world, &browser));
+    assert_eq!(world.logged(LogEvent::ClaimMissing).len(), 4);
+    world.pass(EXPIRED);
+    assert_eq!(bearer(&fetch(&world, &mut browser)), Some("access-ada~1"));
+    check(sealed(&world, &browser));
+}
+
+#[test]
 fn allow_does_not_end_a_session_for_a_claim_that_a_refresh_does_not_say() {
     let mut settings = json_api();
     settings["refresh"] = json!({ "lease": "none" });

@@ -72,6 +72,22 @@ fn cross_site_request_forgery_a_trusted_origin_and_a_rule_that_allows_it_may_sen
 }
 
 #[test]
+fn cross_site_request_forgery_another_name_of_a_page_does_not_take_its_check_away() {
+    let sibling = [("origin", SIBLING), ("sec-fetch-site", "same-site")];
+    let rules = json!([
+        { "match": "/transfer", "access": "signed-in" },
+        { "match": "/:path*", "access": "signed-in", "cross_origin": "allow" },
+    ]);
+    let (env, mut alice) = with(|settings| settings["rules"] = rules);
+    assert!(post(&env, &mut alice, "/webhook", &sibling).forwarded.is_some());
+    assert!(post(&env, &mut alice, "/Webhook;x=1", &sibling).forwarded.is_some());
+    for path in ["/transfer", "/Transfer", "/transfer;x=1", "/transfer.json", "/index.php/transfer"] {
+        assert_eq!(post(&env, &mut alice, path, &sibling).status, 403, "{path}");
+        assert!(post(&env, &mut alice, path, &[("origin", APP)]).forwarded.is_some(), "{path}");
+    }
+}
+
+#[test]
 fn cross_site_request_forgery_a_public_path_is_forwarded_without_the_user() {
     let (env, mut alice) = with(|settings| settings["upstreams"][0]["forward_session"] = json!(true));
     let own = post(&env, &mut alice, "/about", &[("origin", APP)]).forwarded.unwrap();
@@ -174,7 +190,7 @@ fn preflight_as_a_way_in_nothing_but_cors_goes_in_and_comes_out_of_a_guarded_pat
     for name in ["cookie", "authorization", "x-user-email"] {
         assert!(!sent.request.headers.contains(name), "{name}");
     }
-    // On a public path it is a request like any other.
+    // On a public path it is a request like any other that is nobody's.
     let answer = alice.send(&env, "OPTIONS", &format!("{APP}/about?q=1"), &preflight, b"");
     assert_eq!(answer.forwarded.unwrap().request.url.query.as_deref(), Some("q=1"));
 }

@@ -383,7 +383,7 @@ fn a_login_host_without_providers_is_a_configuration_error() {
         (arrived.url.as_str(), arrived.answer.status),
         ("https://auth.example.com/auth/error?error=Configuration", 500)
     );
-    assert!(site.login.log_text().contains("add [[vars.AUTH.providers]]"), "{}", site.login.log_text());
+    assert!(site.login.log_text().contains("add one to AUTH.providers"), "{}", site.login.log_text());
 }
 
 #[test]

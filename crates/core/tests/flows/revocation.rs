@@ -433,6 +433,20 @@ fn a_revoked_session_reaches_no_server_that_opens_it_itself() {
 }
 
 #[test]
+fn dead_credentials_live_on_a_preflight_carries_no_session_to_a_server_that_opens_it_itself() {
+    let mut settings = site("kv");
+    settings["upstreams"][0]["forward_session"] = json!(true);
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let mut copy = browser.clone();
+    sign_out(&world, &mut browser, false);
+    let preflight = [("origin", APP), ("access-control-request-method", "GET")];
+    let answer = copy.send(&world, "OPTIONS", &format!("{APP}/about"), &preflight, b"");
+    let forwarded = answer.forwarded.expect("a public path").request;
+    assert!(!forwarded.headers.joined("cookie").contains(SESSION));
+}
+
+#[test]
 fn facts_are_read_once_in_an_interval_and_those_of_everything_once_for_all_users() {
     let (world, mut browser) = in_site("kv", "bob");
     let mut alice = Browser::new();

@@ -333,6 +333,36 @@ fn a_bearer_token_of_a_user_who_was_revoked_is_refused_until_there_is_a_newer_on
 }
 
 #[test]
+fn a_bearer_token_that_outlives_sessions_stays_revoked() {
+    for store in STORES {
+        let mut settings = site(store);
+        settings["providers"][0]["accept_bearer"] = json!({ "audience": "https://api.example.com" });
+        settings["session"] = json!({ "max_age": "1h", "update_age": "5m" });
+        let world = TestEnv::in_environment(settings.clone(), &with_operator);
+        let now = world.now().seconds();
+        let token = world.provider.signed(
+            &json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" }),
+            &json!({
+                "iss": vestibule_testing::provider::ISSUER, "sub": "bob-1", "aud": "https://api.example.com",
+                "iat": now, "exp": now + 30 * 86_400, "email": "bob@example.com", "roles": ["user"],
+            }),
+        );
+        let status = || {
+            let isolate = world.isolate(settings.clone(), "here");
+            let headers = [("authorization", &*format!("Bearer {token}"))];
+            isolate.send("GET", &format!("{APP}/api"), &headers, b"").status
+        };
+        assert_eq!(status(), 200, "{store}");
+        world.pass(Duration::from_mins(2));
+        assert_eq!(revoke(&world, OPERATOR, &json!({ "user": bob() })).status, 200, "{store}");
+        for hours in [23, 24, 24, 600] {
+            world.pass(Duration::from_hours(hours));
+            assert_eq!(status(), 401, "{store}");
+        }
+    }
+}
+
+#[test]
 fn rate_limits_by_one_ipv6_address_guesses_of_one_network_are_counted_together() {
     for limiter in [None, Some(60)] {
         let world = world("kv");

@@ -335,6 +335,51 @@ fn keys_come_from_the_configuration_the_provider_or_the_transmitters_metadata() 
 }
 
 #[test]
+fn key_confusion_transmitters_of_one_issuer_have_keys_of_their_own() {
+    const OTHER: &str = "https://app.example.com/events-of-others";
+    // The keys of the one are published. At the address of the other one's are none.
+    let elsewhere = "https://idp.example/.well-known/openid-configuration";
+    for good in [
+        json!({ "issuer": TRANSMITTER, "jwks": "https://idp.example/jwks", "audience": AUDIENCE }),
+        json!({ "issuer": TRANSMITTER, "audience": AUDIENCE }),
+    ] {
+        let mut settings = site("kv");
+        let other = json!({ "issuer": TRANSMITTER, "jwks": elsewhere, "audience": OTHER });
+        settings["event_transmitters"] = json!([other, good]);
+        let world = TestEnv::with(settings);
+        let token = |audience: &str| {
+            let mut claims = claims(&world, CHANGED, &bob());
+            claims["aud"] = json!(audience);
+            signed(&world, &claims)
+        };
+        let browser = signed_in(&world, "bob");
+        assert_eq!(push(&world, &token(OTHER)).status, 503, "{good}");
+        assert_eq!(push(&world, &token(AUDIENCE)).status, 202, "{good}");
+        assert!(!is_in(&world, &browser), "{good}");
+        let browser = signed_in(&world, "bob");
+        world.pass(SECOND * 11);
+        assert_eq!(push(&world, &token(OTHER)).status, 503, "{good}");
+        assert!(is_in(&world, &browser), "{good}");
+    }
+}
+
+#[test]
+fn an_event_by_a_new_key_is_accepted_right_after_the_keys_were_fetched() {
+    let world = world("kv");
+    let browser = signed_in(&world, "bob");
+    assert_eq!(push(&world, &signed(&world, &claims(&world, CHANGED, &bob()))).status, 202);
+    assert!(!is_in(&world, &browser));
+    world.provider.rotates_its_key_to("key-2");
+    world.pass(SECOND);
+    let browser = signed_in(&world, "bob");
+    world.pass(SECOND * 6);
+    let header = json!({ "alg": "ES256", "kid": "key-2", "typ": "secevent+jwt" });
+    let token = world.provider.signed(&header, &claims(&world, CHANGED, &bob()));
+    assert_eq!(push(&world, &token).status, 202);
+    assert!(!is_in(&world, &browser));
+}
+
+#[test]
 fn a_transmitters_new_key_is_fetched_at_most_once_a_minute() {
     let world = world("kv");
     let token = |kid: &str| {
@@ -347,7 +392,8 @@ fn a_transmitters_new_key_is_fetched_at_most_once_a_minute() {
     assert_eq!(push(&world, &token("key-2")).status, 202);
     let fetched = world.fetches(&format!("{ISSUER}/jwks"));
     for n in 0..20 {
-        assert_eq!(push(&world, &token(&format!("invented-{n}"))).status, 400);
+        let answer = push(&world, &token(&format!("invented-{n}")));
+        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("59")));
     }
     assert_eq!(world.fetches(&format!("{ISSUER}/jwks")), fetched);
 }

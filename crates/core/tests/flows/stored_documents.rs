@@ -99,11 +99,45 @@ fn an_invented_key_id_costs_one_fetch_a_minute_in_all_processes_together() {
     assert_eq!(bring(&world, "key-1"), 200);
     world.pass(SECOND * 61);
     for n in 0..5 {
-        assert_eq!(bring(&world, &format!("invented-{n}")), 401);
+        assert_eq!(bring(&world, &format!("invented-{n}")), if n == 0 { 401 } else { 503 });
     }
     assert_eq!(fetches(&world), [1, 2]);
     world.pass(SECOND * 61);
     assert_eq!((bring(&world, "invented"), fetches(&world)), (401, [1, 3]));
+}
+
+#[test]
+fn an_invented_key_id_costs_one_fetch_a_minute_in_all_processes_together_while_the_provider_fails_too() {
+    let world = world();
+    assert_eq!(bring(&world, "key-1"), 200);
+    world.provider.goes_down("jwks");
+    for _ in 0..20 {
+        assert_eq!(bring(&world, "invented"), 503);
+        world.pass(SECOND);
+    }
+    assert_eq!(fetches(&world), [1, 2]);
+    world.provider.comes_back();
+    world.provider.rotates_its_key_to("key-2");
+    world.pass(SECOND * 40);
+    assert_eq!((bring(&world, "key-2"), fetches(&world)), (200, [1, 3]));
+}
+
+#[test]
+fn a_key_of_a_moment_ago_is_fetched_although_another_process_has_just_stored_the_keys() {
+    let world = world();
+    sign_in(&world);
+    world.pass(SECOND);
+    world.provider.rotates_its_key_to("key-2");
+    assert_eq!((bring(&world, "key-2"), fetches(&world)), (200, [1, 2]));
+    // An unknown key has caused that fetch. A sign-in that fetches the keys again does not make the processes forget it.
+    world.pass(SECOND);
+    world.provider.rotates_its_key_to("key-3");
+    sign_in(&world);
+    assert_eq!((bring(&world, "key-3"), fetches(&world)), (200, [1, 3]));
+    for n in 0..5 {
+        assert_eq!(bring(&world, &format!("invented-{n}")), 503);
+    }
+    assert_eq!(fetches(&world), [1, 3]);
 }
 
 #[test]

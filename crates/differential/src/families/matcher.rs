@@ -53,12 +53,13 @@ const REFUSED: &[Deliberate<Is>] = &[
         |problem| matches!(problem, PatternProblem::NotInPath | PatternProblem::Encoding),
     ),
     row(
-        "a stray parenthesis or backslash",
+        "a stray parenthesis, bracket or backslash",
         "path-to-regexp reads it as text; more likely it is a mistake",
         |problem| {
             matches!(
                 problem,
                 PatternProblem::StrayParenthesis
+                    | PatternProblem::RouteFolder
                     | PatternProblem::TrailingBackslash
                     | PatternProblem::Expression(RegexpProblem::TrailingBackslash)
             )

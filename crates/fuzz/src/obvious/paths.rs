@@ -46,6 +46,14 @@ pub(crate) fn behind_script(segments: &[String]) -> Vec<String> {
     }
 }
 
+/// What is behind a script is not part of its name.
+pub(crate) fn script(segments: &[String]) -> Vec<String> {
+    match segments.iter().position(|segment| segment.to_lowercase().ends_with(".php")) {
+        Some(at) => segments.iter().take(at + 1).cloned().collect(),
+        None => segments.to_vec(),
+    }
+}
+
 /// The file with the data of a page is in its folder.
 pub(crate) fn data_file(segments: &[String]) -> Vec<String> {
     match segments.split_last() {
@@ -58,7 +66,8 @@ pub(crate) fn data_file(segments: &[String]) -> Vec<String> {
 pub(crate) fn suffix(segments: &[String]) -> Vec<String> {
     let mut found = segments.to_vec();
     if let Some(last) = found.last_mut() {
-        let name = [".json", ".html", ".data", ".txt"].iter().find_map(|suffix| last.strip_suffix(suffix));
+        let name =
+            [".json", ".html", ".data", ".txt", ".php"].iter().find_map(|suffix| last.strip_suffix(suffix));
         if let Some(name) = name.filter(|name| !name.is_empty()) {
             *last = name.to_owned();
         }

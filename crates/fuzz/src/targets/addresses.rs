@@ -165,6 +165,7 @@ fn server_readings(input: &[u8]) -> Shape {
         paths::cut,
         paths::file_names,
         paths::behind_script,
+        paths::script,
         paths::data_file,
         paths::suffix,
         paths::index,

@@ -1,5 +1,7 @@
 //! What proxies and browsers say of a request in its header fields.
 
+use std::net::Ipv6Addr;
+
 use url::Url as BrowserUrl;
 use vestibule_core::guard::cors;
 use vestibule_core::guard::cross_origin::{RequestSource, TrustedOrigin};
@@ -316,7 +318,9 @@ fn source(input: &[u8]) -> Shape {
             return false;
         };
         let origin_of_url = url.origin().ascii_serialization();
+        // With a dot behind it, it is the same name for DNS.
         let host = url.host_str().unwrap_or_default();
+        let host = host.strip_suffix('.').unwrap_or(host);
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
         // Hosts with an empty label have no address.
         let has_empty_label = host.starts_with('.') || host.contains("..");
@@ -353,6 +357,15 @@ fn source(input: &[u8]) -> Shape {
     shape((found == RequestSource::Trusted, reader.is_some(), sites.len(), origins.len(), kind))
 }
 
+/// A host, of which an IPv6 address has the spelling of RFC 5952.
+fn one_spelling(host: &str) -> String {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match address.and_then(|address| address.parse::<Ipv6Addr>().ok()) {
+        Some(address) => format!("[{address}]"),
+        None => host.to_owned(),
+    }
+}
+
 /// A pattern, a domain or a resource in the first line, a host or a URL in the second one.
 fn hosts(input: &[u8]) -> Shape {
     let text = text(input);
@@ -373,7 +386,7 @@ fn hosts(input: &[u8]) -> Shape {
             Some(port) if !port.is_empty() => (origin.host(), Some(&port[1..])),
             _ => (origin.host(), None),
         };
-        let pattern_host = pattern_host.to_ascii_lowercase();
+        let pattern_host = one_spelling(&pattern_host.to_ascii_lowercase());
         if matched {
             let is_host = match pattern_host.strip_prefix("*.") {
                 Some(domain) => own_host.strip_suffix(domain).is_some_and(|before| before.ends_with('.')),

@@ -52,8 +52,9 @@ fn lock_call(input: &[u8]) -> Shape {
         };
         let answer: Value = serde_json::from_str(&answer).expect("an answer is JSON");
         let kind = answer["answer"].as_str().unwrap_or("revocations").to_owned();
-        let is_about_tokens =
-            matches!(parsed["call"].as_str(), Some("acquire" | "find" | "publish" | "is_signed_out"));
+        // A call that names something of both kinds is about revocations, not about tokens.
+        let about_tokens = parsed["call"].as_str().filter(|_| parsed.get("revocation").is_none());
+        let is_about_tokens = matches!(about_tokens, Some("acquire" | "find" | "publish" | "is_signed_out"));
         if is_about_tokens && signed_out_until.is_some_and(|until| now < until) {
             assert_eq!(kind, "signed_out", "a sign-out is forgotten: {call}");
         }
@@ -65,7 +66,7 @@ fn lock_call(input: &[u8]) -> Shape {
             assert_eq!(remembered_until(&new, now), Some(until).filter(|until| *until > now));
             record = Some(new);
         }
-        if parsed["call"] == "sign_out" {
+        if about_tokens == Some("sign_out") {
             let end = now.plus(Duration::from_millis(parsed["kept_for"].as_u64().unwrap_or_default()));
             signed_out_until = Some(end);
         }

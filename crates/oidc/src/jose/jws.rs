@@ -10,6 +10,8 @@
 //! things are done without jwt-compact: public-key signatures, which some runtimes verify only asynchronously
 //! ([`Crypto`]), and the parsing of claims, in which jwt-compact keeps neither fractions of a second nor `null`.
 
+use std::fmt;
+
 use jwt_compact::alg::{Hs256, Hs256Key, Hs256Signature};
 use jwt_compact::{
     Algorithm as _, AlgorithmExt as _, AlgorithmSignature as _, Claims, ParseError, UntrustedToken,
@@ -40,7 +42,6 @@ const MAX_CANDIDATES: usize = 5;
 const HS256_LENGTH: usize = 32;
 
 /// A token that is parsed and not verified.
-#[derive(Debug)]
 pub struct UnverifiedJws<'a> {
     algorithm: Algorithm,
     token: UntrustedToken<'static>,
@@ -63,8 +64,14 @@ impl<'a> UnverifiedJws<'a> {
     }
 }
 
+/// Prints the algorithm only: an access token is a secret.
+impl fmt::Debug for UnverifiedJws<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedJws").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
 /// The encoded parts of a compact serialization.
-#[derive(Debug)]
 struct Parts<'a> {
     /// Header and payload, with the dot between them.
     signing_input: &'a str,
@@ -156,11 +163,22 @@ pub fn decode_unverified(token: &str) -> Value {
 
 /// Claims that are signed by one of the provider's keys or with a shared secret. Only [`verify`] and [`verify_hs256`]
 /// create this type.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct VerifiedPayload {
     claims: Map<String, Value>,
     algorithm: Option<Algorithm>,
     typ: Option<String>,
+}
+
+/// Prints the names of the claims only: the values are personal data.
+impl fmt::Debug for VerifiedPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedPayload")
+            .field("claims", &self.claims.keys().collect::<Vec<_>>())
+            .field("algorithm", &self.algorithm)
+            .field("typ", &self.typ)
+            .finish()
+    }
 }
 
 /// The name in a `typ`, to be compared: in lower case, because a media type is case-insensitive, and without `application/`,
@@ -369,6 +387,17 @@ mod tests {
         }
         let known = token(r#" {"jwk":{},"alg":"RS256","jku":"https://evil.example","kid":"a"}"#);
         assert_eq!(UnverifiedJws::parse(&known).unwrap().kid(), Some("a"));
+    }
+
+    #[test]
+    fn a_token_is_printed_without_what_it_says() {
+        let secret = Secret::new("the secret of the client, which is long enough");
+        let token = sign_hs256(&serde_json::json!({ "sub": "alice" }), &secret);
+        let printed = format!("{:?}", verify_hs256(&token, &secret).unwrap());
+        assert!(printed.contains("sub") && !printed.contains("alice"), "{printed}");
+        let unverified = self::token(r#"{"alg":"ES256"}"#);
+        let printed = format!("{:?}", UnverifiedJws::parse(&unverified).unwrap());
+        assert_eq!(printed, "UnverifiedJws { algorithm: Es256, .. }");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! ES384 by `p384`, because jwt-compact lacks it. The tokens in `tests/vectors/jws.json` keep it consistent with
 //! WebCrypto.
 //!
-//! Arithmetic with an RSA private key does not run in constant time (RUSTSEC-2023-0071), although it is blinded. Do not
-//! sign with RSA where an attacker can measure the time of many signatures precisely. Verifying is not affected, and
-//! neither are elliptic curves.
+//! Arithmetic with an RSA private key does not run in constant time (RUSTSEC-2023-0071), although it is blinded. So
+//! [`SoftwareCrypto`] neither signs nor decrypts with RSA; the function [`sign`] does, for who makes tokens to test with.
+//! Verifying is not affected, and neither are elliptic curves.
 
 use std::fmt::Display;
 
@@ -21,7 +21,7 @@ use super::jwk::Jwk;
 use super::jws::Algorithm;
 use super::sign::PrivateKey;
 
-/// The functions of this module as [`Crypto`]. The futures are ready at once.
+/// The functions of this module as [`Crypto`], but for RSA's private keys. The futures are ready at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SoftwareCrypto;
 
@@ -42,7 +42,12 @@ impl Crypto for SoftwareCrypto {
         algorithm: Algorithm,
         message: &[u8],
     ) -> Result<Vec<u8>, KeyError> {
-        sign(key, algorithm, message)
+        match private(key, algorithm)? {
+            Private::Elliptic(key) => Ok(key.sign(message)),
+            Private::Rsa(_) => {
+                Err(unusable("RSA does not sign in software (RUSTSEC-2023-0071); use a key for ES256"))
+            }
+        }
     }
 
     async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
@@ -53,7 +58,7 @@ impl Crypto for SoftwareCrypto {
         agree(key, public)
     }
 
-    /// Always fails: the arithmetic of the crate `rsa` with a private key does not run in constant time.
+    /// Always fails.
     async fn decrypt_oaep(&self, _: &PrivateKey, _: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
         Err(unusable("RSA does not decrypt in software (RUSTSEC-2023-0071)"))
     }
@@ -74,20 +79,15 @@ pub fn verify(algorithm: Algorithm, key: &Jwk, message: &[u8], signature: &[u8])
     }
 }
 
-/// [`Crypto::sign`], synchronously.
+/// Signs a message, with RSA too: not where an attacker can measure the time of many signatures.
 pub fn sign(key: &PrivateKey, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-    Ok(match private(key, algorithm)? {
-        Private::Es256(key) => bytes(&Es256.sign(&key, message)),
-        Private::Es384(key) => {
-            let signature: p384::ecdsa::Signature = key.sign(message);
-            signature.to_bytes().to_vec()
-        }
-        Private::EdDsa(key) => bytes(&Ed25519.sign(&key.sk, message)),
+    match private(key, algorithm)? {
+        Private::Elliptic(key) => Ok(key.sign(message)),
         Private::Rsa(key) => {
             let algorithm: Rsa = algorithm.name().parse().map_err(unusable)?;
-            bytes(&algorithm.sign(&key, message))
+            Ok(bytes(&algorithm.sign(&key, message)))
         }
-    })
+    }
 }
 
 /// [`Crypto::public_key`], synchronously.
@@ -97,7 +97,9 @@ pub fn public_key(key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyErro
 
 /// [`Crypto::agree`], synchronously.
 pub fn agree(key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-    let Private::Es256(key) = private(key, Algorithm::Es256)? else { return Err(unusable(OTHER_ALGORITHMS)) };
+    let Private::Elliptic(Elliptic::Es256(key)) = private(key, Algorithm::Es256)? else {
+        return Err(unusable(OTHER_ALGORITHMS));
+    };
     let JsonWebKey::EllipticCurve { x, y, .. } = public.public() else {
         return Err(unusable(OTHER_ALGORITHMS));
     };
@@ -136,10 +138,15 @@ fn verify_es384(key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, Key
 
 /// A parsed private key.
 enum Private {
+    Elliptic(Elliptic),
+    Rsa(RsaPrivateKey),
+}
+
+/// A private key of an elliptic curve.
+enum Elliptic {
     Es256(p256::ecdsa::SigningKey),
     Es384(p384::ecdsa::SigningKey),
     EdDsa(KeyPair),
-    Rsa(RsaPrivateKey),
 }
 
 fn private(key: &PrivateKey, algorithm: Algorithm) -> Result<Private, KeyError> {
@@ -147,18 +154,18 @@ fn private(key: &PrivateKey, algorithm: Algorithm) -> Result<Private, KeyError> 
         return Err(unusable(OTHER_ALGORITHMS));
     }
     let der = key.expose();
-    let private = match algorithm {
-        Algorithm::Es256 => DecodePrivateKey::from_pkcs8_der(der).map(Private::Es256),
-        Algorithm::Es384 => DecodePrivateKey::from_pkcs8_der(der).map(Private::Es384),
-        Algorithm::EdDsa => return ed25519(der).map(Private::EdDsa),
-        _ => DecodePrivateKey::from_pkcs8_der(der).map(Private::Rsa),
+    let key = match algorithm {
+        Algorithm::Es256 => DecodePrivateKey::from_pkcs8_der(der).map(Elliptic::Es256).map_err(unusable)?,
+        Algorithm::Es384 => DecodePrivateKey::from_pkcs8_der(der).map(Elliptic::Es384).map_err(unusable)?,
+        Algorithm::EdDsa => Elliptic::EdDsa(ed25519(der)?),
+        _ => {
+            let private = Private::Rsa(DecodePrivateKey::from_pkcs8_der(der).map_err(unusable)?);
+            // Verifiers must support the size of the key, and jwt-compact would panic if a signature does not fit it.
+            private.public()?;
+            return Ok(private);
+        }
     };
-    let private = private.map_err(unusable)?;
-    if let Private::Rsa(_) = private {
-        // Verifiers must support the size of the key, and jwt-compact would panic if a signature does not fit it.
-        private.public()?;
-    }
-    Ok(private)
+    Ok(Private::Elliptic(key))
 }
 
 /// In PKCS #8, an Ed25519 key is an OCTET STRING of the seed (RFC 8410 section 7).
@@ -171,6 +178,26 @@ fn ed25519(der: &[u8]) -> Result<KeyPair, KeyError> {
 impl Private {
     fn public(&self) -> Result<Jwk, KeyError> {
         match self {
+            Self::Elliptic(key) => key.public(),
+            Self::Rsa(key) => public_jwk(&JsonWebKey::from(&key.to_public_key())),
+        }
+    }
+}
+
+impl Elliptic {
+    fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Es256(key) => bytes(&Es256.sign(key, message)),
+            Self::Es384(key) => {
+                let signature: p384::ecdsa::Signature = key.sign(message);
+                signature.to_bytes().to_vec()
+            }
+            Self::EdDsa(key) => bytes(&Ed25519.sign(&key.sk, message)),
+        }
+    }
+
+    fn public(&self) -> Result<Jwk, KeyError> {
+        match self {
             Self::Es256(key) => public_jwk(&key.verifying_key().into()),
             Self::Es384(key) => {
                 let point = key.verifying_key().to_encoded_point(false);
@@ -181,7 +208,6 @@ impl Private {
                 public_jwk(&JsonWebKey::EllipticCurve { curve: "P-384".into(), x, y, secret: None })
             }
             Self::EdDsa(key) => public_jwk(&JsonWebKey::from(&key.pk)),
-            Self::Rsa(key) => public_jwk(&JsonWebKey::from(&key.to_public_key())),
         }
     }
 }
@@ -202,6 +228,8 @@ fn unusable(error: impl Display) -> KeyError {
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
+
+    use serde_json::Value;
 
     use super::*;
     use crate::jose::base64url;
@@ -250,13 +278,25 @@ mod tests {
     }
 
     #[test]
-    fn no_rsa_key_decrypts_in_software() {
-        let key = key(RSA_512);
-        let decrypted = pin!(SoftwareCrypto.decrypt_oaep(&key, &[1; 64]));
-        let Poll::Ready(Err(error)) = decrypted.poll(&mut Context::from_waker(Waker::noop())) else {
-            panic!("it decrypts, or waits")
-        };
-        assert!(error.to_string().contains("RUSTSEC-2023-0071"), "{error}");
+    fn no_rsa_key_decrypts_or_signs_in_software() {
+        let keys: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/private-keys.json")).unwrap();
+        let pem = keys.pointer("/RSA/pem").and_then(Value::as_str).unwrap();
+        let key = PrivateKey::from_pem(&Secret::new(pem)).unwrap();
+        let decrypted = ready(SoftwareCrypto.decrypt_oaep(&key, &[1; 256])).map(drop);
+        let signed =
+            key.algorithms().iter().map(|rsa| ready(SoftwareCrypto.sign(&key, *rsa, b"m")).map(drop));
+        for result in signed.chain([decrypted]) {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("RUSTSEC-2023-0071"), "{error}");
+        }
+    }
+
+    fn ready<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => panic!("it waits"),
+        }
     }
 
     #[test]

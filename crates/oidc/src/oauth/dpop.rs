@@ -77,7 +77,7 @@ impl fmt::Debug for DpopKey {
 }
 
 /// The request that a proof is for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ProvenRequest<'a> {
     /// The method.
     pub method: &'a str,

@@ -43,7 +43,7 @@ pub fn algorithms() -> String {
 }
 
 /// The request that a proof must be for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct ExpectedProof<'a> {
     /// The method.
     pub method: &'a str,
@@ -395,6 +395,17 @@ mod tests {
         assert!(is_accepted_at(NOW) && is_accepted_at(NOW.plus(WINDOW * 2)));
         assert!(!is_accepted_at(NOW.plus(RETENTION)));
         assert!(RETENTION < WINDOW * 3, "the memory for it is bounded");
+    }
+
+    #[test]
+    fn a_message_is_short_however_long_the_url_of_the_request_is() {
+        let url = format!("https://other.example/{}", "\"".repeat(8000));
+        let proof = signed(&header(), &claims());
+        let expected = ExpectedProof { method: "GET", url: &url, access_token: TOKEN };
+        let error =
+            ready(verify(&SoftwareCrypto, std::iter::once(proof.as_str()), &expected, NOW)).unwrap_err();
+        assert!(matches!(error, ProofError::Claim("htu", _)), "{error}");
+        assert!(error.to_string().len() < 1200, "{error}");
     }
 
     #[test]

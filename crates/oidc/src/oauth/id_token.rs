@@ -394,7 +394,7 @@ pub(super) fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, ClaimErro
 }
 
 pub(super) fn other(found: &Value, expected: &str) -> ClaimError {
-    ClaimError::Other { found: excerpt(&found.to_string(), 300), expected: expected.to_owned() }
+    ClaimError::Other { found: excerpt(&found.to_string(), 300), expected: excerpt(expected, 300) }
 }
 
 fn time_error(found: Timestamp, now: Timestamp) -> ClaimError {

@@ -71,12 +71,21 @@ pub fn request(endpoint: &Url, client: &Client<'_>, token: &str, wanted: Wanted)
 }
 
 /// A successful answer.
-#[derive(Debug)]
 pub enum Answer<'a> {
     /// What it says.
     Plain(Introspected),
     /// A JWT that says it. Nothing of it is verified yet: [`verify_signed`] does that.
     Signed(&'a str),
+}
+
+/// Prints nothing of a JWT: what it says is personal data.
+impl std::fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plain(introspected) => f.debug_tuple("Plain").field(introspected).finish(),
+            Self::Signed(_) => f.write_str("Signed"),
+        }
+    }
 }
 
 /// What the provider says of a token.

@@ -19,10 +19,16 @@ const PLAIN: [&str; 8] =
     ["code", "state", "iss", "error", "error_description", "id_token", "access_token", "token_type"];
 
 /// A signed response that is not verified.
-#[derive(Debug)]
 pub struct UnverifiedResponse<'a> {
     jws: UnverifiedJws<'a>,
     state: Option<String>,
+}
+
+/// Prints neither the code nor `state`.
+impl std::fmt::Debug for UnverifiedResponse<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnverifiedResponse").field("jws", &self.jws).finish_non_exhaustive()
+    }
 }
 
 impl<'a> UnverifiedResponse<'a> {

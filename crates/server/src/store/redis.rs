@@ -26,6 +26,10 @@ const INSECURE: &str =
     "AUTH_REDIS_URL: #insecure is not supported: name the certification authority of Redis with --ca FILE";
 const UNUSABLE: &str = "AUTH_REDIS_URL: rediss:// is not possible with the authorities of --ca, or with the certificate of \
                         --redis-certificate and its --redis-key: write each in PEM, and the key that belongs to the certificate";
+const NO_PASSWORD: &str = "AUTH_REDIS_URL: Redis asks for a password: write it as redis://USER:PASSWORD@host:6379, with signs other than letters and \
+     digits as %XX";
+const NO_REDIS: &str = "AUTH_REDIS_URL: what answers there is no Redis server, or speaks by TLS only: write redis:// or rediss://, and \
+                        Redis's port";
 const NOT_BY_TLS: &str =
     "AUTH_REDIS_URL: --redis-certificate is for Redis by TLS: write rediss://, or leave the certificate out";
 
@@ -69,11 +73,31 @@ impl ThreadLink {
         let asked = async {
             let mut connection = connect(client).await?;
             let hello = cmd("HELLO").query_async::<BTreeMap<String, Value>>(&mut connection).await;
-            // Servers before Redis 6 do not have it, and are no cluster that matters here.
-            Ok::<_, RedisError>(hello.unwrap_or_default())
+            let hello = match hello {
+                Err(error) if error.code() == Some("NOAUTH") => return Err(error),
+                // Servers before Redis 6 do not have it, and are no cluster that matters here; nor need the user have the right.
+                hello => hello.unwrap_or_default(),
+            };
+            Ok::<_, RedisError>((hello, forbidden(&mut connection).await?))
         };
         let said = match timeout(TIMEOUT, asked).await {
-            Ok(Ok(said)) => said,
+            Ok(Ok((said, forbidden))) if forbidden.is_empty() => said,
+            Ok(Ok((_, forbidden))) => {
+                return Err(format!(
+                    "AUTH_REDIS_URL: the user may not {} the keys vestibule:*: give it ~vestibule:* +get +mget +set +del +incr \
+                     +pexpire +eval +time (docs/server.md)",
+                    forbidden.join(", ")
+                ));
+            }
+            Ok(Err(error)) if error.code() == Some("NOAUTH") => return Err(NO_PASSWORD.to_owned()),
+            Ok(Err(error)) if error.kind() == ErrorKind::Parse => return Err(NO_REDIS.to_owned()),
+            // Redis has answered the connection's own commands, of which one chooses the database.
+            Ok(Err(error)) if error.code() == Some("ERR") => {
+                let database = client.get_connection_info().redis_settings().db();
+                return Err(format!(
+                    "AUTH_REDIS_URL: Redis refuses the connection to its database {database}: write one that it has, such as /0"
+                ));
+            }
             Ok(Err(error)) if error.kind() == ErrorKind::AuthenticationFailed => {
                 return Err("AUTH_REDIS_URL: Redis refuses the password or the user's name: write them as \
                             redis://USER:PASSWORD@host:6379, with signs other than letters and digits as %XX"
@@ -87,7 +111,11 @@ impl ThreadLink {
                 return Ok(());
             }
             Err(_) => {
-                log::say("Redis does not answer yet (no answer in time): it is asked again");
+                let is_by_tls = matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. });
+                let hint = if is_by_tls { "; rediss:// is for a port that speaks TLS" } else { "" };
+                log::say(format_args!(
+                    "Redis does not answer yet (no answer in time{hint}): it is asked again"
+                ));
                 return Ok(());
             }
         };
@@ -134,6 +162,30 @@ impl ThreadLink {
     fn connected(&self) -> Option<MultiplexedConnection> {
         self.connection.borrow().clone()
     }
+}
+
+/// The commands that the user of this connection may not use, of those that the store needs.
+async fn forbidden(connection: &mut MultiplexedConnection) -> Result<Vec<&'static str>, RedisError> {
+    const KEY: &str = "vestibule:start";
+    let mut forbidden = Vec::new();
+    for (name, arguments) in [
+        ("TIME", &[][..]),
+        ("SET", &[KEY, "1", "PX", "1000"]),
+        ("GET", &[KEY]),
+        ("MGET", &[KEY]),
+        ("INCR", &[KEY]),
+        ("PEXPIRE", &[KEY, "1000"]),
+        ("EVAL", &["return 1", "1", KEY]),
+        ("DEL", &[KEY]),
+    ] {
+        match cmd(name).arg(arguments).query_async::<Value>(connection).await {
+            Err(error) if error.code() == Some("NOPERM") => forbidden.push(name),
+            Err(error) if error.code() == Some("NOAUTH") || error.is_io_error() => return Err(error),
+            // A replica or a full memory takes no writes now.
+            _ => {}
+        }
+    }
+    Ok(forbidden)
 }
 
 /// Connects, within the time that a command may take.

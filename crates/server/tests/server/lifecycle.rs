@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::http::{self, Message};
-use crate::site::{self, Site};
+use crate::site::{self, Server, Site};
 
 fn get(target: &str) -> Message {
     Message::request("GET", target).with("host", "a")
@@ -43,6 +43,38 @@ fn a_process_that_ends_answers_what_has_begun_and_accepts_nothing_more() {
     idle.read_to_end(&mut rest).ok();
     assert!(server.ended().success());
     assert!(http::try_send(address, &get("/public/x")).is_none());
+}
+
+#[test]
+fn what_is_broken_off_at_the_end_is_said() {
+    let app = http::serve_raw(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab").ok();
+        // Until the server is gone.
+        stream.read_to_end(&mut Vec::new()).ok();
+    });
+    let site = Site::with_app(3600, app).with(&["--drain", "1"]);
+    let mut server = site.start();
+    let mut stream = http::connect(server.address);
+    stream.write_all(b"GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // The answer has begun.
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 1);
+    server.signal("TERM");
+    server.says("broken off: 1 requests, WebSockets or tasks had not ended after 1 seconds (--drain)");
+    assert!(server.ended().success());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_log_that_cannot_be_written_is_said_once() {
+    let mut site = Site::new(3600);
+    site.before = "exec 1>/dev/full".to_owned();
+    let mut server = site.start();
+    server.says(
+        "the log cannot be written to the standard output, and its lines are lost: No space left on device",
+    );
+    assert_eq!(get_from(&server, "/"), 200);
+    let said = server.all().iter().filter(|line| line.contains("the log cannot")).count();
+    assert_eq!(said, 1);
 }
 
 #[test]
@@ -186,10 +218,18 @@ fn what_is_wrong_at_the_start_is_said_with_its_name_and_its_remedy_and_quotes_no
         (&["--services", "A=http://a,A=http://b"], "A is there twice"),
         (&["--services", "=http://a"], "is not NAME=URL"),
         (&["--redis-certificate", "a", "--redis-key", "b"], "set AUTH_REDIS_URL"),
+        (
+            &["--metrics", "localhost:9464"],
+            "127.0.0.1:9464 for this machine, 0.0.0.0:9464 or [::]:9464 for all",
+        ),
+        (&["--secrets", "/nowhere"], "the folder of --secrets, /nowhere cannot be read"),
     ] {
         let said = say(arguments, "UNUSED", none);
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
+    assert!(say(&[], "VESTIBULE_EGRESS", none).contains("--egress: \"\" is not an origin"));
+    let said = say(&[], "AUTH_DEMO_KEY_FILE", std::ffi::OsStr::new("/nowhere"));
+    assert!(said.contains("the file of the secret AUTH_DEMO_KEY, /nowhere cannot be read"), "{said}");
     for name in ["AUTH", "AUTH_DEMO_NOTE"] {
         let said = say(&[], name, no_text);
         assert!(said.contains(&format!("the variable {name} is not UTF-8")), "{said}");
@@ -197,6 +237,70 @@ fn what_is_wrong_at_the_start_is_said_with_its_name_and_its_remedy_and_quotes_no
     std::fs::write(site.file("vestibule.toml"), "base_path = \"/auth\"\nAUTH_SECRET = a-secret\n").unwrap();
     let (_, said) = site.fails();
     assert!(said.contains("at line 2, column 15") && !said.contains("a-secret"), "{said}");
+    for table in ["[vars.AUTH]\n", "[AUTH]\n"] {
+        std::fs::write(site.file("vestibule.toml"), format!("{table}base_path = \"/auth\"\n")).unwrap();
+        let (_, said) = site.fails();
+        assert!(said.contains("without vars.AUTH before them"), "{said}");
+    }
+    std::fs::remove_file(site.file("vestibule.toml")).unwrap();
+    let (_, said) = site.fails();
+    assert!(said.contains("cannot be read") && said.contains("name its file with --config"), "{said}");
+}
+
+#[test]
+fn an_upstream_that_leads_to_a_service_that_there_is_not_is_refused_at_the_start_and_at_a_reload() {
+    let to_shop = "[[rules]]\nmatch = \"/shop\"\naccess = \"public\"\nto = \"service:SHOP\"";
+    let mut site = Site::new(3600);
+    site.configure("", to_shop);
+    let (status, said) = site.fails();
+    let expected = "there is no service \"SHOP\"; start the server with --services SHOP=URL";
+    assert!(!status.success() && said.contains("AUTH.rules[") && said.contains(expected), "{said}");
+    site.arguments.extend(["--services", "SHOP=http://127.0.0.1:9"].map(str::to_owned));
+    let mut server = site.start();
+    site.configure("", &to_shop.replace("SHOP", "SHOPS"));
+    server.signal("HUP");
+    server.says("not reloaded");
+    server.says("there is no service \\\"SHOPS\\\"");
+    assert_eq!(get_from(&server, "/"), 200);
+}
+
+fn get_from(server: &Server, target: &str) -> u16 {
+    http::send(server.address, &get(target)).status()
+}
+
+#[test]
+fn a_variable_that_is_empty_is_not_set_and_one_that_is_none_of_the_server_s_is_named() {
+    let mut site = Site::new(3600);
+    let empty = ["VESTIBULE_REVOCATIONS", "VESTIBULE_METRICS", "VESTIBULE_SERVICES"];
+    let others =
+        ["VESTIBULE_TRUSTED_PROXIES", "VESTIBULE_CA", "VESTIBULE_CONNECTIONS", "AUTH_REDIS_URL", "AUTH"];
+    site.variables.extend(empty.into_iter().chain(others).map(|name| (name.to_owned(), String::new())));
+    site.variables.push(("VESTIBULE_TRUSTED_PROXY".to_owned(), "10.0.0.1".to_owned()));
+    let mut server = site.start();
+    server.says("the variable VESTIBULE_TRUSTED_PROXY is set, and is none of this server's");
+    server.says("the variable VESTIBULE_CA is empty, and counts as not set");
+    assert_eq!(get_from(&server, "/"), 200);
+}
+
+#[test]
+fn a_second_server_at_an_address_starts_with_redis_only() {
+    let site = Site::new(3600);
+    let server = site.start();
+    let second = Site::new(3600).with(&["--listen", &server.address.to_string()]);
+    let (status, said) = second.fails();
+    let expected = format!("{} is used by another process", server.address);
+    assert!(!status.success() && said.contains(&expected) && said.contains("need Redis"), "{said}");
+}
+
+#[test]
+fn a_request_that_no_server_is_for_is_logged_with_what_to_do() {
+    let mut site = Site::new(3600);
+    site.variables.push(("VESTIBULE_ORIGIN".to_owned(), String::new()));
+    site.has_origin = false;
+    let mut server = site.start();
+    assert_eq!(get_from(&server, "/"), 500);
+    let said = server.wait_for("forward_failed");
+    assert!(said.contains("start the server with --origin URL"), "{said}");
 }
 
 #[test]

@@ -119,6 +119,19 @@ pub(crate) fn site_at(lifetime: u64, redis: &str) -> Site {
     site
 }
 
+#[test]
+fn a_file_of_revocations_beside_redis_is_said_to_be_unused() {
+    let redis = Redis::start();
+    let site = site(3600, &redis);
+    let file = site.file("revocations").to_str().unwrap().to_owned();
+    let site = site.with(&["--revocations", &file]);
+    let mut server = site.start();
+    server.says(&format!(
+        "AUTH_REDIS_URL is set, so revocations are kept in Redis, and the file of --revocations, {file}, is"
+    ));
+    assert!(!site.file("revocations").exists());
+}
+
 /// Sixteen requests of one browser at the same time, at these addresses in turn, all with the same expired token.
 pub(crate) fn refreshed_at(site: &Site, addresses: [SocketAddr; 2]) {
     let host = addresses[0];
@@ -504,12 +517,40 @@ fn fails_with(url: &str, arguments: &[&str], redis: &Redis) -> String {
 fn a_user_of_redis_with_few_rights_is_enough_and_a_wrong_password_does_not_start() {
     let redis = Redis::start();
     redis.does("ACL SETUSER vestibule on >p@ss ~vestibule:* resetchannels -@all +get +mget +set +del +incr +pexpire +eval +time");
+    redis.does(
+        "ACL SETUSER few on >p@ss ~vestibule:* resetchannels -@all +get +mget +del +incr +pexpire +time",
+    );
+    redis.does("ACL SETUSER elsewhere on >p@ss ~other:* resetchannels -@all +get +mget +set +del +incr +pexpire +eval +time");
     redis.does("ACL SETUSER default off");
     let at = redis.address;
+    for (user, forbidden) in [
+        ("few", "may not SET, EVAL the keys"),
+        ("elsewhere", "may not SET, GET, MGET, INCR, PEXPIRE, EVAL, DEL the keys"),
+    ] {
+        let said = fails_with(&format!("redis://{user}:p%40ss@{at}"), &[], &redis);
+        assert!(said.contains(forbidden) && said.contains("+eval +time"), "{said}");
+    }
     works_with(&format!("redis://vestibule:p%40ss@{at}/0"), &[], &redis);
     for url in [format!("redis://vestibule:wrong@{at}"), format!("redis://:p%40ss@{at}")] {
         assert!(fails_with(&url, &[], &redis).contains("refuses the password"), "{url}");
     }
+}
+
+#[test]
+fn an_address_at_which_no_store_can_ever_be_is_refused_at_the_start() {
+    let redis = Redis::start();
+    let at = redis.address;
+    let of_database = fails_with(&format!("redis://{at}/99"), &[], &redis);
+    assert!(of_database.contains("refuses the connection to its database 99"), "{of_database}");
+    redis.does("CONFIG SET requirepass p@ss");
+    assert!(fails_with(&format!("redis://{at}"), &[], &redis).contains("Redis asks for a password"));
+    let other = http::serve_raw(|mut stream| {
+        let _ = stream.read(&mut [0; 512]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        // Until the other end has read it.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    assert!(fails_with(&format!("redis://{other}"), &[], &redis).contains("is no Redis server"));
 }
 
 #[test]

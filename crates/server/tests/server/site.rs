@@ -34,6 +34,8 @@ pub(crate) struct Site {
     pub(crate) arguments: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) threads: usize,
+    /// Whether the server is told where the app is.
+    pub(crate) has_origin: bool,
     /// What a shell does before it becomes the server.
     pub(crate) before: String,
 }
@@ -53,6 +55,7 @@ impl Site {
             variables: Vec::new(),
             threads: 2,
             before: String::new(),
+            has_origin: true,
         };
         site.configure("", "");
         fs::create_dir(site.folder.path().join("secrets")).unwrap();
@@ -115,10 +118,11 @@ headers = {{ "X-User-Email" = "email" }}
             .args(["-c", &format!("{}\nexec \"$0\" \"$@\"", self.before)])
             .arg(program())
             .args(["--config", self.file("vestibule.toml").to_str().unwrap()])
-            .args(["--secrets", self.file("secrets").to_str().unwrap()])
-            .args(["--listen", "127.0.0.1:0", "--origin", &format!("http://{}", self.app)])
+            .env("VESTIBULE_SECRETS", self.file("secrets"))
+            .args(self.has_origin.then(|| format!("--origin=http://{}", self.app)))
             .args(["--threads", &self.threads.to_string()])
             .args(&self.arguments)
+            .env("VESTIBULE_LISTEN", "127.0.0.1:0")
             .env("AUTH_SECRET", SECRET)
             .envs(self.variables.iter().cloned());
         command

@@ -101,7 +101,7 @@ fn a_reload_changes_the_certificate_for_new_connections_and_keeps_the_old_ones()
     let key = site.file("site.key");
     let right = fs::read(&key).unwrap();
     fs::write(&key, &first.issue("app.example.com").key).unwrap();
-    not_reloaded(&mut server, "cannot be used");
+    not_reloaded(&mut server, "is not the one of the certificate");
     fs::write(&key, "no key").unwrap();
     not_reloaded(&mut server, "site.key");
     fs::remove_file(&key).unwrap();
@@ -120,13 +120,17 @@ fn not_reloaded(server: &mut Server, why: &str) {
     assert!(said.contains(why) && !said.contains("BEGIN"), "{said}");
 }
 
+/// The beginning of a key with a password; what follows is nobody's.
+const LOCKED_KEY: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+
 #[test]
 fn a_wrong_certificate_or_key_does_not_start_and_the_message_names_the_file() {
     let authority = Authority::new();
     let other = authority.issue("app.example.com");
     for (file, text, said) in [
-        ("site.key", Some(other.key.as_str()), "cannot be used together"),
-        ("site.key", Some(other.chain.as_str()), "site.key"),
+        ("site.key", Some(other.key.as_str()), "is not the one of the certificate"),
+        ("site.key", Some(other.chain.as_str()), "site.key has no private key in PEM"),
+        ("site.key", Some(LOCKED_KEY), "site.key has a password: take it off"),
         ("site.key", Some(""), "site.key"),
         ("site.key", None, "site.key"),
         (
@@ -134,8 +138,8 @@ fn a_wrong_certificate_or_key_does_not_start_and_the_message_names_the_file() {
             Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
             "cannot be used",
         ),
-        ("site.crt", Some(""), "site.crt"),
-        ("site.crt", None, "site.crt"),
+        ("site.crt", Some(""), "site.crt has no certificate in PEM"),
+        ("site.crt", None, "site.crt cannot be read: No such file"),
     ] {
         let site = site(&authority);
         match text {

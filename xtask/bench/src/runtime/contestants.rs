@@ -38,6 +38,8 @@ enum Kind {
     NginxServer,
     /// A component in wasmtime: one that only forwards, or ours.
     Wasi { file: &'static str, requests_of_instance: u32 },
+    /// Ours in wasmtime, which refuses requests without a session.
+    WasiRefusal,
 }
 
 /// A component that only forwards.
@@ -61,7 +63,7 @@ const fn row(
 }
 
 /// All contestants.
-pub(crate) const CONTESTANTS: [Contestant; 13] = [
+pub(crate) const CONTESTANTS: [Contestant; 14] = [
     row("nginx", "nginx, forwards without a check", Kind::Nginx, &[]),
     row("hyper", "a proxy of hyper, forwards without a check", Kind::Hyper, &[]),
     row("apache", "Apache with mod_auth_openidc, forwards with the token", Kind::Apache(Age::New), &[]),
@@ -104,6 +106,12 @@ pub(crate) const CONTESTANTS: [Contestant; 13] = [
         &[("wasi-forward-1", 2.0)],
     ),
     row(
+        "wasi-refusal-1",
+        "wasmtime, ours, a guarded page without a session, an instance for each request",
+        Kind::WasiRefusal,
+        &[("wasi-forward-1", 1.0)],
+    ),
+    row(
         "wasi-forward-many",
         "wasmtime, a component that only forwards, an instance for 10000 requests",
         Kind::Wasi { file: FORWARD, requests_of_instance: MANY },
@@ -136,11 +144,12 @@ impl Contestant {
 
     /// What every response is. The server behind says whether it got the access token.
     pub(crate) fn expected(&self) -> Expected {
-        let body = match self.kind {
-            Kind::Nginx | Kind::Hyper | Kind::Wasi { file: FORWARD, .. } => "without a token",
-            _ => "with a token",
+        let (status, body) = match self.kind {
+            Kind::Nginx | Kind::Hyper | Kind::Wasi { file: FORWARD, .. } => (200, "without a token"),
+            Kind::WasiRefusal => (302, ""),
+            _ => (200, "with a token"),
         };
-        Expected { status: 200, body }
+        Expected { status, body }
     }
 
     /// Starts it in front of the server at `origin`. `None` if its program is not there.
@@ -178,6 +187,10 @@ impl Contestant {
                     None => return Ok(None),
                 }
             }
+            Kind::WasiRefusal => match wasmtime::serving(GUARD, 1, origin)? {
+                Some(host) => (vec![host], Cookies::None),
+                None => return Ok(None),
+            },
         };
         Ok(Some(Running { programs, cookies }))
     }

@@ -14,6 +14,8 @@ const PAGE: &str = "/account";
 
 /// Whose sessions the requests have.
 pub(crate) enum Cookies {
+    /// Nobody's.
+    None,
     /// The `Cookie` fields of our sessions, one after the other.
     Ours(Vec<String>),
     /// A session of Apache's.
@@ -35,6 +37,7 @@ impl Cookies {
     /// The requests with them.
     pub(crate) fn requests(&self) -> Result<Vec<Vec<u8>>> {
         Ok(match self {
+            Self::None => vec![get(PAGE, "")],
             Self::Ours(cookies) => cookies.iter().map(|cookie| get(PAGE, cookie)).collect(),
             Self::Apache(sign_in) => vec![get(PAGE, &sign_in.cookie()?)],
         })

@@ -10,8 +10,20 @@ use crate::runtime::built;
 use crate::runtime::program::{Folder, Program};
 use crate::runtime::servers::SECRETS;
 
-/// The host's options for every component. The pooling allocator reuses the memory of instances that have ended.
-const OPTIONS: [&str; 5] = ["serve", "-Scli", "-O", "pooling-allocator=y", "--allow-precompiled"];
+/// The host's options for every component, as docs/wasi.md names them: the memory of instances that have ended is kept.
+const OPTIONS: [&str; 11] = [
+    "serve",
+    "-Scli",
+    "--allow-precompiled",
+    "-O",
+    "pooling-allocator=y",
+    "-O",
+    "pooling-pagemap-scan=auto",
+    "-O",
+    "pooling-memory-keep-resident=4194304",
+    "-O",
+    "pooling-table-keep-resident=65536",
+];
 
 /// A component in front of `origin`. `None` if it could not be built.
 pub(crate) fn serving(file: &str, requests_of_instance: u32, origin: SocketAddr) -> Result<Option<Program>> {

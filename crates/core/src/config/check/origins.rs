@@ -63,7 +63,7 @@ pub(super) fn token_origins(
         refuse!(
             text,
             "no page may read the access token, so this has no effect",
-            "write for example `[vars.AUTH.session]`, `expose = {{ access_token = \"access_token\" }}`"
+            "write for example `expose = {{ access_token = \"access_token\" }}` in the table session"
         );
     }
     for text in texts {

@@ -14,8 +14,8 @@ pub(super) fn preview_hosts(auth: &Table<'_>, domain: Option<&CookieDomain>) -> 
         refuse!(
             text,
             "preview hosts get their sessions from the login host, and there is none",
-            "write for example `login_url = \"https://app.example.com\"`, and `[vars.AUTH.cookies]`, \
-             `domain = \"app.example.com\"`",
+            "write for example `login_url = \"https://app.example.com\"`, and `domain = \"app.example.com\"` in the \
+             table cookies",
         );
     }
     texts.iter().filter_map(|text| preview_host(text, domain)).collect()

@@ -50,6 +50,15 @@ pub(super) fn providers(auth: &Table<'_>) -> Vec<Provider> {
     providers
 }
 
+/// Reads the clients of the providers, in the order of their tables.
+pub(super) fn set_clients(auth: &Table<'_>, providers: &mut [Provider]) {
+    for (table, provider) in auth.tables("providers").iter().zip(providers) {
+        if let ProviderKind::OAuth(oauth) = &mut provider.kind {
+            oauth.client = oauth::client(&provider.id, table);
+        }
+    }
+}
+
 /// Refuses a site without providers, except where `login_url` names another host that has them.
 pub(super) fn refuse_none(auth: &Table<'_>) {
     let place = auth.at("providers");
@@ -57,8 +66,8 @@ pub(super) fn refuse_none(auth: &Table<'_>) {
         refuse!(
             place,
             "at least one provider is needed to sign users in",
-            "add for example `[[vars.AUTH.providers]]`, `id = \"okta\"`; or write login_url, if another host of the site \
-             signs users in",
+            "add for example `[[providers]]` (in wrangler.toml `[[vars.AUTH.providers]]`), `id = \"okta\"`; or write \
+             login_url, if another host of the site signs users in",
         );
     }
 }

@@ -153,6 +153,6 @@ pub(super) fn check_credential(text: &Text<'_>) {
 }
 
 /// The value of a variable. An empty value counts as missing.
-pub(super) fn variable(env: Env<'_>, name: &str) -> Option<String> {
+pub(in crate::config) fn variable(env: Env<'_>, name: &str) -> Option<String> {
     env(name).filter(|value| !value.is_empty())
 }

@@ -94,7 +94,7 @@ pub(super) fn refuse_login_url_out_of_reach(
     let place = auth.at("login_url");
     if let Ok(domain) = CookieDomain::parse(shared.unwrap_or(host)) {
         let domain = domain.as_str();
-        refuse!(place, "{problem}", "write for example `[vars.AUTH.cookies]`, `domain = \"{domain}\"`");
+        refuse!(place, "{problem}", "write for example `domain = \"{domain}\"` in the table cookies");
     } else {
         refuse!(place, "{problem}", "use a host name whose domain the other hosts share");
     }

@@ -34,7 +34,16 @@ pub(in crate::config) fn read(table: &mut Map<String, Value>, keys: Keys, place:
             read_value(value, kind, &place.key(name));
         }
     }
+    // Found in a file that says it of itself, as a wrangler file does.
     for key in unknown {
+        if place.is_root() && matches!(key.as_str(), "vars" | "AUTH") {
+            refuse!(
+                place.key(key),
+                "the configuration is not below this table, but at the top of its own file",
+                "write base_path = \"/auth\", [session], [[providers]] there, without vars.AUTH before them"
+            );
+            continue;
+        }
         let shown = known().filter(|known| !matches!(known.kind, Kind::Hidden)).map(|known| known.name);
         let hint = hint(key, &shown.collect::<Vec<_>>());
         refuse!(place.key(key), "unknown key; {hint}");
@@ -177,7 +186,10 @@ fn is_simple(value: &Value, kind: &Kind, place: &Place<'_>) -> bool {
         Kind::TableList(_) => (false, "an array of tables"),
         Kind::TopLevelTables(_) => {
             let key = place.name();
-            refuse!(place, "expected an array of tables; write [[vars.AUTH.{key}]]");
+            refuse!(
+                place,
+                "expected an array of tables; write [[{key}]], in wrangler.toml [[vars.AUTH.{key}]]"
+            );
             return false;
         }
         Kind::Table(_) | Kind::Map(_) | Kind::Texts | Kind::Any | Kind::Hidden => (false, "a table"),

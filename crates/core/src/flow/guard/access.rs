@@ -80,7 +80,7 @@ impl<'a> Access<'a> {
     /// Whether pages of other origins may send the request with a session.
     pub(super) fn allows_cross_origin(&self) -> bool {
         match &self.policy {
-            Policy::Rules(decided) => decided.rule().is_some_and(|rule| rule.allows_cross_origin),
+            Policy::Rules(decided) => decided.allows_cross_origin(),
             Policy::Preflight { .. } | Policy::SignedIn => false,
         }
     }

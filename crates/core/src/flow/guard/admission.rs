@@ -41,10 +41,12 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             return Err(Denied::new(DenialReason::NotFound));
         }
         let resource = self.requested_resource(path, &readings, decided.rule())?;
-        if resource.is_some_and(|requested| !requested.resource.takes_sessions) {
+        // Of a preflight no session is opened, so a server that opens it itself would get one that was revoked.
+        let is_preflight = self.request.is_preflight();
+        if is_preflight || resource.is_some_and(|requested| !requested.resource.takes_sessions) {
             route.forward_session = false;
         }
-        let policy = if self.request.is_preflight() {
+        let policy = if is_preflight {
             Policy::Preflight {
                 is_guarded: !decided.is_public() || !self.announces_public(path, &readings())?,
             }

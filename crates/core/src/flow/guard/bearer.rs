@@ -321,7 +321,9 @@ impl TokenDenied {
                 cause => invalid(cause.is_expired()),
             },
             Error::Client(_) | Error::Provider { cause: ProviderError::Signature(_), .. } => invalid(false),
-            Error::Provider { .. } | Error::Configuration(_) => Self::Unavailable(RETRY_AFTER),
+            Error::Provider { .. } | Error::Configuration(_) => {
+                Self::Unavailable(error.retry_after().unwrap_or(RETRY_AFTER))
+            }
         }
     }
 }

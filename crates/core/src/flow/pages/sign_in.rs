@@ -63,7 +63,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         if config.providers.is_empty() {
             return Err(Error::Configuration(
-                "this host is the login host, but no provider is configured: add [[vars.AUTH.providers]], or set \
+                "this host is the login host, but no provider is configured: add one to AUTH.providers, or set \
                  AUTH.login_url to the host that signs users in"
                     .to_owned(),
             ));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use vestibule_oidc::http::url::Url;
 use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
+use vestibule_oidc::oauth::transmitter::{EventTransmitter, TransmitterKeys};
 use vestibule_oidc::time::Timestamp;
 
 /// How long a copy is used while the provider does not answer, so that a short outage does not stop users who come back
@@ -23,6 +24,15 @@ const PAUSE: Duration = Duration::from_mins(1);
 /// How long to wait after a failed fetch if there is no usable copy. Also how long a fetch counts as in progress: one that
 /// is cut off never reports that it ended.
 pub(super) const MAX_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How often an unknown key may cause the key set to be fetched again. Anyone can send a token with an invented `kid`, which
+/// must not cost one request to the provider each. Fetches for other reasons do not count: such a one may have been answered
+/// a moment before the provider began to sign with a new key.
+pub(super) const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
+
+/// How many names of unknown keys are remembered for each key set, and how long each may be in bytes.
+const MAX_UNKNOWN_KIDS: usize = 64;
+const MAX_UNKNOWN_KID: usize = 512;
 
 /// How long the store is not asked for documents after it failed. So long a document is not asked for again, either.
 const STORE_PAUSE: Duration = Duration::from_secs(30);
@@ -68,6 +78,13 @@ impl ProviderCache {
     }
 }
 
+/// How long from now on no unknown key causes a fetch, after one did at this time; `None` if one may. After the clock was set
+/// back one may.
+pub(super) fn unknown_key_pause(at: Timestamp, now: Timestamp) -> Option<Duration> {
+    let end = at.plus(UNKNOWN_KEY_THROTTLE);
+    (at <= now && now < end).then(|| end.since(now))
+}
+
 /// Whether this was within [`STORE_PAUSE`].
 fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
     at.is_some_and(|at| at <= now && now < at.plus(STORE_PAUSE))
@@ -76,12 +93,17 @@ fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
 /// What a transmitter's name in the cache begins with. No provider's id has a colon.
 const TRANSMITTER: &str = "transmitter:";
 
-/// The name of a transmitter of security events in the cache.
-pub(super) fn transmitter_name(issuer: &str) -> String {
-    format!("{TRANSMITTER}{issuer}")
+/// The name of a transmitter of security events in the cache. It depends on all that its documents depend on: several
+/// transmitters may have one issuer, each with keys of its own.
+pub(super) fn transmitter_name(transmitter: &EventTransmitter) -> String {
+    let issuer = &transmitter.issuer;
+    match &transmitter.keys {
+        TransmitterKeys::At(url) => format!("{TRANSMITTER}{issuer} with the keys of {}", url.as_str()),
+        TransmitterKeys::OfProvider | TransmitterKeys::Discovered => format!("{TRANSMITTER}{issuer}"),
+    }
 }
 
-/// The issuer of a transmitter that has this name.
+/// The issuer of a transmitter that has this name, and publishes metadata.
 pub(super) fn transmitter_issuer(name: &str) -> &str {
     name.strip_prefix(TRANSMITTER).unwrap_or(name)
 }
@@ -93,6 +115,16 @@ pub(super) struct CachedProvider {
     pub(super) keys: Slot<JwkSet>,
     /// Where the keys of a transmitter of security events are.
     pub(super) jwks_uri: Slot<Url>,
+    /// The unknown keys that clients' tokens named lately.
+    unknown_kids: Vec<UnknownKid>,
+}
+
+/// A key that a client's token named, and that was unknown.
+struct UnknownKid {
+    kid: String,
+    at: Timestamp,
+    /// How many fetches of the keys had begun.
+    begun: u64,
 }
 
 /// A document that was fetched.
@@ -128,11 +160,13 @@ pub(super) struct Slot<T> {
     begun: u64,
     /// When the store was last asked for it.
     store_read: Option<Timestamp>,
+    /// When the last fetch began that an unknown key caused, and that succeeded.
+    unknown_key_at: Option<Timestamp>,
 }
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { copy: None, attempt: None, begun: 0, store_read: None }
+        Self { copy: None, attempt: None, begun: 0, store_read: None, unknown_key_at: None }
     }
 }
 
@@ -143,6 +177,8 @@ pub(super) struct Fetch {
     pub(super) at: Timestamp,
     /// Its number in this process: a clock cannot tell which of two fetches in one moment began first.
     pub(super) number: u64,
+    /// Whether an unknown key caused it.
+    pub(super) for_unknown_key: bool,
 }
 
 /// An attempt to fetch a document.
@@ -194,7 +230,26 @@ impl CachedProvider {
         *begun += 1;
         let earlier = attempt.as_ref().map_or(0, |attempt| attempt.earlier.saturating_add(1));
         *attempt = Some(Attempt { number: *begun, at: now, is_open: true, earlier });
-        Fetch { at: now, number: *begun }
+        Fetch { at: now, number: *begun, for_unknown_key: false }
+    }
+
+    /// How many fetches of the keys had begun when a client's token first named this unknown key, in the last minute. A key set
+    /// of a later fetch shows that there is no such key: who has many tokens of a withdrawn key learns that of each.
+    pub(super) fn begun_at_first_sight_of(&mut self, kid: &str, begun: u64, now: Timestamp) -> u64 {
+        let is_recent = |seen: &UnknownKid| seen.at <= now && now < seen.at.plus(UNKNOWN_KEY_THROTTLE);
+        self.unknown_kids.retain(is_recent);
+        if let Some(seen) = self.unknown_kids.iter().find(|seen| seen.kid == kid) {
+            return seen.begun.min(begun);
+        }
+        if self.unknown_kids.len() < MAX_UNKNOWN_KIDS && kid.len() <= MAX_UNKNOWN_KID {
+            self.unknown_kids.push(UnknownKid { kid: kid.to_owned(), at: now, begun });
+        }
+        begun
+    }
+
+    /// Records that a fetch of the keys begins because a key is unknown.
+    pub(super) fn begin_unknown_key_attempt(&mut self, now: Timestamp) -> Fetch {
+        Fetch { for_unknown_key: true, ..self.begin_attempt(DocumentKind::Keys, now) }
     }
 
     /// Records that a fetch failed.
@@ -273,6 +328,11 @@ impl<T> Slot<T> {
         self.copy.as_ref().map_or(0, |(_, fetch)| fetch.number)
     }
 
+    /// How long from now on no unknown key causes a fetch; `None` if one may.
+    pub(super) fn unknown_key_pause(&self, now: Timestamp) -> Option<Duration> {
+        unknown_key_pause(self.unknown_key_at?, now)
+    }
+
     /// Whether a fetch is in progress, as far as is known: one that began longer than `max_age` ago counts as cut off.
     pub(super) fn is_fetching(&self, max_age: Duration, now: Timestamp) -> bool {
         let is_young = |attempt: &Attempt| attempt.at <= now && now < attempt.at.plus(max_age);
@@ -284,11 +344,14 @@ impl<T> Slot<T> {
         let is_fetching = self.attempt.as_ref().is_some_and(|attempt| attempt.is_open);
         let is_newer = self.copy.as_ref().is_none_or(|(_, fetch)| fetch.at < at);
         if is_newer && !is_fetching {
-            self.copy = Some((value, Fetch { at, number: self.number() }));
+            self.copy = Some((value, Fetch { at, number: self.number(), for_unknown_key: false }));
         }
     }
 
     fn store(&mut self, value: Rc<T>, fetch: Fetch) {
+        if fetch.for_unknown_key {
+            self.unknown_key_at = Some(fetch.at);
+        }
         // A slow fetch must not replace the document of a fetch that began later.
         if self.number() < fetch.number {
             self.copy = Some((value, fetch));

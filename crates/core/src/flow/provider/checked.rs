@@ -17,12 +17,12 @@ impl<P: Platform> RequestContext<'_, P> {
         oauth: &OAuthProvider,
     ) -> Result<bool, Error> {
         let published = ProviderMetadata::configured(oauth).is_none();
-        let metadata = self.metadata_for(provider, oauth, Wanted::Newer, Requester::Anyone).await?;
+        let metadata = self.metadata_for(provider, oauth, Wanted::Recent, Requester::Anyone).await?;
         let keys = PublishedKeys::of(provider, &metadata);
         if keys.url.is_none() {
             return Ok(published);
         }
-        self.published_keys(keys, Wanted::Newer, Requester::Anyone).await?;
+        self.published_keys(keys, Wanted::Recent, Requester::Anyone).await?;
         Ok(true)
     }
 }

@@ -42,9 +42,8 @@ use vestibule_oidc::time::Timestamp;
 /// hour limits how long a withdrawn key is still accepted.
 const FRESH_FOR: Duration = Duration::from_hours(1);
 
-/// How often an unknown `kid` of a token that a client sent may cause the key set to be fetched again. Anyone can send one
-/// with an invented `kid`, which must not cost one request to the provider each.
-const UNKNOWN_KEY_THROTTLE: Duration = Duration::from_mins(1);
+/// How long a copy counts as recent, for those who look whether the provider answers.
+const RECENT_FOR: Duration = Duration::from_mins(1);
 
 /// How long a request waits for a document if it has a usable copy; a healthy provider answers faster. A later answer is
 /// still stored for the next requests.
@@ -120,7 +119,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let recently_failed = || recently_failed(provider, kind);
         let age = match wanted {
             Wanted::Current => FRESH_FOR,
-            Wanted::Newer => UNKNOWN_KEY_THROTTLE,
+            Wanted::Recent => RECENT_FOR,
         };
         if platform.stores_documents() {
             // Apart, because every request would be as large.
@@ -143,23 +142,25 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         };
         let max_wait = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
-        match self.fetch_document(provider, kind, request, max_wait).await {
+        let begin = |cached: &mut CachedProvider, now| cached.begin_attempt(kind, now);
+        match self.fetch_document(provider, kind, request, begin, max_wait).await {
             Ok(()) => cache.with(provider, |cached| slot(cached).newest()).ok_or_else(recently_failed),
             Err(error) => copy.ok_or(error),
         }
     }
 
-    /// Fetches a document into the cache, and waits for it so long. The answer is stored also if this request ends first, or
+    /// Fetches a document into the cache, and waits for it so long. `begin` records that the fetch begins. The answer is stored also if this request ends first, or
     /// goes on without it.
     async fn fetch_document(
         &self,
         provider: &str,
         kind: DocumentKind,
         request: FetchRequest,
+        begin: impl FnOnce(&mut CachedProvider, Timestamp) -> Fetch,
         max_wait: Duration,
     ) -> Result<(), Error> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
-        let begun = platform.now();
+        let now = platform.now();
         let fetch = DocumentFetch {
             vestibule: self.vestibule.clone(),
             platform: platform.clone(),
@@ -167,7 +168,7 @@ impl<P: Platform> RequestContext<'_, P> {
             provider: provider.to_owned(),
             kind,
             request,
-            fetch: cache.with(provider, |cached| cached.begin_attempt(kind, begun)),
+            fetch: cache.with(provider, |cached| begin(cached, now)),
         };
         // Boxed, because most requests fetch nothing, and the future of each is as large as that of one that does.
         let stored = pin!(platform.run_to_completion(Box::pin(fetch.run())));
@@ -219,8 +220,8 @@ enum Requester {
 enum Wanted {
     /// The current one. An older copy is acceptable while the provider does not answer.
     Current,
-    /// A newer one than the copy, which lacks a key.
-    Newer,
+    /// One that was fetched in the last minute.
+    Recent,
 }
 
 /// Whether this text is the provider's issuer, also where the issuers of a provider have a template.

@@ -41,7 +41,7 @@ impl<P: Platform> RequestContext<'_, P> {
         transmitter: &EventTransmitter,
         token: &str,
     ) -> Result<VerifiedPayload, Error> {
-        let cache_name = cache::transmitter_name(&transmitter.issuer);
+        let cache_name = cache::transmitter_name(transmitter);
         let rejected = |cause: JwsError| failed(&cache_name, cause);
         let jws = UnverifiedJws::parse(token).map_err(rejected)?;
         let url = match &transmitter.keys {

@@ -57,31 +57,6 @@ impl<P: Platform> RequestContext<'_, P> {
         self.verify_by_keys(keys, jws, &Algorithm::ALL, requester).await
     }
 
-    /// Verifies the signature of a token that came through a client. An unknown key causes the key set to be fetched again,
-    /// at most once a minute.
-    pub(super) async fn verify_by_keys(
-        &self,
-        published: PublishedKeys<'_>,
-        jws: &UnverifiedJws<'_>,
-        accepted: &[Algorithm],
-        requester: Requester,
-    ) -> Result<VerifiedPayload, Error> {
-        let rejected = |cause: JwsError| failed(published.cache_name, cause);
-        let keys = self.published_keys(published, Wanted::Current, requester).await?;
-        let error = match jws::verify(self.platform, jws, &keys, accepted).await {
-            Err(error) if may_have_new_key(jws, &error) => error,
-            verified => return verified.map_err(rejected),
-        };
-        match self.published_keys(published, Wanted::Newer, requester).await {
-            Ok(newer) => jws::verify(self.platform, jws, &newer, accepted).await.map_err(rejected),
-            Err(unavailable) if requester == Requester::User => Err(unavailable),
-            Err(unavailable) if requester == Requester::Sender && error == JwsError::UnknownKey => {
-                Err(unavailable)
-            }
-            Err(_) => Err(rejected(error)),
-        }
-    }
-
     /// The key set.
     pub(super) async fn published_keys(
         &self,
@@ -170,7 +145,12 @@ pub(super) fn id_token_algorithms(oauth: &OAuthProvider, metadata: &ProviderMeta
     })
 }
 
-/// Whether a token may be signed with a key that is not known yet. One without a `kid` may, too.
+/// Whether a token may be signed with a key that is not known yet. One without a `kid` may, too, if the known keys say only that
+/// none of them has signed it.
 pub(super) fn may_have_new_key(jws: &UnverifiedJws<'_>, error: &JwsError) -> bool {
-    *error == JwsError::UnknownKey || jws.kid().is_none()
+    match error {
+        JwsError::UnknownKey => true,
+        JwsError::Signature | JwsError::Key(_) | JwsError::TooManyCandidates(_) => jws.kid().is_none(),
+        _ => false,
+    }
 }

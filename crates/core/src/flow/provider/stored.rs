@@ -4,13 +4,16 @@
 //! same rules. It is sealed with the site's secret, and says which provider's it is, of which address and from when. So
 //! anyone who can write to the store cannot make keys, cannot hand over those of another provider, and can keep a withdrawn key
 //! only as long as a process that remembers it.
+//!
+//! Beside the keys is when an unknown key last let a process fetch them, so that such fetches are rare in all processes
+//! together, also while the provider fails.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::cache::{DocumentId, Published, USABLE_FOR};
+use super::cache::{DocumentId, Published, UNKNOWN_KEY_THROTTLE, USABLE_FOR, unknown_key_pause};
 use crate::flow::RequestContext;
 use crate::flow::vestibule::Vestibule;
 use crate::platform::{Platform, within};
@@ -37,6 +40,9 @@ const MAX_SEALED: usize = 4 * MAX_DOCUMENT;
 /// How long a request waits for the store before it asks the provider. A store beside the process answers in milliseconds.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
+/// The kind of what is stored beside keys. No document is of this kind.
+const UNKNOWN_KEY: &str = "unknown key";
+
 /// How far ahead another process's clock may be.
 const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 
@@ -61,6 +67,34 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Ok(None)) => {}
             Some(Err(_)) | None => cache.store_failed(platform.now()),
         }
+    }
+}
+
+impl<P: Platform> RequestContext<'_, P> {
+    /// How long from now on no unknown key lets any process fetch these keys. If one may, records that this process does.
+    pub(super) async fn unknown_key_pause_of_all(&self, document: DocumentId<'_>) -> Option<Duration> {
+        let (platform, cache) = (self.platform, &self.vestibule.providers);
+        let now = platform.now();
+        if cache.has_store_failed(now) {
+            return None;
+        }
+        let keys = &self.config().keys;
+        let name = document.attempt_name(keys);
+        let read = pin!(platform.read_store(&name));
+        let Some(Ok(sealed)) = within(platform, MAX_WAIT, read).await else {
+            cache.store_failed(platform.now());
+            return None;
+        };
+        let last = sealed.and_then(|sealed| document.open_attempt(&sealed, keys, now));
+        let pause = last.and_then(|at| unknown_key_pause(at, now));
+        if pause.is_none() {
+            let random = &mut |bytes: &mut [u8]| platform.fill_random(bytes);
+            let sealed = document.seal_attempt(keys, now, random);
+            let write = pin!(platform.write_store(&name, &sealed, UNKNOWN_KEY_THROTTLE));
+            // Before the fetch, which takes longer. Without it the fetches of this process are rare all the same.
+            let _ = within(platform, MAX_WAIT, write).await;
+        }
+        pause
     }
 }
 
@@ -94,6 +128,33 @@ impl DocumentId<'_> {
     fn name(&self, keys: &Keyring) -> String {
         let name = format!("{}\n{}\n{}", self.kind.name(), self.provider, self.url);
         format!("document/{}", derive_id(keys.newest_secret(), PURPOSE, name.as_bytes()))
+    }
+
+    /// The name in the store of when an unknown key last caused a fetch of it.
+    fn attempt_name(&self, keys: &Keyring) -> String {
+        format!("{}/unknown-key", self.name(keys))
+    }
+
+    /// That an unknown key causes a fetch of it now.
+    fn seal_attempt(&self, keys: &Keyring, now: Timestamp, random: &mut dyn FnMut(&mut [u8])) -> String {
+        let claims = json::of(&[
+            ("kind", UNKNOWN_KEY.into()),
+            ("provider", self.provider.into()),
+            ("url", self.url.into()),
+            ("began_at", now.millis().into()),
+        ]);
+        seal::seal(keys, Dialect::AuthJsV5, SALT, &claims, UNKNOWN_KEY_THROTTLE, now, random)
+    }
+
+    /// When that was, if that is what was sealed.
+    fn open_attempt(&self, sealed: &str, keys: &Keyring, now: Timestamp) -> Option<Timestamp> {
+        let claims = seal::open_up_to(MAX_SEALED, keys, SALT, sealed, now).ok()?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let expected = [("kind", UNKNOWN_KEY), ("provider", self.provider), ("url", self.url)];
+        if expected.iter().any(|(name, value)| text(name) != Some(value)) {
+            return None;
+        }
+        Some(Timestamp::from_millis(claims.get("began_at")?.as_u64()?).min(now))
     }
 
     /// `None` if the answer is too large, or no text.
@@ -174,6 +235,24 @@ mod tests {
         assert!(KEYS.open(&sealed, &keys("b"), NOW).is_none());
         let plain = r#"{"kind":"jwks","provider":"okta","url":"https://issuer.example/jwks","fetched_at":1,"body":"{}"}"#;
         assert!(KEYS.open(plain, &keys("a"), NOW).is_none());
+    }
+
+    #[test]
+    fn when_an_unknown_key_caused_a_fetch_counts_only_for_these_keys() {
+        let (site, random) = (keys("a"), &mut |bytes: &mut [u8]| bytes.fill(7));
+        let sealed = KEYS.seal_attempt(&site, NOW, random);
+        let second = Duration::from_secs(1);
+        assert_eq!(KEYS.open_attempt(&sealed, &site, NOW.plus(second)), Some(NOW));
+        assert_eq!(KEYS.open_attempt(&sealed, &site, NOW.minus(second)), Some(NOW.minus(second)));
+        for other in
+            [DocumentId { provider: "evil", ..KEYS }, DocumentId { url: "https://evil.example/jwks", ..KEYS }]
+        {
+            assert!(other.open_attempt(&sealed, &site, NOW).is_none());
+        }
+        assert!(KEYS.open_attempt(&sealed, &keys("b"), NOW).is_none());
+        assert!(KEYS.open(&sealed, &site, NOW).is_none());
+        assert!(KEYS.open_attempt(&self::sealed(b"{}").unwrap(), &site, NOW).is_none());
+        assert_ne!(KEYS.attempt_name(&site), KEYS.name(&site));
     }
 
     #[test]

@@ -10,16 +10,17 @@ use std::fmt::Display;
 use serde_json::json;
 
 use crate::config::Provider;
+use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::UnprovenError;
-use crate::log::{ErrorSource, LogEvent, Record};
+use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError};
+use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::subject::Subject;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::encrypted::EncryptedTokenError;
-use vestibule_oidc::jose::jws;
+use vestibule_oidc::jose::jws::{self, JwsError};
 use vestibule_oidc::oauth::logout_token::{self, Ended, Expected, LogoutTokenError, VerifiedLogoutToken};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::time::Timestamp;
@@ -38,6 +39,8 @@ struct RejectedError {
     status: u16,
     description: String,
     record: Record,
+    /// In seconds, if the status is 503.
+    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -49,12 +52,12 @@ impl<P: Platform> RequestContext<'_, P> {
                 for logout in &logouts {
                     is_stored &= self.end_by_provider(logout).await;
                 }
-                if is_stored { Response::empty(200) } else { unavailable() }
+                if is_stored { Response::empty(200) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { status, description, record }) => {
+            Err(RejectedError { status, description, record, retry_after }) => {
                 self.log(record);
                 match status {
-                    503 => unavailable(),
+                    503 => unavailable(retry_after),
                     status => {
                         let body = json!({ "error": "invalid_request", "error_description": description });
                         let answer = Response::json(status, &body);
@@ -75,7 +78,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let token = self.logout_token(body).await?;
         let mut rejected = RejectedError::flaw("iss is not accepted");
         let mut logouts = Vec::new();
-        let mut is_unopened = false;
+        // Anyone can encrypt, so a token that was decrypted, and that no one proves, has cost as much as a forged one.
+        let mut has_cost = false;
         for (provider, oauth, openid) in self.config().backchannel_providers() {
             let signed = match self.signed_logout_token(provider, oauth, &token).await {
                 Ok(signed) => signed,
@@ -83,22 +87,34 @@ impl<P: Platform> RequestContext<'_, P> {
                     return Err(RejectedError::unproven(provider, UnprovenError::TooMany));
                 }
                 Err(error) => {
-                    is_unopened |= costs_as_forged(&error);
+                    has_cost |= costs_as_forged(&error);
                     rejected = RejectedError::unproven(provider, error);
                     continue;
                 }
             };
+            let was_decrypted = oauth.response_encryption.id_token.is_some();
             match precheck(&signed, provider, oauth, openid, self.now) {
                 Ok(true) => {}
-                Ok(false) => continue,
+                Ok(false) => {
+                    has_cost |= was_decrypted;
+                    continue;
+                }
                 Err(error) => {
+                    has_cost |= was_decrypted;
                     rejected = error;
                     continue;
                 }
             }
             let verification = self.verify_logout_signature(provider, oauth, &signed);
-            let payload = self.verified_by_sender(verification).await;
-            let payload = payload.map_err(|error| RejectedError::unproven(provider, error))?;
+            let payload = match self.verified_by_sender(verification).await {
+                Ok(payload) => payload,
+                Err(error) => {
+                    if was_decrypted && names_unknown_key(&error) {
+                        self.count_forged().await;
+                    }
+                    return Err(RejectedError::unproven(provider, error));
+                }
+            };
             let token = logout_token::verify(&payload, &expected(oauth, openid), self.now)
                 .map_err(|error| RejectedError::claims(provider, &error))?;
             logouts.push(ProvenLogout { provider, token });
@@ -106,7 +122,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if !logouts.is_empty() {
             return Ok(logouts);
         }
-        if is_unopened {
+        if has_cost {
             self.count_forged().await;
         }
         Err(rejected)
@@ -163,12 +179,13 @@ impl RejectedError {
             status: 400,
             description: description.to_owned(),
             record: Record::new(LogEvent::LogoutTokenRejected, message),
+            retry_after: RETRY_AFTER,
         }
     }
 
     fn claims(provider: &Provider, error: &LogoutTokenError) -> Self {
         let record = Record::new(LogEvent::LogoutTokenRejected, error).provider(&provider.id);
-        Self { status: 400, description: error.description(), record }
+        Self { status: 400, description: error.description(), record, retry_after: RETRY_AFTER }
     }
 
     fn unproven(provider: &Provider, error: UnprovenError) -> Self {
@@ -181,21 +198,25 @@ impl RejectedError {
                 status: 400,
                 description: "the signature is not accepted".to_owned(),
                 record: record(&error),
+                retry_after: RETRY_AFTER,
             },
             UnprovenError::NotOpened(error) => Self {
                 status: 400,
                 description: "the encryption is not accepted".to_owned(),
                 record: record(&error),
+                retry_after: RETRY_AFTER,
             },
             UnprovenError::Unavailable(error) => Self {
                 status: 503,
                 description: String::new(),
-                record: record(&error).caused_by(ErrorSource::Provider),
+                record: record(&error).caused_by(error.error_source()),
+                retry_after: strangers::retry_after(&error),
             },
             UnprovenError::TooMany => Self {
                 status: 429,
                 description: "too many requests".to_owned(),
                 record: record(&"too many forged ones from one address, so its signature was not verified"),
+                retry_after: RETRY_AFTER,
             },
         }
     }
@@ -204,6 +225,12 @@ impl RejectedError {
 /// Whether a token that did not open costs as much as a forged one: anyone can encrypt. One without encryption costs nothing.
 fn costs_as_forged(error: &UnprovenError) -> bool {
     matches!(error, UnprovenError::NotOpened(cause) if *cause != EncryptedTokenError::NotEncrypted)
+}
+
+/// Whether a token is not rejected only because newer keys are unavailable, and cost no signature.
+fn names_unknown_key(error: &UnprovenError) -> bool {
+    let UnprovenError::Unavailable(Error::Provider { cause, .. }) = error else { return false };
+    matches!(cause, ProviderError::NoNewerKeys { cause: JwsError::UnknownKey, .. })
 }
 
 /// Whether the provider could have issued this token, before its signature is verified: what would be rejected anyway costs
@@ -232,6 +259,7 @@ fn expected<'a>(oauth: &'a OAuthProvider, openid: &'a OpenId) -> Expected<'a> {
 }
 
 /// It could not be stored, or not be verified: the provider may try again.
-fn unavailable() -> Response {
-    Response::json(503, &json!({ "error": "temporarily_unavailable" })).with("retry-after", "5")
+fn unavailable(retry_after: u16) -> Response {
+    Response::json(503, &json!({ "error": "temporarily_unavailable" }))
+        .with("retry-after", retry_after.to_string())
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{UnprovenError, named_transmitter};
+use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitter};
 use crate::flow::session::transmitted_subject::UnknownSubjectError;
-use crate::log::{ErrorSource, LogEvent, Record};
+use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::subject::{Subject, User};
 use vestibule_oidc::http::response::Response;
@@ -24,6 +24,8 @@ const MAX_BODY: usize = 4 * 1024;
 struct RejectedError {
     status: u16,
     record: Record,
+    /// In seconds, if the status is 503.
+    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -36,12 +38,12 @@ impl<P: Platform> RequestContext<'_, P> {
                 if self.end_for_provider(&transmitter.provider, Subject::User(user), what, at).await {
                     Response::empty(204)
                 } else {
-                    failed(503)
+                    failed(503, RETRY_AFTER)
                 }
             }
-            Err(RejectedError { status, record }) => {
+            Err(RejectedError { status, record, retry_after }) => {
                 self.log(record);
-                failed(status)
+                failed(status, retry_after)
             }
         };
         answer.with("cache-control", "no-store")
@@ -102,7 +104,8 @@ impl<P: Platform> RequestContext<'_, P> {
 impl RejectedError {
     fn new(status: u16, reason: &str) -> Self {
         let message = format_args!("a global token revocation was rejected: {reason}");
-        Self { status, record: Record::new(LogEvent::GlobalRevocationRejected, message) }
+        let record = Record::new(LogEvent::GlobalRevocationRejected, message);
+        Self { status, record, retry_after: RETRY_AFTER }
     }
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
@@ -111,7 +114,8 @@ impl RejectedError {
             UnprovenError::NotOpened(error) => Self::new(401, &error.to_string()),
             UnprovenError::Unavailable(error) => {
                 let rejected = Self::new(503, &error.to_string());
-                Self { record: rejected.record.caused_by(ErrorSource::Provider), ..rejected }
+                let record = rejected.record.caused_by(error.error_source());
+                Self { record, retry_after: strangers::retry_after(&error), ..rejected }
             }
             UnprovenError::TooMany => Self::new(429, "too many forged tokens from one address"),
         }
@@ -127,7 +131,7 @@ fn expected(transmitter: &EventTransmitter) -> Expected<'_> {
     Expected { issuer: &transmitter.issuer, audiences: &transmitter.audiences }
 }
 
-fn failed(status: u16) -> Response {
+fn failed(status: u16, retry_after: u16) -> Response {
     let error = match status {
         401 => "invalid_token",
         404 => "not_found",
@@ -139,7 +143,7 @@ fn failed(status: u16) -> Response {
     match status {
         401 => answer.with("www-authenticate", "Bearer error=\"invalid_token\""),
         429 => answer.with("retry-after", WINDOW.as_secs().to_string()),
-        503 => answer.with("retry-after", "5"),
+        503 => answer.with("retry-after", retry_after.to_string()),
         _ => answer,
     }
 }

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{UnprovenError, named_transmitter};
-use crate::log::{ErrorSource, LogEvent, Record};
+use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitter};
+use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::CLOCK_TOLERANCE;
 use crate::revocation::subject::Subject;
@@ -33,6 +33,8 @@ struct RejectedError {
     code: &'static str,
     description: String,
     record: Box<Record>,
+    /// In seconds, if the status is 503.
+    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -43,14 +45,14 @@ impl<P: Platform> RequestContext<'_, P> {
                 if self.apply(transmitter, &event).await {
                     Response::empty(202)
                 } else {
-                    Response::empty(503).with("retry-after", "5")
+                    unavailable(RETRY_AFTER)
                 }
             }
-            Err(RejectedError { status: 503, record, .. }) => {
+            Err(RejectedError { status: 503, retry_after, record, .. }) => {
                 self.log(*record);
-                Response::empty(503).with("retry-after", "5")
+                unavailable(retry_after)
             }
-            Err(RejectedError { status, code, description, record }) => {
+            Err(RejectedError { status, code, description, record, .. }) => {
                 self.log(*record);
                 let body = json!({ "err": code, "description": description });
                 let answer = Response::json(status, &body).with("content-language", "en");
@@ -177,12 +179,13 @@ impl RejectedError {
     fn new(code: &'static str, description: &str) -> Self {
         let message = format_args!("a security event was rejected: {description}");
         let record = Record::new(LogEvent::SecurityEventRejected, message).code(code);
-        Self { status: 400, code, description: description.to_owned(), record: Box::new(record) }
+        let (description, record) = (description.to_owned(), Box::new(record));
+        Self { status: 400, code, description, record, retry_after: RETRY_AFTER }
     }
 
     fn claims(error: &SecurityEventError) -> Self {
         let record = Record::new(LogEvent::SecurityEventRejected, error).code(error.code());
-        Self { status: 400, code: error.code(), description: error.description(), record: Box::new(record) }
+        Self { record: Box::new(record), ..Self::new(error.code(), &error.description()) }
     }
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
@@ -206,7 +209,8 @@ impl RejectedError {
             UnprovenError::NotOpened(error) => Self::new("invalid_key", &error.to_string()),
             UnprovenError::Unavailable(error) => Self {
                 status: 503,
-                record: Box::new(record(&error).caused_by(ErrorSource::Provider)),
+                retry_after: strangers::retry_after(&error),
+                record: Box::new(record(&error).caused_by(error.error_source())),
                 ..Self::new("", "")
             },
             UnprovenError::TooMany => {
@@ -220,6 +224,11 @@ impl RejectedError {
     fn of(self, transmitter: &EventTransmitter) -> Self {
         Self { record: Box::new(self.record.provider(&transmitter.provider)), ..self }
     }
+}
+
+/// It could not be stored, or not be verified: the transmitter may try again.
+fn unavailable(retry_after: u16) -> Response {
+    Response::empty(503).with("retry-after", retry_after.to_string())
 }
 
 fn expected(transmitter: &EventTransmitter) -> Expected<'_> {

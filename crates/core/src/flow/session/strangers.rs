@@ -55,6 +55,14 @@ pub(super) enum UnprovenError {
     TooMany,
 }
 
+/// `Retry-After` in seconds where it is unknown when the same request may succeed.
+pub(super) const RETRY_AFTER: u16 = 5;
+
+/// `Retry-After` in seconds for a token that could not be verified.
+pub(super) fn retry_after(error: &Error) -> u16 {
+    error.retry_after().map_or(RETRY_AFTER, |time| u16::try_from(time.as_secs()).unwrap_or(u16::MAX))
+}
+
 impl<P: Platform> RequestContext<'_, P> {
     /// What `verification` makes of a token, by its signature or by its encryption, unless this address has sent too many
     /// forged ones.
@@ -68,6 +76,11 @@ impl<P: Platform> RequestContext<'_, P> {
             Err(UnprovenError::Rejected(cause)) => {
                 matches!(cause, JwsError::Signature | JwsError::UnknownKey)
             }
+            // One that no known key has signed cost as much, unless it names its key.
+            Err(UnprovenError::Unavailable(Error::Provider {
+                cause: ProviderError::NoNewerKeys { cause, .. },
+                ..
+            })) => *cause == JwsError::Signature,
             Ok(_) | Err(UnprovenError::Unavailable(_) | UnprovenError::TooMany) => false,
         };
         if is_forged {

@@ -243,7 +243,8 @@ impl<P: Platform> RequestContext<'_, P> {
 
         let mut configured = Vec::new();
         for (claim, from) in &self.config().claims {
-            if let Some(value) = from.lookup(&roots) {
+            // As in Auth.js, a claim without a value is absent, not null.
+            if let Some(value) = from.lookup(&roots).filter(|value| !value.is_null()) {
                 configured.push((claim.clone(), value.clone()));
             } else if let SignInKind::SignIn = kind {
                 let provider = &identity.provider.id;

@@ -9,6 +9,7 @@ use crate::flow::signin::begin::Purpose;
 use crate::flow::{FormContext, RequestContext};
 use crate::platform::Platform;
 use vestibule_oidc::http::cookie::SetCookie;
+use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -50,7 +51,10 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// The cookie that takes that back, after a sign-in.
     pub(crate) fn clear_signed_out(&self) -> Option<SetCookie> {
-        let name = self.names.signed_out();
-        self.cookies.get(name).map(|_| SetCookie::expired(name).domain(self.cookie_domain()))
+        let (name, domain) = (self.names.signed_out(), self.cookie_domain());
+        // With an answer that the provider's page posts (`form_post`) the browser does not send it.
+        let may_be_hidden = self.request.method == Method::Post
+            && (self.config().pages.straight_to_provider || domain.is_some());
+        (self.cookies.get(name).is_some() || may_be_hidden).then(|| SetCookie::expired(name).domain(domain))
     }
 }

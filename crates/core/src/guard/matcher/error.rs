@@ -85,6 +85,11 @@ pub enum PatternProblem {
         "this segment matches no path: paths with dot segments, encoded slashes, backslashes or control characters are rejected"
     )]
     NeverMatches,
+    /// `/[id]`, `/[...slug]`: how Next.js names the folder of a route.
+    #[error(
+        "in brackets this is the name of a folder, which no address has: write \":id\" for \"[id]\", \":slug+\" for \"[...slug]\" and \":slug*\" for \"[[...slug]]\", and \"\\[\" for the character itself"
+    )]
+    RouteFolder,
     /// `#`
     #[error(
         "a pattern matches the path only, not the query or the fragment: write \"%23\" for the character \"#\""

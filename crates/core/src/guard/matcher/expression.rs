@@ -26,6 +26,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) case: Case,
     /// What is left of the request's work.
     pub(crate) budget: &'a Budget,
+    /// Whether expressions see a slash behind the last segment.
+    ends_with_slash: bool,
     exact: OnceCell<Vec<u16>>,
     any_case: OnceCell<Vec<AnyCase>>,
 }
@@ -41,7 +43,13 @@ pub(crate) enum Case {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(segments: &'a [String], case: Case, budget: &'a Budget) -> Self {
-        Self { segments, case, budget, exact: OnceCell::new(), any_case: OnceCell::new() }
+        let ends_with_slash = false;
+        Self { segments, case, budget, ends_with_slash, exact: OnceCell::new(), any_case: OnceCell::new() }
+    }
+
+    /// The same with a slash at the end, which `(.*)` needs after the slash before it.
+    pub(crate) fn with_slash(self) -> Self {
+        Self { ends_with_slash: true, ..self }
     }
 
     /// Whether two texts are the same in this reading.
@@ -57,7 +65,7 @@ impl<'a> Reading<'a> {
         self.any_case.get_or_init(|| self.exact().iter().copied().map(AnyCase::new).collect())
     }
 
-    /// The whole path in UTF-16, as ECMAScript sees it, without a trailing slash.
+    /// The whole path in UTF-16, as ECMAScript sees it.
     fn exact(&self) -> &[u16] {
         self.exact.get_or_init(|| {
             let mut text = Vec::new();
@@ -65,7 +73,7 @@ impl<'a> Reading<'a> {
                 text.push(SLASH);
                 text.extend(segment.encode_utf16());
             }
-            if text.is_empty() {
+            if text.is_empty() || self.ends_with_slash {
                 text.push(SLASH);
             }
             text

@@ -1,6 +1,7 @@
 //! Reads a pattern into tokens, as path-to-regexp 6.3 does.
 
 use super::{PatternError, PatternProblem};
+use crate::guard::path::is_control;
 use crate::guard::regexp::{self, Node};
 use vestibule_oidc::http::percent;
 
@@ -84,6 +85,9 @@ impl Parser<'_> {
         if c == Some('#') {
             return Err(error(PatternProblem::NotInPath, here));
         }
+        if c == Some('[') && self.is_route_folder(here) {
+            return Err(error(PatternProblem::RouteFolder, here));
+        }
         if c == Some('\\') {
             c = self.next();
             if c == Some('\\') {
@@ -93,6 +97,19 @@ impl Parser<'_> {
         let c = c.ok_or(error(PatternProblem::TrailingBackslash, here))?;
         self.text.push((c, here));
         Ok(())
+    }
+
+    /// Whether a segment that begins here is `[name]`, `[...name]` or `[[...name]]`.
+    fn is_route_folder(&self, start: usize) -> bool {
+        let begins = start.checked_sub(1).and_then(|before| self.chars.get(before)) == Some(&'/');
+        let rest = self.chars.get(start..).unwrap_or_default();
+        let segment: String = rest.iter().take_while(|c| **c != '/').collect();
+        let between = |before: &str, after: &str| segment.strip_prefix(before)?.strip_suffix(after);
+        let name = between("[[...", "]]").or_else(|| between("[...", "]")).or_else(|| between("[", "]"));
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+        };
+        begins && name.is_some_and(is_name)
     }
 
     /// `:name`, `:name(…)` or `(…)`, after `prefix`.
@@ -265,7 +282,7 @@ fn text(chars: &[(char, usize)], is_end: bool) -> Result<String, PatternError> {
             return Err(error(PatternProblem::EmptySegment, at));
         }
         let is_dots = index > 0 && (!is_last || is_end) && matches!(text.as_str(), "." | "..");
-        if is_dots || text.contains(['/', '\\']) || text.contains(char::is_control) {
+        if is_dots || text.contains(['/', '\\']) || text.contains(is_control) {
             return Err(error(PatternProblem::NeverMatches, at));
         }
         // The position after the slash.

@@ -38,6 +38,7 @@ fn patterns_match_what_next_js_s_matcher_matches() {
         ("/café", &["/caf%C3%A9"], &["/cafe"]),
         ("/\\(app\\)/\\:id", &["/(app)/:id"], &["/app/id"]),
         ("/a%20b", &["/a%20b"], &["/a+b"]),
+        ("/\\[id]/a[b]/[]", &["/%5Bid%5D/a[b]/[]"], &["/1/a/b"]),
         ("/%2561", &["/%2561"], &["/a"]),
         // Expressions.
         ("/user/:id(\\d+)", &["/user/7", "/user/007/"], &["/user", "/user/", "/user/7a", "/user/x", "/7"]),
@@ -98,8 +99,8 @@ fn the_matcher_of_the_next_js_documentation_excludes_paths_that_begin_with_its_w
 fn the_error_of_an_invalid_pattern_names_the_position() {
     use PatternProblem::{
         AdjacentParameters, BareGroup, CapturingGroup, EmptyGroup, EmptySegment, Encoding, Expression,
-        InBraces, NeverMatches, NoName, NoSlash, NotInPath, RepeatsWithoutPrefix, StrayBrace, StrayModifier,
-        StrayParenthesis, TrailingBackslash, UnclosedBrace, UnclosedGroup,
+        InBraces, NeverMatches, NoName, NoSlash, NotInPath, RepeatsWithoutPrefix, RouteFolder, StrayBrace,
+        StrayModifier, StrayParenthesis, TrailingBackslash, UnclosedBrace, UnclosedGroup,
     };
     for (pattern, problem, at) in [
         ("", NoSlash, 0),
@@ -148,6 +149,9 @@ fn the_error_of_an_invalid_pattern_names_the_position() {
         ("/a\\\\b", NeverMatches, 2),
         ("/a%00", NeverMatches, 1),
         ("/a#b", NotInPath, 2),
+        ("/[id]", RouteFolder, 1),
+        ("/blog/[...slug]", RouteFolder, 6),
+        ("/[[...slug]]/x", RouteFolder, 1),
         ("/a\\", TrailingBackslash, 2),
     ] {
         assert_eq!(Pattern::parse(pattern).err(), Some(PatternError { problem, at }), "{pattern}");

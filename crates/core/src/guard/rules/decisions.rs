@@ -79,6 +79,15 @@ impl<'a> RuleDecisions<'a> {
             .any(|matched| matched.rule.caching == Caching::Forbidden)
     }
 
+    /// Whether pages of other origins may send the request with a session. Each rule that restricts a reading of the path has to
+    /// allow it.
+    pub fn allows_cross_origin(&self) -> bool {
+        let allows = |reading: &ReadingDecision<'_>| {
+            reading.matched.is_some_and(|matched| matched.rule.allows_cross_origin)
+        };
+        allows(&self.written) && self.others.iter().all(|reading| reading.is_public() || allows(reading))
+    }
+
     /// Whether only clients without a user may pass.
     pub fn is_for_clients_only(&self) -> bool {
         self.readings().any(|reading| reading.principals() == Principals::Clients)

@@ -430,3 +430,112 @@ fn work_bombs_a_request_costs_bounded_work_whatever_its_path() {
     eprintln!("ordinary: {}", budget.spent());
     assert!(budget.spent() < MAX_WORK / 10);
 }
+
+/// Whether a rule for this pattern alone restricts the path, where everything else is public.
+fn restricts(pattern: &str, path: &str) -> bool {
+    let rules = RuleSet::new(vec![rule(&[pattern], admin())], DefaultAccess::Public);
+    let request = request("h", "GET", path);
+    // A path that is rejected reaches no server.
+    CanonicalPath::new(&request.url.path).is_err() || !decide(&rules, "h", "GET", path).is_public()
+}
+
+#[test]
+fn path_confusion_no_character_of_a_path_escapes_an_expression() {
+    for separator in ["%0A", "%0D", "%C2%85", "%E2%80%A8", "%E2%80%A9", "%25E2%2580%25A8"] {
+        for pattern in ["/area/(.*)", "/((?!open).*)", "/area/:id(.+)"] {
+            for path in [format!("/area/{separator}"), format!("/area/a{separator}b")] {
+                assert!(restricts(pattern, &path), "{pattern} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn path_confusion_a_script_runs_under_every_path_behind_it() {
+    for (pattern, path) in [
+        ("/admin.php", "/admin.php/x"),
+        ("/admin.php", "/admin.php/x.css"),
+        ("/admin.php", "/ADMIN.php/x/y"),
+        ("/admin.php", "/admin.php;a/x"),
+        ("/shop/tool.pl", "/shop/tool.pl/x"),
+        ("/admin", "/admin.php/x"),
+        ("/wp-admin", "/wp-admin/index.php/x"),
+        ("/admin.aspx", "/admin.aspx/Method"),
+    ] {
+        assert!(restricts(pattern, path), "{pattern} {path}");
+    }
+    assert!(!restricts("/admin.php", "/admin.css/x"));
+    assert!(!restricts("/admin.php", "/other.php/x"));
+}
+
+#[test]
+fn work_bombs_what_the_files_of_rules_and_slashes_cost_is_counted() {
+    let patterns = &["/a.php", "/index.html", "/(x|y)/(.*)"];
+    let rules = RuleSet::new(vec![rule(patterns, admin())], DefaultAccess::Public);
+    for segment in ["a/", "a;b/", "a%25/", "index.php/"] {
+        let path = format!("/{}", segment.repeat(16_000 / segment.len()));
+        let (request, canonical) = (request("h", "GET", &path), CanonicalPath::new(&path).unwrap());
+        let budget = Budget::new();
+        let readings = rules.readings(&request, &canonical, &PathReadings::default(), &budget);
+        assert!(readings.len() < 100, "{segment}: {}", readings.len());
+        let characters: usize = readings.iter().map(|reading| work_of(&reading.segments)).sum();
+        assert!(budget.is_exhausted() || budget.spent() > characters as u64 / 2, "{segment}");
+    }
+}
+
+#[test]
+fn path_confusion_a_slash_at_the_end_is_text_to_an_expression() {
+    for (pattern, path) in [
+        ("/area/(.*)", "/area/"),
+        ("/area/(.*)", "/AREA/"),
+        ("/area/(.*)", "/area;x/"),
+        ("/area/(.*)", "/%61rea/"),
+        ("/(de|en)/area/(.*)", "/de/area/"),
+        ("/api/((?!open).*)", "/api/"),
+    ] {
+        assert!(restricts(pattern, path), "{pattern} {path}");
+    }
+    // As path-to-regexp has it.
+    assert!(!restricts("/area/(.*)", "/area"));
+    assert!(!restricts("/area/(.+)", "/area/"));
+    // It restricts, and never permits.
+    let open = RuleSet::new(vec![rule(&["/area/(.*)"], Access::Public)], DefaultAccess::SignedIn);
+    assert!(!decide(&open, "h", "GET", "/area/").is_public());
+}
+
+#[test]
+fn path_confusion_a_file_answers_without_its_ending() {
+    for (pattern, path) in [
+        ("/report.html", "/report"),
+        ("/report.html", "/report/"),
+        ("/report.html", "/REPORT"),
+        ("/:lang/report.html", "/de/report"),
+        ("/(de|en)/report.php", "/de/report"),
+        ("/tool.cgi", "/tool"),
+        ("/tool.cgi", "/tool/x/y"),
+        ("/docs/index.html", "/docs/"),
+        ("/docs/index.html", "/docs"),
+        ("/docs/index.html", "/docs/index"),
+        ("/index.php", "/"),
+        ("/wp-admin/index.php", "/wp-admin"),
+        ("/Default.aspx", "/"),
+    ] {
+        assert!(restricts(pattern, path), "{pattern} {path}");
+    }
+    for (pattern, path) in [
+        ("/report.html", "/other"),
+        ("/report.html", "/report/x"),
+        ("/logo.png", "/logo"),
+        ("/:name.html", "/report"),
+        ("/a/(.*).php", "/a/b"),
+    ] {
+        assert!(!restricts(pattern, path), "{pattern} {path}");
+    }
+    // It restricts, and never permits; and an upstream may be known not to do so.
+    let open = RuleSet::new(vec![rule(&["/report.html"], Access::Public)], DefaultAccess::SignedIn);
+    assert!(!decide(&open, "h", "GET", "/report").is_public());
+    let restricted = RuleSet::new(vec![rule(&["/report.html"], admin())], DefaultAccess::Public);
+    let exact = PathReadings { exact: vec![ServerReading::Suffix], ..PathReadings::default() };
+    let path = CanonicalPath::new("/report").unwrap();
+    assert!(restricted.decide(&request("h", "GET", "/report"), &path, &exact).unwrap().is_public());
+}

@@ -86,15 +86,16 @@ impl Record {
         (CallOutcome::Answer(to_json(&answer)), changed)
     }
 
-    /// When the lease ends that another process holds and that keeps this one from refreshing. `None` also if there are
-    /// newer tokens, or the session was signed out.
+    /// When the lease ends that another process holds and that keeps this one from refreshing, or that this process holds for
+    /// newer tokens. `None` also if there are newer tokens, or the session was signed out.
     fn held_by_other(&self, generation: u64, owner: &str, now: Timestamp) -> Option<Timestamp> {
         if self.is_signed_out(now) || self.newer_than(generation, now).is_some() {
             return None;
         }
         let held = self.held.as_ref()?;
         let until = Timestamp::from_millis(held.until);
-        (now < until && held.generation >= generation && held.owner != owner).then_some(until)
+        let is_other = held.generation > generation || held.generation == generation && held.owner != owner;
+        (now < until && is_other).then_some(until)
     }
 
     /// Answers a call that does not wait, and says whether the record has changed.

@@ -82,6 +82,17 @@ fn a_lease_keeps_others_out_until_the_moment_it_ends() {
 }
 
 #[test]
+fn a_lease_for_newer_tokens_is_not_lost_to_older_ones_of_the_same_process() {
+    let mut lock = Lock::default();
+    assert_eq!(lock.answer(&acquire("one", 3, 0), NOW), acquired());
+    assert_eq!(lock.answer(&acquire("one", 2, 0), NOW), held());
+    // Otherwise two would now use the same refresh token.
+    assert_eq!(lock.answer(&acquire("two", 3, 0), NOW), held());
+    assert!(lock.serve(&publish("one", 4, "four"), NOW, NOW).1);
+    assert_eq!(lock.answer(&acquire("one", 2, 0), NOW), refreshed("four"));
+}
+
+#[test]
 fn a_call_waits_for_the_lease_as_long_as_it_says_and_no_longer_than_the_lease() {
     let mut lock = Lock::default();
     lock.answer(&acquire("one", 3, 0), NOW);

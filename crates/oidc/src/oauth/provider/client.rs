@@ -5,7 +5,7 @@ use crate::jose::sign::PrivateKey;
 use crate::secret::Secret;
 
 /// The client as which Vestibule is registered at the provider (RFC 6749 section 2.3).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClientConfig {
     /// `client_id`
     pub id: String,

@@ -27,8 +27,8 @@ use parameters::Parameters;
 use vestibule_oidc::data::Source;
 use vestibule_oidc::http::origin::endpoint;
 use vestibule_oidc::oauth::provider::{
-    AuthorizationConfig, DerivedImage, GroupsOverage, IdTokenAlgorithm, LogoutConfig, OAuthProvider, OpenId,
-    RefreshTokenNeeds, RevocationConfig, UserSources,
+    AuthorizationConfig, ClientConfig, DerivedImage, GroupsOverage, IdTokenAlgorithm, LogoutConfig,
+    OAuthProvider, OpenId, RefreshTokenNeeds, RevocationConfig, UserSources,
 };
 use vestibule_oidc::oauth::{authorization_details, authorize};
 use vestibule_oidc::presets::{ids, preset};
@@ -44,7 +44,11 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
     let jwks = parameters.url(provider, "jwks");
     let token_issuer = provider.text("token_issuer").and_then(|text| parameters.fill(&text));
     let algorithm = id_token_algorithm(provider);
-    let client = client::client(method, algorithm, parameters);
+    let client = if provider.place.loading.leaves_clients {
+        ClientConfig::default()
+    } else {
+        client::client(method, algorithm, parameters)
+    };
     let scope = scope(is_openid, provider);
     let authorization = authorization(is_openid, issuer.as_deref(), parameters);
     let token = endpoints::token(is_openid, parameters);
@@ -91,6 +95,11 @@ pub(super) fn oauth(id: &str, is_openid: bool, provider: &Table<'_>) -> Box<OAut
         dpop: provider.flag("dpop").unwrap_or(false),
         exchange_dialect: provider.chosen("token_exchange", &EXCHANGE_DIALECTS).unwrap_or_default(),
     })
+}
+
+/// The client that [`oauth`] has left.
+pub(super) fn client(id: &str, provider: &Table<'_>) -> ClientConfig {
+    client::client(client::method(provider), id_token_algorithm(provider), &Parameters::new(id, provider))
 }
 
 fn groups_overage(parameters: &Parameters<'_>) -> Option<GroupsOverage> {

@@ -1,4 +1,4 @@
-//! The values that the configuration accepts here, and the texts of its messages.
+//! The values that the configuration accepts on a server of your own, and the texts of its messages.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
 
 /// The variable that overrides the configuration's file, as messages call it.
-pub(crate) const VARIABLE: &str = "AUTH";
+pub const VARIABLE: &str = "AUTH";
 
 /// The field in which the server tells the core the client's address.
-pub(crate) const CLIENT: &str = "vestibule-edge-client";
+pub const CLIENT: &str = "vestibule-edge-client";
 
 /// The field in which the server tells the core the request's identifier.
-pub(crate) const REQUEST: &str = "vestibule-edge-request";
+pub const REQUEST: &str = "vestibule-edge-request";
 
 /// What the server itself says of a request. No client's field has such a name when the core sees it, and no upstream gets
 /// them.
@@ -32,7 +32,7 @@ const WRITE_REDIS: &str = "write \"redis\", or remove AUTH_REDIS_URL";
 
 /// The values for one process, which keeps everything in its memory. What is only of Redis is never available: its kind is
 /// one that this runtime does not have.
-pub(crate) const IN_MEMORY: Runtime = Runtime {
+pub const IN_MEMORY: Runtime = Runtime {
     leases: &[
         Lease {
             value: "memory",
@@ -83,7 +83,7 @@ pub(crate) const IN_MEMORY: Runtime = Runtime {
 };
 
 /// The values for processes that share a Redis server.
-pub(crate) const IN_REDIS: Runtime = Runtime {
+pub const IN_REDIS: Runtime = Runtime {
     leases: &[
         Lease {
             value: "redis",
