@@ -152,6 +152,32 @@ impl Browser {
         self.open(world, &callback)
     }
 
+    /// Lets the provider post its response (`form_post`), and returns the answer. From another site the browser sends no cookies
+    /// but those with `SameSite=None`: the transaction's.
+    pub fn post_response(
+        &mut self,
+        world: &TestEnv,
+        request: &AuthorizationRequest,
+        user: &str,
+        is_same_site: bool,
+    ) -> Answer {
+        let callback = world.provider.authorize(request, user);
+        let (url, response) = callback.split_once('?').unwrap();
+        let mut sender = self.clone();
+        if !is_same_site {
+            sender.jar.retain(|name, _| name.contains("transaction"));
+        }
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-site", if is_same_site { "same-site" } else { "cross-site" }),
+            ("origin", "https://idp.example"),
+        ];
+        let answer = sender.send(world, "POST", url, &headers, response.as_bytes());
+        self.take(&answer);
+        answer
+    }
+
     /// The answer of `/auth/session`.
     pub fn session<P>(&mut self, world: &TestEnv<P>) -> Value {
         let answer = self.fetch(world, &format!("{APP}/auth/session"));

@@ -349,20 +349,7 @@ fn a_form_post_leaves_nothing_of_an_earlier_hint() {
     let world = TestEnv::with(settings);
     let mut browser = Browser::new();
     let request = browser.begin(&world, "/");
-    let callback = world.provider.authorize(&request, "bob");
-    let (callback, response) = callback.split_once('?').unwrap();
-    // The browser sends no `Lax` cookies with it.
-    let names: Vec<_> =
-        browser.cookie_names().into_iter().filter(|name| name.contains("transaction")).collect();
-    let cookies: Vec<_> =
-        names.iter().map(|name| format!("{name}={}", browser.cookie(name).unwrap())).collect();
-    let cookies = cookies.join("; ");
-    let headers = [
-        ("cookie", cookies.as_str()),
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("origin", "https://idp.example"),
-    ];
-    let answer = world.send("POST", callback, &headers, response.as_bytes());
+    let answer = browser.post_response(&world, &request, "bob", false);
     assert_eq!(answer.status, 302, "{answer:?}");
     let of = |name: &str| cookies_in(&answer, &format!("{name}=")).concat();
     assert!(of(HINT).contains("Expires="));

@@ -435,24 +435,7 @@ fn a_posted_response_keeps_the_user_although_the_browser_sends_no_session() {
     settings["providers"][0]["response_mode"] = json!("form_post");
     let world = TestEnv::with(settings);
     let posted = |browser: &mut Browser, request: &AuthorizationRequest, user: &str| {
-        let callback = world.provider.authorize(request, user);
-        let (url, query) = callback.split_once('?').unwrap();
-        // The browser sends `SameSite=None` cookies only: the transaction's.
-        let mut cross_site = Browser::new();
-        for name in browser.cookie_names() {
-            if name.contains("transaction") {
-                cross_site.plant(name, browser.cookie(name).unwrap());
-            }
-        }
-        let headers = [
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("sec-fetch-mode", "navigate"),
-            ("sec-fetch-site", "cross-site"),
-            ("origin", "https://idp.example"),
-        ];
-        let answer = cross_site.send(&world, "POST", url, &headers, query.as_bytes());
-        browser.take(&answer);
-        answer
+        browser.post_response(&world, request, user, false)
     };
     let mut browser = Browser::new();
     let request = browser.begin(&world, "/");
@@ -492,15 +475,7 @@ fn login_csrf_a_posted_step_up_replaces_no_session_of_another_user() {
     let world = TestEnv::with(settings);
     // The provider is of the same site, so the browser sends every cookie with its form.
     let posted = |browser: &mut Browser, request: &AuthorizationRequest, user: &str| {
-        let callback = world.provider.authorize(request, user);
-        let (url, query) = callback.split_once('?').unwrap();
-        let headers = [
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("sec-fetch-mode", "navigate"),
-            ("sec-fetch-site", "same-site"),
-            ("origin", "https://idp.example.com"),
-        ];
-        browser.send(&world, "POST", url, &headers, query.as_bytes())
+        browser.post_response(&world, request, user, true)
     };
     let mut browser = Browser::new();
     let request = browser.begin(&world, "/");

@@ -62,20 +62,8 @@ fn a_sign_in_whose_answer_is_posted_takes_a_sign_out_back_too() {
     settings["providers"][0]["response_mode"] = json!("form_post");
     let (world, mut browser) = (TestEnv::with(settings), Browser::new());
     let request = browser.begin(&world, "/");
-    let callback = world.provider.authorize(&request, "bob");
-    let (callback, response) = callback.split_once('?').unwrap();
     // The browser sends no `Lax` cookies with it, so nothing shows that someone has signed out.
-    let names: Vec<_> =
-        browser.cookie_names().into_iter().filter(|name| name.contains("transaction")).collect();
-    let cookies: Vec<_> =
-        names.iter().map(|name| format!("{name}={}", browser.cookie(name).unwrap())).collect();
-    let cookies = cookies.join("; ");
-    let headers = [
-        ("cookie", cookies.as_str()),
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("origin", "https://idp.example"),
-    ];
-    let answer = world.send("POST", callback, &headers, response.as_bytes());
+    let answer = browser.post_response(&world, &request, "bob", false);
     assert_eq!(answer.status, 302, "{answer:?}");
     let mut set = answer.headers.get_all("set-cookie");
     assert!(set.any(|cookie| cookie.contains("signed-out=;") && cookie.contains("Max-Age=0")), "{answer:?}");

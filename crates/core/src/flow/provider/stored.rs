@@ -68,9 +68,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(Err(_)) | None => cache.store_failed(platform.now()),
         }
     }
-}
 
-impl<P: Platform> RequestContext<'_, P> {
     /// How long from now on no unknown key lets any process fetch these keys. If one may, records that this process does.
     pub(super) async fn unknown_key_pause_of_all(&self, document: DocumentId<'_>) -> Option<Duration> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
