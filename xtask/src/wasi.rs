@@ -9,7 +9,7 @@ use clap::Args;
 use xtask_arguments::component::Store;
 
 use crate::browser;
-use crate::build::{build_component, component_file};
+use crate::build::{build_component, build_component_to, component_file};
 use crate::check;
 use crate::host;
 use crate::project::Project;
@@ -20,12 +20,17 @@ use crate::tools;
 /// The directory with the requirements.txt of the host.
 const DIRECTORY: &str = "tests/wasi";
 
+/// The configuration that is laid into a component that is only tested, and that component.
+const LAID_IN: &str = "tests/wasi/vestibule.toml";
+const PREPARED_FILE: &str = "target/wasi/prepared.wasm";
+
 /// Where the host is installed.
 const HOST: &str = "target/wasi/host";
 
 /// The variables in which the tests get the hosts, and the component.
 pub(crate) const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
+const PREPARED: &str = "VESTIBULE_WASI_PREPARED";
 const KEY_VALUE: &str = "VESTIBULE_WASI_KEYVALUE";
 const JCO: &str = "VESTIBULE_JCO";
 const NODE: &str = "VESTIBULE_NODE";
@@ -102,8 +107,12 @@ pub(crate) fn tests_in_hosts(project: &Project) -> Result<()> {
 fn test(project: &Project, file: &Path) -> Result<()> {
     tools::ensure_redis(project)?;
     let host = ensure_wasmtime(project)?;
+    let (laid_in, prepared) = (project.path(LAID_IN), project.path(PREPARED_FILE));
+    let prepared = build_component_to(project, None, Some(&laid_in), &prepared)?;
     step("vestibule-server and the component", || {
-        run(tests(project, "wasi::", file).args(["--test-threads", "2"]).env(WASMTIME, &host))
+        let mut tests = tests(project, "wasi::", file);
+        tests.args(["--test-threads", "2"]).env(WASMTIME, &host).env(PREPARED, &prepared);
+        run(&mut tests)
     })
 }
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use crate::browser::Browser;
 use crate::http::{self, Message};
+use crate::provider::CLIENT;
 use crate::redis::{Redis, refreshed_at, site_at};
 use crate::site::{SECRET, Server, Site, received, recorded};
 
 const WASMTIME: &str = "VESTIBULE_WASMTIME";
 const COMPONENT: &str = "VESTIBULE_WASI_COMPONENT";
+const PREPARED: &str = "VESTIBULE_WASI_PREPARED";
 
 /// How many requests an instance answers: wasmtime's default, and more than a test has.
 const REQUESTS_OF_INSTANCE: [u32; 2] = [1, 10_000];
@@ -29,6 +31,32 @@ fn start(site: &Site, requests_of_instance: u32) -> Server {
     command.args(["--dir", &format!("{}::/", site.folder.path().display())]);
     command.env("AUTH_SECRET", SECRET).env("AUTH_ORIGIN_URL", format!("http://{}", site.app));
     command.args(["--env", "AUTH_SECRET", "--env", "AUTH_ORIGIN_URL"]).arg(variable(COMPONENT));
+    listening(command)
+}
+
+/// The component that the build has prepared with tests/wasi/vestibule.toml, started as docs/wasi.md says for Linux. It opens no
+/// folder.
+fn start_prepared(site: &Site, requests_of_instance: u32, variables: &[(&str, &str)]) -> Server {
+    let mut command = Command::new(variable(WASMTIME));
+    command.args(["serve", "-Scli", "--addr", "127.0.0.1:0"]);
+    for option in [
+        "pooling-allocator=y",
+        "pooling-pagemap-scan=auto",
+        "pooling-memory-keep-resident=4194304",
+        "pooling-table-keep-resident=65536",
+    ] {
+        command.args(["-O", option]);
+    }
+    command.args(["--max-instance-reuse-count", &requests_of_instance.to_string()]);
+    let origin = format!("http://{}", site.app);
+    for (name, value) in variables.iter().chain(&[("AUTH_ORIGIN_URL", origin.as_str())]) {
+        command.env(name, value).args(["--env", name]);
+    }
+    command.arg(variable(PREPARED));
+    listening(command)
+}
+
+fn listening(command: Command) -> Server {
     let mut server = Server::start(command);
     let line = server.wait_for("Serving HTTP on ");
     server.address = line.trim_end_matches('/').rsplit('/').next().unwrap().parse().unwrap();
@@ -168,6 +196,35 @@ fn bodies_pass_in_both_directions() {
             &Message::request("GET", "/page").with("host", component.address.to_string()),
         );
         assert!(matches!(guarded.status(), 302 | 401), "{guarded:?}");
+    }
+}
+
+#[test]
+#[ignore = "cargo xtask wasi --test"]
+fn a_prepared_component_opens_sessions_and_reads_anew_what_a_variable_changes() {
+    let site = Site::new(3600);
+    let secrets = [("AUTH_SECRET", SECRET), ("AUTH_DEMO_ID", CLIENT.0), ("AUTH_DEMO_SECRET", CLIENT.1)];
+    let provider = format!(
+        r#"{{ "providers": [{{ "id": "demo", "type": "oidc", "issuer": "{}" }}] }}"#,
+        site.provider.issuer()
+    );
+    for requests_of_instance in REQUESTS_OF_INSTANCE {
+        let prepared = start_prepared(&site, requests_of_instance, &secrets);
+        let changed = [&secrets[..], &[("AUTH", &provider)]].concat();
+        let changed = start_prepared(&site, requests_of_instance, &changed);
+        let browser = Browser::signed_in(changed.address, &site.provider);
+        for component in [&prepared, &changed] {
+            let guarded = Message::request("GET", "/page").with("host", changed.address.to_string());
+            assert!(matches!(http::send(component.address, &guarded).status(), 302 | 401));
+            let mut browser = browser.clone();
+            let request = browser.request(changed.address, "GET", "/page");
+            let page = browser.send(component.address, &request);
+            assert!(received(&page, "authorization")[0].starts_with("Bearer access-"), "{}", page.text());
+        }
+        let mut without = start_prepared(&site, requests_of_instance, &secrets[1..]);
+        let public = Message::request("GET", "/public/x").with("host", without.address.to_string());
+        assert_eq!(http::send(without.address, &public).status(), 500);
+        without.says("AUTH_SECRET: this secret is missing");
     }
 }
 
