@@ -636,6 +636,7 @@ fn a_failing_upstream_gives_502_and_does_not_end_the_session() {
 
 #[test]
 fn a_missing_service_binding_gives_500_and_the_log_names_it() {
+    needs!(Answers500);
     let env = TestEnv::with(to("service:FORGOTTEN"), |builder| builder);
     let reply = env.client().get(&format!("{APP}/about")).send().expect_status(500);
     assert_eq!(reply.json(), json!({ "error": "upstream_unavailable" }));
