@@ -238,19 +238,26 @@ impl Stack {
     fn launch(
         &mut self,
         name: &'static str,
-        command: Command,
+        mut command: Command,
         is_ready: &dyn Fn() -> bool,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<()> {
         step(&format!("start the {name}"), || {
-            self.children.push(Child::start(name, command)?);
+            self.children.push(Child::start(name, &mut command)?);
             let watch = Stopwatch::start();
+            let mut is_second = false;
             while watch.elapsed() < START_LIMIT {
                 if is_ready() {
                     return Ok(());
                 }
                 if interrupted() {
                     bail!("interrupted");
+                }
+                if !is_second && self.children.last_mut().map_or(Ok(false), Child::ended_without_port)? {
+                    // wrangler chooses further ports by itself, which another program may take first.
+                    is_second = true;
+                    self.children.pop();
+                    self.children.push(Child::start(name, &mut command)?);
                 }
                 self.check()?;
                 thread::sleep(POLL);
