@@ -51,6 +51,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// Whether so much time has not passed since `earlier`. Not before it: after the clock was set back, it is unknown how long
+    /// ago that was.
+    pub fn is_within(self, time: Duration, earlier: Self) -> bool {
+        earlier <= self && self < earlier.plus(time)
+    }
+
     /// The time from `earlier` to this point; zero where `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -91,15 +91,10 @@ impl Config {
         advice
     }
 
-    /// Whether clients may send access tokens.
-    fn takes_tokens(&self) -> bool {
-        !self.resources.is_empty() || self.providers.iter().any(Provider::accepts_bearer)
-    }
-
     /// Whether a session can have a claim of this name, if the configuration names none. What a hook adds is not known here.
     fn is_collected(&self, claim: &str) -> bool {
         const OF_EVERY_SIGN_IN: [&str; 4] = ["name", "email", "picture", "email_verified"];
-        OF_EVERY_SIGN_IN.contains(&claim) || is_own_claim(claim) || claim == SCOPE && self.takes_tokens()
+        OF_EVERY_SIGN_IN.contains(&claim) || is_own_claim(claim) || claim == SCOPE && self.takes_tokens
     }
 
     /// Which errors of a GraphQL API refuse, only its operator knows.

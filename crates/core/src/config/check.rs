@@ -182,6 +182,7 @@ pub(super) fn with_secrets(auth: &Table<'_>, checked: WithoutSecrets) -> Option<
             "create one with `openssl rand -base64 33` and set it {set}",
         );
     }
+    let takes_tokens = !checked.resources.is_empty() || providers.iter().any(Provider::accepts_bearer);
     Some(Config {
         base_path: checked.base_path,
         dialect: checked.dialect,
@@ -202,6 +203,7 @@ pub(super) fn with_secrets(auth: &Table<'_>, checked: WithoutSecrets) -> Option<
         metrics,
         event_transmitters,
         resources: checked.resources,
+        takes_tokens,
         claims: checked.claims,
         providers: checked.providers,
         rules: checked.rules,

@@ -77,6 +77,8 @@ pub struct Config {
     pub event_transmitters: Vec<EventTransmitter>,
     /// Parts of the site whose clients send access tokens for exactly that part.
     pub resources: Resources,
+    /// Whether clients may send access tokens.
+    pub takes_tokens: bool,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that
     /// the sign-in received.
     pub claims: Vec<(String, DataPath)>,

@@ -76,7 +76,7 @@ impl Attempts {
 
 impl Count {
     fn is_current(&self, now: Timestamp) -> bool {
-        self.began <= now && now < self.began.plus(WINDOW)
+        now.is_within(WINDOW, self.began)
     }
 }
 

@@ -28,8 +28,8 @@ pub(crate) struct Facts<'a, P: Platform> {
     pub(crate) store: RevocationStore,
     pub(crate) sealing: Sealing<'a>,
     pub(crate) platform: &'a P,
-    /// Whether facts end access tokens that clients send, too.
-    pub(crate) accepts_bearer: bool,
+    /// Whether clients may send access tokens, which facts end, too.
+    pub(crate) takes_tokens: bool,
 }
 
 /// What was read.
@@ -101,7 +101,7 @@ impl<P: Platform> Facts<'_, P> {
     fn lifetime(&self, subject: &Subject) -> Duration {
         let of_sessions = self.sealing.session.max_age;
         // An access token has no session of ours.
-        let ends_tokens = self.accepts_bearer && !matches!(subject, Subject::Session(_));
+        let ends_tokens = self.takes_tokens && !matches!(subject, Subject::Session(_));
         let longest = if ends_tokens { of_sessions.max(MIN_RETENTION_FOR_BEARER) } else { of_sessions };
         longest + RETENTION_MARGIN
     }

@@ -42,7 +42,7 @@ impl Counts {
 
 impl Count {
     fn is_current(&self, now: Timestamp) -> bool {
-        self.began <= now && now < self.began.plus(WINDOW)
+        now.is_within(WINDOW, self.began)
     }
 }
 

@@ -69,9 +69,7 @@ impl Waiting {
 
     /// Whether a job has to begin, which then counts as begun.
     pub(super) fn begin_job(&mut self, now: Timestamp) -> bool {
-        // After the clock was set back, it is unknown how long ago something was.
-        let is_within = |from: Timestamp, time: Duration| from <= now && now < from.plus(time);
-        let is_running = self.job.is_some_and(|began| is_within(began, MAX_JOB));
+        let is_running = self.job.is_some_and(|began| now.is_within(MAX_JOB, began));
         let is_paused = self.pause_until.is_some_and(|until| now < until && until.since(now) <= MAX_PAUSE);
         let begins = !is_running && !is_paused;
         if begins {

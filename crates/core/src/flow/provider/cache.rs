@@ -81,13 +81,12 @@ impl ProviderCache {
 /// How long from now on no unknown key causes a fetch, after one did at this time; `None` if one may. After the clock was set
 /// back one may.
 pub(super) fn unknown_key_pause(at: Timestamp, now: Timestamp) -> Option<Duration> {
-    let end = at.plus(UNKNOWN_KEY_THROTTLE);
-    (at <= now && now < end).then(|| end.since(now))
+    now.is_within(UNKNOWN_KEY_THROTTLE, at).then(|| at.plus(UNKNOWN_KEY_THROTTLE).since(now))
 }
 
 /// Whether this was within [`STORE_PAUSE`].
 fn is_recent(at: Option<Timestamp>, now: Timestamp) -> bool {
-    at.is_some_and(|at| at <= now && now < at.plus(STORE_PAUSE))
+    at.is_some_and(|at| now.is_within(STORE_PAUSE, at))
 }
 
 /// What a transmitter's name in the cache begins with. No provider's id has a colon.
@@ -214,8 +213,7 @@ impl CachedProvider {
     ) -> FetchDecision {
         let (Some(attempt), _) = self.attempts(kind) else { return FetchDecision::Fetch };
         let pause = if has_copy { PAUSE * (1 << attempt.earlier.min(3)) } else { MAX_ATTEMPT };
-        // After the clock was set back, it is unknown how long ago the attempt was.
-        if now < attempt.at || now >= attempt.at.plus(pause) {
+        if !now.is_within(pause, attempt.at) {
             FetchDecision::Fetch
         } else if attempt.is_open {
             FetchDecision::Wait
@@ -224,20 +222,24 @@ impl CachedProvider {
         }
     }
 
-    /// Records that a fetch begins.
-    pub(super) fn begin_attempt(&mut self, kind: DocumentKind, now: Timestamp) -> Fetch {
+    /// Records that a fetch begins, and whether an unknown key causes it.
+    pub(super) fn begin_attempt(
+        &mut self,
+        kind: DocumentKind,
+        for_unknown_key: bool,
+        now: Timestamp,
+    ) -> Fetch {
         let (attempt, begun) = self.attempts(kind);
         *begun += 1;
         let earlier = attempt.as_ref().map_or(0, |attempt| attempt.earlier.saturating_add(1));
         *attempt = Some(Attempt { number: *begun, at: now, is_open: true, earlier });
-        Fetch { at: now, number: *begun, for_unknown_key: false }
+        Fetch { at: now, number: *begun, for_unknown_key }
     }
 
     /// How many fetches of the keys had begun when a client's token first named this unknown key, in the last minute. A key set
     /// of a later fetch shows that there is no such key: who has many tokens of a withdrawn key learns that of each.
     pub(super) fn begun_at_first_sight_of(&mut self, kid: &str, begun: u64, now: Timestamp) -> u64 {
-        let is_recent = |seen: &UnknownKid| seen.at <= now && now < seen.at.plus(UNKNOWN_KEY_THROTTLE);
-        self.unknown_kids.retain(is_recent);
+        self.unknown_kids.retain(|seen| now.is_within(UNKNOWN_KEY_THROTTLE, seen.at));
         if let Some(seen) = self.unknown_kids.iter().find(|seen| seen.kid == kid) {
             return seen.begun.min(begun);
         }
@@ -245,11 +247,6 @@ impl CachedProvider {
             self.unknown_kids.push(UnknownKid { kid: kid.to_owned(), at: now, begun });
         }
         begun
-    }
-
-    /// Records that a fetch of the keys begins because a key is unknown.
-    pub(super) fn begin_unknown_key_attempt(&mut self, now: Timestamp) -> Fetch {
-        Fetch { for_unknown_key: true, ..self.begin_attempt(DocumentKind::Keys, now) }
     }
 
     /// Records that a fetch failed.
@@ -310,7 +307,7 @@ impl<T> Slot<T> {
     /// age is unknown.
     pub(super) fn within(&self, age: Duration, now: Timestamp) -> Option<Rc<T>> {
         let (copy, Fetch { at, .. }) = self.copy.as_ref()?;
-        (*at <= now && now < at.plus(age)).then(|| Rc::clone(copy))
+        now.is_within(age, *at).then(|| Rc::clone(copy))
     }
 
     /// The copy, whatever its age.
@@ -335,8 +332,7 @@ impl<T> Slot<T> {
 
     /// Whether a fetch is in progress, as far as is known: one that began longer than `max_age` ago counts as cut off.
     pub(super) fn is_fetching(&self, max_age: Duration, now: Timestamp) -> bool {
-        let is_young = |attempt: &Attempt| attempt.at <= now && now < attempt.at.plus(max_age);
-        self.attempt.as_ref().is_some_and(|attempt| attempt.is_open && is_young(attempt))
+        self.attempt.as_ref().is_some_and(|attempt| attempt.is_open && now.is_within(max_age, attempt.at))
     }
 
     /// A fetch of this process that has begun replaces it, because it may be of any moment before that.
@@ -383,9 +379,9 @@ mod tests {
     fn a_slow_fetch_does_not_bring_back_a_withdrawn_key() {
         let mut cached = CachedProvider::default();
         // They begin in one moment; then the clock is set back.
-        let old = cached.begin_attempt(DocumentKind::Keys, BEGUN);
-        let new = cached.begin_attempt(DocumentKind::Keys, BEGUN);
-        let newer = cached.begin_attempt(DocumentKind::Keys, BEGUN.minus(Duration::from_mins(1)));
+        let old = cached.begin_attempt(DocumentKind::Keys, false, BEGUN);
+        let new = cached.begin_attempt(DocumentKind::Keys, false, BEGUN);
+        let newer = cached.begin_attempt(DocumentKind::Keys, false, BEGUN.minus(Duration::from_mins(1)));
         cached.store(keys("new"), new);
         cached.store(keys("old"), old);
         assert_eq!(newest(&cached), "new");
@@ -400,7 +396,7 @@ mod tests {
         cached.adopt(keys("stored"), BEGUN);
         // It counts as requested before this moment.
         assert_eq!((newest(&cached), cached.keys.number()), ("stored".to_owned(), 0));
-        let fetch = cached.begin_attempt(DocumentKind::Keys, BEGUN.plus(second));
+        let fetch = cached.begin_attempt(DocumentKind::Keys, false, BEGUN.plus(second));
         cached.adopt(keys("between"), BEGUN.plus(second * 2));
         assert_eq!(newest(&cached), "stored");
         cached.store(keys("fetched"), fetch);
@@ -422,7 +418,7 @@ mod tests {
         cache.store_failed(BEGUN);
         assert!(!may(DocumentKind::Metadata, BEGUN));
         assert!(may(DocumentKind::Metadata, BEGUN.plus(STORE_PAUSE)));
-        cache.with("okta", |cached| cached.begin_attempt(DocumentKind::JwksUri, BEGUN));
+        cache.with("okta", |cached| cached.begin_attempt(DocumentKind::JwksUri, false, BEGUN));
         assert!(!may(DocumentKind::JwksUri, BEGUN.plus(STORE_PAUSE)));
     }
 
@@ -435,7 +431,7 @@ mod tests {
         };
         assert!(decide(&mut cached, true, now) == FetchDecision::Fetch);
         for pause in [60, 120, 240, 480, 480] {
-            let fetch = cached.begin_attempt(DocumentKind::Keys, now);
+            let fetch = cached.begin_attempt(DocumentKind::Keys, false, now);
             assert!(decide(&mut cached, true, now) == FetchDecision::Wait);
             cached.attempt_failed(DocumentKind::Keys, fetch, now);
             let end = now.plus(second * pause);
@@ -458,7 +454,7 @@ mod tests {
         let (mut cached, age) = (CachedProvider::default(), Duration::from_secs(5));
         let [before, last, end] =
             [BEGUN.minus(Duration::from_secs(1)), BEGUN.plus(Duration::from_secs(4)), BEGUN.plus(age)];
-        let fetch = cached.begin_attempt(DocumentKind::Keys, BEGUN);
+        let fetch = cached.begin_attempt(DocumentKind::Keys, false, BEGUN);
         let is_fetching = |now| cached.keys.is_fetching(age, now);
         assert_eq!([before, BEGUN, last, end].map(is_fetching), [false, true, true, false]);
         cached.store(keys("a"), fetch);
@@ -474,9 +470,9 @@ mod tests {
     fn a_late_failure_of_an_earlier_fetch_does_not_affect_a_newer_one() {
         let mut cached = CachedProvider::default();
         let second = Duration::from_secs(1);
-        let first = cached.begin_attempt(DocumentKind::Keys, BEGUN);
+        let first = cached.begin_attempt(DocumentKind::Keys, false, BEGUN);
         let now = BEGUN.plus(second * 6);
-        let newer = cached.begin_attempt(DocumentKind::Keys, now);
+        let newer = cached.begin_attempt(DocumentKind::Keys, false, now);
         cached.attempt_failed(DocumentKind::Keys, first, now.plus(second));
         assert!(cached.keys.is_fetching(second * 5, now.plus(second)));
         cached.store(keys("old"), first);

@@ -142,21 +142,20 @@ impl<P: Platform> RequestContext<'_, P> {
             }
         };
         let max_wait = if copy.is_some() { MAX_WAIT_WITH_COPY } else { MAX_WAIT };
-        let begin = |cached: &mut CachedProvider, now| cached.begin_attempt(kind, now);
-        match self.fetch_document(provider, kind, request, begin, max_wait).await {
+        match self.fetch_document(provider, kind, request, false, max_wait).await {
             Ok(()) => cache.with(provider, |cached| slot(cached).newest()).ok_or_else(recently_failed),
             Err(error) => copy.ok_or(error),
         }
     }
 
-    /// Fetches a document into the cache, and waits for it so long. `begin` records that the fetch begins. The answer is stored also if this request ends first, or
+    /// Fetches a document into the cache, and waits for it so long. The answer is stored also if this request ends first, or
     /// goes on without it.
     async fn fetch_document(
         &self,
         provider: &str,
         kind: DocumentKind,
         request: FetchRequest,
-        begin: impl FnOnce(&mut CachedProvider, Timestamp) -> Fetch,
+        for_unknown_key: bool,
         max_wait: Duration,
     ) -> Result<(), Error> {
         let (platform, cache) = (self.platform, &self.vestibule.providers);
@@ -168,7 +167,7 @@ impl<P: Platform> RequestContext<'_, P> {
             provider: provider.to_owned(),
             kind,
             request,
-            fetch: cache.with(provider, |cached| begin(cached, now)),
+            fetch: cache.with(provider, |cached| cached.begin_attempt(kind, for_unknown_key, now)),
         };
         // Boxed, because most requests fetch nothing, and the future of each is as large as that of one that does.
         let stored = pin!(platform.run_to_completion(Box::pin(fetch.run())));

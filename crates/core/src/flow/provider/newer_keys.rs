@@ -12,7 +12,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::cache::{CachedProvider, DocumentId, DocumentKind, FetchDecision, MAX_ATTEMPT};
+use super::cache::{DocumentId, DocumentKind, FetchDecision, MAX_ATTEMPT};
 use super::signature::{PublishedKeys, may_have_new_key};
 use super::{MAX_WAIT, POLL_INTERVAL, Requester, Wanted, failed, provider_error, recently_failed};
 use crate::config::Provider;
@@ -24,7 +24,6 @@ use vestibule_oidc::jose::jwk::JwkSet;
 use vestibule_oidc::jose::jws::{self, Algorithm, JwsError, UnverifiedJws, VerifiedPayload};
 use vestibule_oidc::oauth::discovery::ProviderMetadata;
 use vestibule_oidc::oauth::jwks;
-use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Verifies the signature of a token that somebody sent. An unknown key causes the key set to be fetched again, at most
@@ -104,8 +103,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 (FetchDecision::Fetch, None) => break,
             }
         }
-        let begin = CachedProvider::begin_unknown_key_attempt;
-        self.fetch_document(name, kind, request, begin, MAX_WAIT).await.map_err(Missed::Failed)?;
+        self.fetch_document(name, kind, request, true, MAX_WAIT).await.map_err(Missed::Failed)?;
         newer().ok_or(Missed::Pause(MAX_ATTEMPT))
     }
 
@@ -168,8 +166,7 @@ impl<P: Platform> RequestContext<'_, P> {
             return Err(unavailable());
         }
         *has_fetched = true;
-        let begin = |cached: &mut CachedProvider, now: Timestamp| cached.begin_attempt(kind, now);
-        self.fetch_document(&provider.id, kind, request, begin, MAX_WAIT).await?;
+        self.fetch_document(&provider.id, kind, request, false, MAX_WAIT).await?;
         newer().ok_or_else(unavailable)
     }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::config::Provider;
 use crate::flow::RequestContext;
 use crate::flow::vestibule::Vestibule;
 use crate::guard::cross_origin;
@@ -297,10 +296,8 @@ impl<P: Platform> RequestContext<'_, P> {
 
     fn facts(&self) -> Facts<'_, P> {
         let config = self.config();
-        let (store, platform) = (config.revocation.store, self.platform);
-        let accepts_bearer =
-            !config.resources.is_empty() || config.providers.iter().any(Provider::accepts_bearer);
-        Facts { store, sealing: config.sealing(), platform, accepts_bearer }
+        let (store, takes_tokens) = (config.revocation.store, config.takes_tokens);
+        Facts { store, sealing: config.sealing(), platform: self.platform, takes_tokens }
     }
 }
 
