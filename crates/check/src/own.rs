@@ -2,8 +2,6 @@
 //! gets them where it starts, and with them the address of Redis, if there is one. Nor is it known what a component's host keeps.
 
 use vestibule_core::config::error::ConfigErrors;
-use vestibule_core::lease::kind::LeaseKind;
-use vestibule_core::revocation::kind::RevocationStore;
 use vestibule_wasi_settings::settings;
 
 use crate::advice::located;
@@ -90,13 +88,8 @@ fn stored(
     let runtime = runs_on.runtime(has_store);
     let config = loaded.load_for(deployment, runtime).map_err(ConfigErrors::from_iter)?;
     if runs_on == RunsOn::Native {
-        let config = config
-            .check_lease(runtime, &|kind| kind != LeaseKind::Store)?
-            .check_tokens(runtime, &|_| true)?
-            .check_revocation(runtime, &|kind| kind != RevocationStore::Store)?;
-        let mut advice = config.advice(runtime);
-        advice.extend(config.sink_advice(runtime, &|_| false));
-        return Ok(advice);
+        let config = vestibule_server_settings::stored(config, runtime)?;
+        return Ok(vestibule_server_settings::advice(&config, runtime));
     }
     let counts = has_store && runs_on == RunsOn::Wasi(ComponentStore::Redis);
     let config = settings::stored(config, runtime, has_store)?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use vestibule_core::config::{Lease, Revocation, Runtime};
+use vestibule_core::config::error::ConfigErrors;
+use vestibule_core::config::{Config, Lease, Revocation, Runtime};
 use vestibule_core::guard::headers::EdgeFields;
 use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
@@ -24,6 +25,24 @@ const EDGE: EdgeFields = EdgeFields {
     client_address: Some(CLIENT),
     request_id: Some(REQUEST),
 };
+
+/// The configuration with the stores that there are: in memory always, in Redis where its values are those of Redis.
+///
+/// # Errors
+/// What needs a store that there is not.
+pub fn stored(config: Config, runtime: &Runtime) -> Result<Config, ConfigErrors> {
+    config
+        .check_lease(runtime, &|kind| kind != LeaseKind::Store)?
+        .check_tokens(runtime, &|_| true)?
+        .check_revocation(runtime, &|kind| kind != RevocationStore::Store)
+}
+
+/// The advice about a checked configuration.
+pub fn advice(config: &Config, runtime: &Runtime) -> Vec<String> {
+    let mut advice = config.advice(runtime);
+    advice.extend(config.sink_advice(runtime, &|_| false));
+    advice
+}
 
 const NO_REDIS: &str = "needs the address of a Redis server, which is missing";
 const SET_REDIS: &str = "set AUTH_REDIS_URL, for example \"redis://127.0.0.1:6379\"";

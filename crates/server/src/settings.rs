@@ -10,12 +10,12 @@ use serde_json::Value;
 use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
+use crate::upstreams::named_service;
 use vestibule_core::config::error::{ConfigError, ConfigErrors};
 use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
-use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::revocation::kind::RevocationStore;
 use vestibule_redis::URL;
-use vestibule_server_settings::{IN_MEMORY, IN_REDIS, VARIABLE};
+use vestibule_server_settings::{IN_MEMORY, IN_REDIS, VARIABLE, stored};
 
 /// Where Vestibule's pages are unless the configuration says it.
 const BASE_PATH: &str = "/auth";
@@ -58,8 +58,8 @@ impl Settings {
             _ => None,
         };
         let measures = options.metrics.is_some();
-        let name = |service: &String| service.split('=').next().unwrap_or_default().trim().to_owned();
-        let services = options.services.iter().map(name).collect();
+        let name = |service: &String| Some(named_service(service)?.0.to_owned());
+        let services = options.services.iter().filter_map(name).collect();
         Ok(Self { sources, secrets, tls, forgets, measures, services, used_by: AtomicUsize::new(0) })
     }
 
@@ -75,10 +75,8 @@ impl Settings {
     /// Checks it.
     pub(crate) fn config(&self) -> Result<Config, SettingsError> {
         let load = || {
-            Config::load(self.sources.merged(), &|name| self.variable(name), self.runtime())?
-                .check_lease(self.runtime(), &|kind| kind != LeaseKind::Store)?
-                .check_tokens(self.runtime(), &|_| true)?
-                .check_revocation(self.runtime(), &|kind| kind != RevocationStore::Store)
+            Config::load(self.sources.merged(), &|name| self.variable(name), self.runtime())
+                .and_then(|config| stored(config, self.runtime()))
                 .and_then(|config| self.check_services(config))
         };
         let mut config = load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))?;
@@ -100,8 +98,7 @@ impl Settings {
 
     /// Advice about a checked configuration.
     pub(crate) fn advice(&self, config: &Config) -> Vec<String> {
-        let mut advice = config.advice(self.runtime());
-        advice.extend(config.sink_advice(self.runtime(), &|_| false));
+        let mut advice = vestibule_server_settings::advice(config, self.runtime());
         if self.forgets && config.revocation.store != RevocationStore::None {
             let message = "AUTH.revocation.store: revocations are in memory only, so a copy of a session that was signed \
                            out is valid again after a restart, until it expires: start the server with --revocations FILE";

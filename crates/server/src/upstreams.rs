@@ -34,6 +34,11 @@ pub(crate) struct Sent {
     pub(crate) upgrade: Option<(OnUpgrade, Rc<Open>)>,
 }
 
+/// The name and the URL of an entry of `--services`.
+pub(crate) fn named_service(service: &str) -> Option<(&str, &str)> {
+    service.split_once('=').filter(|(name, _)| !name.is_empty())
+}
+
 impl Upstreams {
     /// Reads the options. The error says which one is wrong.
     pub(crate) fn new(origin: Option<&str>, services: &[String], deadline: Duration) -> Result<Self, String> {
@@ -43,10 +48,9 @@ impl Upstreams {
         };
         let origin = origin.map(|url| server("--origin", url)).transpose()?;
         let service = |service: &String| {
-            let (name, url) =
-                service.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-                    format!("--services: {service:?} is not NAME=URL, such as API=http://api:4000")
-                })?;
+            let (name, url) = named_service(service).ok_or_else(|| {
+                format!("--services: {service:?} is not NAME=URL, such as API=http://api:4000")
+            })?;
             Ok((name.to_owned(), server("--services", url)?))
         };
         let mut all = BTreeMap::new();
