@@ -1,5 +1,5 @@
-//! The program with all mutants in it, and what its tests say of one: only those that come to its place run, the quick ones
-//! first, until one fails.
+//! The program with all mutants in it, and what its tests say of one: only those that come to its place run, first the quick
+//! ones that come to few others, until one fails.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -48,6 +48,9 @@ const MEMORY: u64 = 6_000_000;
 /// changes nothing.
 const WAIT: Duration = Duration::from_mins(20);
 
+/// How much longer tests may compute than ten times as long as without a mutant, in seconds.
+const SPARE: u64 = 5;
+
 /// What the system ends a program with that computes for too long, and one that goes on nevertheless.
 const SIGXCPU: i32 = 24;
 const SIGKILL: i32 = 9;
@@ -68,6 +71,14 @@ struct Test {
     name: String,
     seconds: f64,
     numbers: BTreeSet<u32>,
+}
+
+impl Test {
+    /// The less, the sooner it is asked. A test of everything says little of one place.
+    fn cost(&self) -> f64 {
+        let others = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        self.seconds * f64::from(others)
+    }
 }
 
 /// A program of tests, and the package's directory.
@@ -217,7 +228,7 @@ impl Program {
         for (program, tests) in self.portions(number, file) {
             let seconds: f64 = tests.iter().map(|test| test.seconds).sum();
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some seconds")]
-            let limit = 20 + (10.0 * seconds) as u64;
+            let limit = SPARE + (10.0 * seconds) as u64;
             let executable = self.executables.get(program).context("no such program")?;
             let mut command = self.command(executable, Some(limit));
             command.args(["--exact", "--test-threads=1", "-Zunstable-options", "--fail-fast"]);
@@ -243,14 +254,15 @@ impl Program {
         Ok(Summary::Missed)
     }
 
-    /// The tests that come to a mutant, in portions of one program: those that noticed its neighbours, then the quick ones.
+    /// The tests that come to a mutant, in portions of one program: those that noticed its neighbours, then those that come to
+    /// few others and are quick.
     fn portions(&self, number: u32, file: &str) -> Vec<(&str, Vec<&Test>)> {
         let killers: VecDeque<String> =
             self.killers.lock().ok().and_then(|killers| killers.get(file).cloned()).unwrap_or_default();
         let coming = self.tests.iter().filter(|test| test.numbers.contains(&number));
         let (first, mut rest): (Vec<&Test>, Vec<&Test>) =
             coming.partition(|test| killers.contains(&test.name));
-        rest.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+        rest.sort_by(|one, other| one.cost().total_cmp(&other.cost()));
         let mut portions = by_program(first);
         let (mut portion, mut sum, mut most) = (Vec::new(), 0.0, SHORT);
         for test in rest {
