@@ -53,6 +53,23 @@ fn an_encrypted_id_token_signs_in_and_refreshes() {
 }
 
 #[test]
+fn a_token_that_names_no_key_is_opened_by_each_that_fits_with_a_name_or_without() {
+    let mut settings = settings();
+    settings["providers"][0]["id_token_encrypted_response_alg"] = json!("ECDH-ES");
+    settings["providers"][0]["id_token_encrypted_response_enc"] = json!("A256GCM");
+    let named: Value = serde_json::from_str(&decryption_key()).unwrap();
+    // An older key without a name stands first.
+    let other = json!({ "kty": "EC", "crv": "P-256", "d": "DAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw" });
+    let keys = json!({ "keys": [other, named] }).to_string();
+    let with_keys = move |name: &str| {
+        if name == "AUTH_ACME_DECRYPTION_KEY" { Some(keys.clone()) } else { environment(name) }
+    };
+    let env = TestEnv::in_environment(settings, &with_keys);
+    id_tokens(&env, |token| encrypted_as(&json!({ "alg": "ECDH-ES", "enc": "A256GCM" }), token));
+    assert!(signs_in(&env), "{}", env.log_text());
+}
+
+#[test]
 fn the_hint_of_a_sign_out_is_the_signed_id_token_and_not_the_encrypted_one() {
     for pause in [Duration::ZERO, EXPIRING] {
         let mut settings = settings();

@@ -77,6 +77,8 @@ mod tests {
             json!({ "sub": "alice-1", "azp": "spa", "gty": "password" }),
             json!({ "sub": "s-1", "oid": "o-1", "tid": "t", "azp": "spa", "scp": "read" }),
             json!({ "sub": "o-1", "oid": "o-1", "tid": "t", "azp": "spa", "scp": "read" }),
+            json!({ "sub": "s-1", "oid": "o-1", "tid": "t", "azp": "spa" }),
+            json!({ "sub": "o-1", "oid": "o-1", "azp": "spa" }),
             json!({ "sub": "u-1", "azp": "spa", "preferred_username": "service-account-spa", "sid": "s" }),
             json!({ "sub": "u-1", "azp": "spa", "preferred_username": "service-account-other" }),
             json!({ "sub": "", "client_id": "" }),

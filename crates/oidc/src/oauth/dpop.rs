@@ -332,6 +332,8 @@ mod tests {
             r#"DPoP algs="ES256", error="use_dpop_nonce", Basic realm="x""#,
             r#", DPoP algs="ES256", , ,error="use_dpop_nonce",,"#,
             r#"DPoP error="use\_dpop_nonce""#,
+            // A backslash is special in a quoted string only.
+            r#"Basic realm=a\, DPoP error="use_dpop_nonce""#,
         ] {
             assert!(resource_demands_nonce(401, challenge), "{challenge}");
             assert!(!resource_demands_nonce(403, challenge) && !resource_demands_nonce(200, challenge));

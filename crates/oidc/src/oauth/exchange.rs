@@ -322,6 +322,8 @@ mod tests {
             ("a1234567890123456789", "[redacted]"),
             ("ERR_A1234567890123456789", "[redacted]"),
             ("ERR_2FA_REQUIRED_FOR_ACCOUNT", "ERR_2FA_REQUIRED_FOR_ACCOUNT"),
+            ("err_2fa_required_for_account", "err_2fa_required_for_account"),
+            ("eRR_2fA_rEquireD_FoR_aCcount", "[redacted]"),
             (
                 "https://tools.ietf.org/html/rfc7231#section-6.5.1",
                 "https://tools.ietf.org/html/rfc7231#section-6.5.1",

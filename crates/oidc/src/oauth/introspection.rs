@@ -365,6 +365,29 @@ mod tests {
     }
 
     #[test]
+    fn only_an_answer_that_the_token_itself_can_cause_is_of_this_token() {
+        let of_this_token = |response: &FetchResponse| {
+            parse(response, TOKEN, Wanted::Plain).unwrap_err().may_be_of_this_token()
+        };
+        for status in [400, 413, 414, 422] {
+            assert!(
+                of_this_token(&json_response(status, &json!({ "error": "invalid_request" }))),
+                "{status}"
+            );
+            assert!(of_this_token(&response(status, "text/html", "<html>")), "{status}");
+        }
+        for status in [302, 401, 403, 404, 429, 500, 503] {
+            assert!(
+                !of_this_token(&json_response(status, &json!({ "error": "invalid_client" }))),
+                "{status}"
+            );
+            assert!(!of_this_token(&response(status, "text/html", "<html>")), "{status}");
+        }
+        assert!(!of_this_token(&json_response(200, &json!({ "active": 1 }))));
+        assert!(!of_this_token(&json_response(200, &json!({ "active": true, "token": "other" }))));
+    }
+
+    #[test]
     fn a_signed_answer_is_read_where_it_was_asked_for_and_is_needed_where_that_is_configured() {
         let signed = response(200, "application/token-introspection+jwt; charset=utf-8", " a.b.c\n");
         for wanted in [Wanted::Signed, Wanted::SignedIfOffered] {

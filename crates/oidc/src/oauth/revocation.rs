@@ -128,6 +128,8 @@ mod tests {
         assert_eq!(request.headers.get("authorization"), Some("Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW"));
         assert_eq!(request.headers.get("content-type"), Some("application/x-www-form-urlencoded"));
         assert_eq!(body, TOKEN);
+        // Whatever the answer is, no more of it is read.
+        assert_eq!(request.limit, 16_384);
         let (request, body) = requested(ClientAuthentication::Post(Cow::Borrowed(&secret)));
         assert!(!request.headers.contains("authorization"));
         assert_eq!(body, format!("{TOKEN}&client_id=s6BhdRkqt3&client_secret=gX1fBat3bV"));

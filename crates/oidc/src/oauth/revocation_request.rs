@@ -157,7 +157,11 @@ mod tests {
     fn checked(claims: &Value) -> Result<VerifiedCaller, CallerError> {
         let audiences = ["https://app.example.com/auth/global-token-revocation".to_owned()];
         let expected = Expected { issuer: "https://org.okta.example", audiences: &audiences };
-        read(claims.as_object().unwrap(), &expected, Timestamp::from_seconds(NOW))
+        let (claims, now) = (claims.as_object().unwrap(), Timestamp::from_seconds(NOW));
+        let read = read(claims, &expected, now);
+        // Before the signature is verified, the same is refused.
+        assert_eq!(precheck(claims, &expected, now).err(), read.clone().err());
+        read
     }
 
     #[test]
