@@ -344,6 +344,11 @@ fn invalid_grant_ends_the_session() {
         assert_eq!(world.provider.grants.refused.get(), 1, "{lease}");
         world.pass(Duration::from_mins(5));
         assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 401, "{lease}");
+        // From now on the cookie says it to every process.
+        let refused = world.provider.grants.refused.get();
+        let other = world.isolate(with_lease(lease), "here");
+        assert_eq!(browser.fetch(&other, &format!("{APP}/api")).status, 401, "{lease}");
+        assert_eq!(world.provider.grants.refused.get(), refused, "{lease}");
         browser.sign_in(&world, "bob", "/");
         assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200, "{lease}");
         assert_eq!(browser.session(&world)["error"], Value::Null);
@@ -498,6 +503,22 @@ fn a_sign_out_during_a_refresh_stays_signed_out() {
             let what = format!("{lease}, {isolate} isolate, {after} ms, stored: {are_stored}");
             assert_eq!(browser.cookie(SESSION), None, "{what}");
         }
+    }
+}
+
+#[test]
+fn a_sign_out_that_only_the_lease_learns_of_ends_no_other_session() {
+    for lease in ["kv", "durable-object"] {
+        let mut settings = with_lease(lease);
+        settings["revocation"] = json!({ "store": "none" });
+        let (world, bob) = signed_in_with(settings.clone(), EXPIRED);
+        let mut alice = Browser::new();
+        alice.sign_in(&world, "alice", "/");
+        let csrf = alice.csrf(&world);
+        alice.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+        let other = world.isolate(settings, "here");
+        let answers = world.all([sent(&other, &bob.cookie_header(), Duration::ZERO)]);
+        assert_eq!((answers[0].status, bearer(&answers[0])), (200, Some("access-bob~1")), "{lease}");
     }
 }
 

@@ -277,6 +277,27 @@ fn a_strict_provider_gets_no_refresh_token_without_a_lease() {
 }
 
 #[test]
+fn a_refused_write_is_not_covered_by_the_lease_of_a_process_that_crashed_long_ago() {
+    for (strict, status) in [(false, 200), (true, 503)] {
+        let (world, browser) =
+            if strict { signed_in_at_strict("kv", EXPIRED) } else { signed_in("kv", EXPIRED) };
+        let cookies = browser.cookie_header();
+        let settings = if strict { with_strict("kv") } else { with_lease("kv") };
+        // Its lease stays in the store after its end.
+        cut_off(&world.isolate(settings.clone(), "here"), &cookies, SECOND / 5);
+        assert_eq!(world.store.writes.get(), 1, "the lease was written");
+        world.pass(MINUTE);
+        world.store.refuses_writes.set(("lease/", u32::MAX));
+        let other = world.isolate(settings, "here");
+        let begun = world.clock.now();
+        let answers = world.all([sent(&other, &cookies, Duration::ZERO)]);
+        assert_eq!((answers[0].status, given(&world)), (status, u32::from(!strict)), "strict: {strict}");
+        assert!(world.clock.now() - begun < 8000, "strict: {strict}");
+        assert_eq!(world.logged(LogEvent::LeaseUnavailable).len(), 1, "strict: {strict}");
+    }
+}
+
+#[test]
 fn no_process_takes_over_a_strict_providers_refresh_before_its_lease_ends() {
     for token_time in [3, 5, 9] {
         let (world, browser) = signed_in_at_strict("kv", EXPIRED);

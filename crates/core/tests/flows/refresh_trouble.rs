@@ -108,8 +108,12 @@ fn while_another_process_refreshes_those_with_a_valid_token_ask_once_and_one_wit
         assert_eq!(answers[1], old, "{lease}");
         let (answers, again) = asked(&[700, 900]);
         assert_eq!((&answers[2], &answers[3], again), (&old, &old, once), "{lease}");
+        let new = (200, Some("access-bob~1".to_owned()));
         let (answers, _) = asked(&[2500]);
-        assert_eq!(answers[2], (200, Some("access-bob~1".to_owned())), "{lease}");
+        assert_eq!(answers[2], new, "{lease}");
+        // What the process has learned for a request with a valid token does not count for one without.
+        let (answers, _) = asked(&[1900, 2100]);
+        assert_eq!((&answers[2], &answers[3]), (&old, &new), "{lease}");
     }
 }
 

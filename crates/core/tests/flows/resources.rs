@@ -1,9 +1,10 @@
 //! `flow/guard/resource` and `flow/guard/challenge`: clients that send tokens for exactly one resource of the site.
 
 use serde_json::{Value, json};
+use vestibule_core::config::Config;
 use vestibule_core::log::LogEvent;
 use vestibule_testing::provider::ISSUER;
-use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
+use vestibule_testing::{APP, Answer, Browser, RUNTIME, TestEnv, environment, settings};
 
 const RESOURCE: &str = "https://app.example.com/mcp";
 const METADATA: &str = "https://app.example.com/.well-known/oauth-protected-resource/mcp";
@@ -421,4 +422,25 @@ fn a_provider_that_takes_no_resource_names_the_audience_otherwise() {
     }
     let answer = send(&env, "GET", "/.well-known/oauth-protected-resource/mcp", &[]);
     assert_eq!(body(&answer)["resource"], RESOURCE);
+}
+
+#[test]
+fn a_resource_takes_no_tokens_of_every_tenant_and_a_realm_of_such_a_name_is_one_tenant() {
+    const OF_EACH: &str = "https://login.example/{tid}/v2.0";
+    for (issuer, of_tokens, is_refused) in [
+        ("https://login.example/common/v2.0", Some(OF_EACH), true),
+        ("https://login.example/organizations/v2.0", Some(OF_EACH), true),
+        ("https://login.example/realms/common", None, false),
+        ("https://login.example/8a1b/v2.0", Some(OF_EACH), false),
+    ] {
+        let mut settings = site(&json!({}));
+        settings["providers"][0]["issuer"] = json!(issuer);
+        settings["providers"][0]["token_issuer"] = of_tokens.map_or(Value::Null, Value::from);
+        match Config::load(settings, &environment, &RUNTIME).map(drop) {
+            Ok(()) => assert!(!is_refused, "{issuer}"),
+            Err(errors) => {
+                assert!(is_refused && errors.to_string().contains("issuer for each tenant"), "{errors}")
+            }
+        }
+    }
 }
