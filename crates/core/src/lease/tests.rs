@@ -144,6 +144,12 @@ fn session_confusion_tokens_of_a_session_with_a_key_open_by_this_key_only() {
     let open = |id: &RefreshId| RefreshedTokens::open(&text, id, &keyring("secret"), NOW);
     assert_eq!(open(&id_of_own).unwrap().access_token.expose(), "new access token");
     assert!(open(&id_with(other.to_claim())).is_none());
+    // They are of one generation, whatever the text around them says.
+    let keys = keyring("secret");
+    let mut around = seal::open(&keys, Dialect::AuthJsV5, SALT, &text, NOW).unwrap();
+    around.insert("generation".to_owned(), json!(3));
+    let of_another = seal::seal(&keys, Dialect::AuthJsV5, SALT, &around, HOUR, NOW, &mut random);
+    assert!(RefreshedTokens::open(&of_another, &id_of_own, &keys, NOW).is_none());
     assert!(open(&id(&json!({ "sid": "s", "generation": 1, "refresh_token": "r" }))).is_none());
     // A session that had no key of its own gets the one that is derived from the secret.
     let derived = entry::derived_key(&Secret::new("secret"), "s");
