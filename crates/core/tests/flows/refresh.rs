@@ -523,6 +523,28 @@ fn a_sign_out_that_only_the_lease_learns_of_ends_no_other_session() {
 }
 
 #[test]
+fn who_signed_out_while_the_provider_refused_the_refresh_has_no_session_at_all() {
+    let mut settings = with_lease("durable-object");
+    settings["revocation"] = json!({ "store": "none" });
+    let (world, mut browser) = signed_in_with(settings.clone(), EXPIRED);
+    let csrf = browser.csrf(&world);
+    let cookies = browser.cookie_header();
+    world.provider.grants.revoke("bob");
+    let other = world.isolate(settings, "here");
+    let sign_out: Sent<'_> = Box::pin(async {
+        world.clock.sleep(Duration::from_millis(150)).await;
+        let headers = [("cookie", cookies.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+        let form = format!("csrfToken={csrf}");
+        other.sent("POST", &format!("{APP}/auth/signout"), &headers, form.as_bytes()).await
+    });
+    let answers = world.all([sent(&world, &cookies, Duration::ZERO), sign_out]);
+    assert_eq!((answers[0].status, answers[1].status), (401, 302));
+    browser.take(&answers[1]);
+    browser.take(&answers[0]);
+    assert_eq!(browser.cookie(SESSION), None);
+}
+
+#[test]
 fn a_sign_out_without_a_refresh_token_writes_only_that_the_session_was_revoked() {
     for lease in LEASES {
         let world = TestEnv::with(with_lease(lease));

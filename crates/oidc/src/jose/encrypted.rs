@@ -438,6 +438,14 @@ mod tests {
         ] {
             assert_eq!(refused(&|header| header["epk"] = epk.clone()), Error::EphemeralKey, "{epk}");
         }
+        // A point of P-256 that counts as one of another curve, or as another kind of key.
+        for (member, other) in [("crv", "P-384"), ("kty", "OKP")] {
+            assert_eq!(
+                refused(&|header| header["epk"][member] = other.into()),
+                Error::EphemeralKey,
+                "{other}"
+            );
+        }
         // Not on the curve: the key would leak bit by bit.
         let off = refused(&|header| header["epk"]["y"] = header["epk"]["x"].clone());
         assert!(matches!(off, Error::Key(_)), "{off}");

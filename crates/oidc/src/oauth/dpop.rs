@@ -345,6 +345,7 @@ mod tests {
             r#"Bearer error="use_dpop_nonce""#,
             r#"DPoP realm="error=use_dpop_nonce""#,
             r#"DPoP realm="a, error=use_dpop_nonce""#,
+            r#"DPoP realm="a, error=use_dpop_nonce, b""#,
             r#"DPoP algs="ES256", Bearer error="use_dpop_nonce""#,
             r#"X-DPoP error="use_dpop_nonce""#,
             r#"DPoP error_description="use_dpop_nonce""#,
