@@ -439,7 +439,7 @@ fn a_resource_takes_no_tokens_of_every_tenant_and_a_realm_of_such_a_name_is_one_
         match Config::load(settings, &environment, &RUNTIME).map(drop) {
             Ok(()) => assert!(!is_refused, "{issuer}"),
             Err(errors) => {
-                assert!(is_refused && errors.to_string().contains("issuer for each tenant"), "{errors}")
+                assert!(is_refused && errors.to_string().contains("issuer for each tenant"), "{errors}");
             }
         }
     }

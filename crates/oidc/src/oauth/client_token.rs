@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::oauth::identifier::is_identifier;
+
 /// The claims in which providers name the client: RFC 9068 and RFC 7662, OpenID Connect, Microsoft Entra ID, Okta.
 const CLIENT_IDS: [&str; 4] = ["client_id", "azp", "appid", "cid"];
 
@@ -19,8 +21,7 @@ pub(super) fn client(
     configured: &[(String, Vec<Value>)],
 ) -> Option<String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    let is_id = |id: &&str| (1..=MAX_ID).contains(&id.len()) && !id.chars().any(char::is_control);
-    let ids = || CLIENT_IDS.into_iter().filter_map(text).filter(is_id);
+    let ids = || CLIENT_IDS.into_iter().filter_map(text).filter(|id| is_identifier(id, MAX_ID));
     let id = ids().next();
     // RFC 9068 section 2.2; Auth0 appends a word.
     let is_subject = ids().any(|id| id == subject || subject.strip_suffix("@clients") == Some(id));

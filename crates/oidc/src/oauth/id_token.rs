@@ -13,6 +13,7 @@ use crate::jose::base64url;
 use crate::jose::jws::{Algorithm, VerifiedPayload};
 use crate::jose::times::{self, LEEWAY};
 use crate::oauth::exchange::excerpt;
+use crate::oauth::identifier::is_identifier;
 use crate::secret::{Secret, constant_time_eq};
 use crate::time::Timestamp;
 
@@ -363,9 +364,14 @@ fn left_half(hash: &[u8]) -> String {
     base64url::encode(hash.get(..hash.len() / 2).unwrap_or_default())
 }
 
+/// Whether a text can be a user's identifier: 1 to 255 bytes without control characters.
+pub fn is_subject(text: &str) -> bool {
+    is_identifier(text, SUBJECT_LIMIT)
+}
+
 pub(super) fn subject(claim: Option<&Value>) -> Result<String, ClaimError> {
     let subject = text(claim)?;
-    if subject.is_empty() || subject.len() > SUBJECT_LIMIT || subject.chars().any(char::is_control) {
+    if !is_subject(subject) {
         return Err(ClaimError::Malformed("1 to 255 bytes without control characters"));
     }
     Ok(subject.to_owned())

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::jose::jws::{self, VerifiedPayload};
 use crate::jose::times::LEEWAY;
 use crate::oauth::id_token::{self, ClaimError};
+use crate::oauth::identifier;
 use crate::time::Timestamp;
 
 /// The member of `events` that makes a token a logout token.
@@ -208,7 +209,7 @@ pub(super) fn identifier(claim: Option<&Value>) -> Result<String, ClaimError> {
 
 /// Whether a text can be a `sid` or a `jti`: 1 to 512 bytes without control characters.
 pub fn is_identifier(text: &str) -> bool {
-    (1..=ID_LIMIT).contains(&text.len()) && !text.chars().any(char::is_control)
+    identifier::is_identifier(text, ID_LIMIT)
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ mod error_body;
 pub mod exchange;
 pub mod groups;
 pub mod id_token;
+mod identifier;
 pub mod introspection;
 pub mod jarm;
 pub mod jwks;

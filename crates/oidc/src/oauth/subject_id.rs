@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::oauth::identifier::is_identifier;
+
 /// The longest member, in bytes.
 const MEMBER_LIMIT: usize = 512;
 
@@ -114,9 +116,9 @@ fn simple(
     let has_only = |names: &[&str]| members.keys().all(|name| name == "format" || names.contains(&&**name));
     let text = |name: &str| {
         let text = members.get(name).and_then(Value::as_str);
-        let is_good =
-            |text: &&str| (1..=MEMBER_LIMIT).contains(&text.len()) && !text.chars().any(char::is_control);
-        text.filter(is_good).map(str::to_owned).ok_or(SubjectIdError::Members)
+        text.filter(|text| is_identifier(text, MEMBER_LIMIT))
+            .map(str::to_owned)
+            .ok_or(SubjectIdError::Members)
     };
     match format {
         "iss_sub" if has_only(&["iss", "sub"]) => {

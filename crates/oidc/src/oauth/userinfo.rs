@@ -194,11 +194,6 @@ pub fn parse_emails(
     Ok(config.pick(&body?))
 }
 
-/// Whether a text can be a user's identifier. The limits are those of an ID token's subject.
-pub fn is_identifier(text: &str) -> bool {
-    (1..=255).contains(&text.len()) && !text.chars().any(char::is_control)
-}
-
 /// Why there is no profile. The error is the provider's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UserinfoError {
@@ -243,23 +238,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn an_identifier_is_a_printable_text_of_at_most_255_bytes() {
-        for (text, is_one) in [
-            ("a", true),
-            ("ä b/c", true),
-            (&*"a".repeat(255), true),
-            ("", false),
-            (&*"a".repeat(256), false),
-            (&*"ä".repeat(128), false),
-            ("a\n", false),
-            ("\u{7f}", false),
-            ("\u{85}", false),
-        ] {
-            assert_eq!(is_identifier(text), is_one, "{text:?}");
-        }
-    }
     use crate::oauth::testing::{any_json, json_response, response};
 
     fn read(body: &Value) -> Result<Map<String, Value>, UserinfoError> {

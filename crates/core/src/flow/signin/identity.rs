@@ -11,7 +11,6 @@ use vestibule_oidc::data::DataPath;
 use vestibule_oidc::oauth::email::EmailVerification;
 use vestibule_oidc::oauth::id_token::{self, ParamClaimError};
 use vestibule_oidc::oauth::provider::OAuthProvider;
-use vestibule_oidc::oauth::userinfo;
 use vestibule_oidc::secret::Secret;
 use vestibule_oidc::time::Timestamp;
 
@@ -117,7 +116,7 @@ impl<'a> Identity<'a> {
         let user = &oauth.user;
         let subject = match &user.id {
             None => subject,
-            Some(id) => id.whole(&find).filter(|id| userinfo::is_identifier(id)),
+            Some(id) => id.whole(&find).filter(|id| id_token::is_subject(id)),
         };
         let subject = subject.or(known_subject).ok_or(IdentityError::NoId)?;
         let (name, email, image) = (user.name.text(&find), user.email.text(&find), user.image.whole(&find));
