@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
-use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
-use vestibule_core::jose::jwk::Jwk;
-use vestibule_core::jose::jws::Algorithm;
-use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::jose::crypto::WithCrypto;
 use vestibule_core::log::{DataPoint, Line};
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
@@ -287,40 +284,11 @@ impl Unicode for IsolatePlatform {
     }
 }
 
-impl Crypto for IsolatePlatform {
-    async fn verify(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        self.inner.verify(algorithm, key, message, signature).await
-    }
+impl WithCrypto for IsolatePlatform {
+    type Crypto = FakePlatform;
 
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        self.inner.sign(key, algorithm, message).await
-    }
-
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
-        self.inner.public_key(key, algorithm).await
-    }
-
-    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        self.inner.agree(key, public).await
-    }
-
-    async fn decrypt_oaep(
-        &self,
-        key: &PrivateKey,
-        ciphertext: &[u8],
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
-        self.inner.decrypt_oaep(key, ciphertext).await
+    fn crypto(&self) -> &FakePlatform {
+        &self.inner
     }
 }
 

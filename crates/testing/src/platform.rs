@@ -6,10 +6,7 @@ use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
-use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
-use vestibule_core::jose::jwk::Jwk;
-use vestibule_core::jose::jws::Algorithm;
-use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::jose::crypto::WithCrypto;
 use vestibule_core::log::{DataPoint, Line};
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
@@ -90,40 +87,11 @@ impl FakePlatform {
     }
 }
 
-impl Crypto for FakePlatform {
-    async fn verify(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        self.crypto.verify(algorithm, key, message, signature).await
-    }
+impl WithCrypto for FakePlatform {
+    type Crypto = FakeCrypto;
 
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        self.crypto.sign(key, algorithm, message).await
-    }
-
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
-        self.crypto.public_key(key, algorithm).await
-    }
-
-    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        self.crypto.agree(key, public).await
-    }
-
-    async fn decrypt_oaep(
-        &self,
-        key: &PrivateKey,
-        ciphertext: &[u8],
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
-        self.crypto.decrypt_oaep(key, ciphertext).await
+    fn crypto(&self) -> &FakeCrypto {
+        &self.crypto
     }
 }
 

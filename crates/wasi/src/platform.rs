@@ -11,10 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 use wasip2::clocks::{monotonic_clock, wall_clock};
 
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
-use vestibule_core::jose::crypto::{Crypto, KeyError, Zeroizing};
-use vestibule_core::jose::jwk::Jwk;
-use vestibule_core::jose::jws::Algorithm;
-use vestibule_core::jose::sign::PrivateKey;
+use vestibule_core::jose::crypto::WithCrypto;
 use vestibule_core::jose::software::SoftwareCrypto;
 use vestibule_core::log::{DataPoint, Line};
 use vestibule_core::platform::{
@@ -82,41 +79,12 @@ pub(crate) fn write(line: &Line) {
     eprintln!("{line}");
 }
 
-/// By jwt-compact and RustCrypto, as [`SoftwareCrypto`] says.
-impl Crypto for Wasi {
-    async fn verify(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        SoftwareCrypto.verify(algorithm, key, message, signature).await
-    }
+impl WithCrypto for Wasi {
+    type Crypto = SoftwareCrypto;
 
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        SoftwareCrypto.sign(key, algorithm, message).await
-    }
-
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
-        SoftwareCrypto.public_key(key, algorithm).await
-    }
-
-    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        SoftwareCrypto.agree(key, public).await
-    }
-
-    async fn decrypt_oaep(
-        &self,
-        key: &PrivateKey,
-        ciphertext: &[u8],
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
-        SoftwareCrypto.decrypt_oaep(key, ciphertext).await
+    /// By jwt-compact and RustCrypto.
+    fn crypto(&self) -> &SoftwareCrypto {
+        &SoftwareCrypto
     }
 }
 

@@ -16,10 +16,7 @@ use crate::outcome::Outcome;
 use crate::platform::meter::Meter;
 use vestibule_oidc::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_oidc::http::response::Response;
-use vestibule_oidc::jose::crypto::{Crypto, KeyError, Zeroizing};
-use vestibule_oidc::jose::jwk::Jwk;
-use vestibule_oidc::jose::jws::Algorithm;
-use vestibule_oidc::jose::sign::PrivateKey;
+use vestibule_oidc::jose::crypto::WithCrypto;
 use vestibule_oidc::time::Timestamp;
 
 /// The runtime of one request, with what it did.
@@ -273,40 +270,11 @@ impl<P: Platform> Unicode for Metered<P> {
     }
 }
 
-impl<P: Platform> Crypto for Metered<P> {
-    async fn verify(
-        &self,
-        algorithm: Algorithm,
-        key: &Jwk,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<bool, KeyError> {
-        self.inner.verify(algorithm, key, message, signature).await
-    }
+impl<P: Platform> WithCrypto for Metered<P> {
+    type Crypto = P;
 
-    async fn sign(
-        &self,
-        key: &PrivateKey,
-        algorithm: Algorithm,
-        message: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
-        self.inner.sign(key, algorithm, message).await
-    }
-
-    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
-        self.inner.public_key(key, algorithm).await
-    }
-
-    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
-        self.inner.agree(key, public).await
-    }
-
-    async fn decrypt_oaep(
-        &self,
-        key: &PrivateKey,
-        ciphertext: &[u8],
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
-        self.inner.decrypt_oaep(key, ciphertext).await
+    fn crypto(&self) -> &P {
+        &self.inner
     }
 }
 

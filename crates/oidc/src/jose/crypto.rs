@@ -63,6 +63,52 @@ pub trait Crypto {
     ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError>;
 }
 
+/// What has its cryptography from another value, such as a runtime that is around another one.
+pub trait WithCrypto {
+    /// Its type.
+    type Crypto: Crypto;
+
+    /// It.
+    fn crypto(&self) -> &Self::Crypto;
+}
+
+impl<T: WithCrypto> Crypto for T {
+    async fn verify(
+        &self,
+        algorithm: Algorithm,
+        key: &Jwk,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, KeyError> {
+        self.crypto().verify(algorithm, key, message, signature).await
+    }
+
+    async fn sign(
+        &self,
+        key: &PrivateKey,
+        algorithm: Algorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, KeyError> {
+        self.crypto().sign(key, algorithm, message).await
+    }
+
+    async fn public_key(&self, key: &PrivateKey, algorithm: Algorithm) -> Result<Jwk, KeyError> {
+        self.crypto().public_key(key, algorithm).await
+    }
+
+    async fn agree(&self, key: &PrivateKey, public: &Jwk) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+        self.crypto().agree(key, public).await
+    }
+
+    async fn decrypt_oaep(
+        &self,
+        key: &PrivateKey,
+        ciphertext: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+        self.crypto().decrypt_oaep(key, ciphertext).await
+    }
+}
+
 /// The key cannot be used. The text is the runtime's own message, which quotes nothing of the key.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the key cannot be used: {0}")]
