@@ -1,19 +1,24 @@
 //! The program with all mutants in it, and what its tests say of one: only those that come to its place run, first the quick
 //! ones that come to few others, until one fails.
 
+mod compile;
+mod written;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
+use self::compile::{Executable, Mistake, compile};
+use self::written::{Written, write};
 use super::DIRECTORY;
 use super::known::code_of;
 use super::outcomes::Summary;
@@ -24,16 +29,6 @@ use crate::project::Project;
 use crate::step::step;
 use crate::time::Stopwatch;
 use crate::tools::fingerprint;
-
-/// The crates with mutants.
-const ROOTS: [&str; 2] = ["crates/oidc/src/lib.rs", "crates/core/src/lib.rs"];
-
-/// The packages with tests: always both, because cargo compiles a crate again for other features.
-const PACKAGES: [&str; 4] = ["-p", "vestibule-core", "-p", "vestibule-oidc"];
-
-/// The targets with tests: first what compiles each crate once, in case that it has mistakes.
-const TESTS: [&[&str]; 2] =
-    [&["--test=guard"], &["--lib", "--test=guard", "--test=flows", "--test=providers", "--test=jws"]];
 
 /// Which tests come to which mutants.
 const REACHED: &str = "target/mutants/reached.json";
@@ -79,13 +74,6 @@ impl Test {
         let others = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
         self.seconds * f64::from(others)
     }
-}
-
-/// A program of tests, and the package's directory.
-#[derive(Clone, Debug)]
-struct Executable {
-    path: PathBuf,
-    directory: PathBuf,
 }
 
 /// The compiled program.
@@ -307,144 +295,6 @@ fn key(project: &Project, changes: &BTreeMap<u32, Change>) -> Result<String> {
     });
     let texts: Vec<String> = names.map(Ok).chain(code).collect::<Result<_>>()?;
     Ok(fingerprint(texts.iter().map(String::as_bytes)))
-}
-
-/// The files with mutants.
-struct Written {
-    files: BTreeMap<String, String>,
-    /// The numbers of the mutants that are in them.
-    numbers: BTreeSet<u32>,
-    /// Those that do not compile, whatever is around them.
-    unviable: BTreeSet<u32>,
-}
-
-/// Each file with its mutants, without those that are left out.
-fn write(project: &Project, changes: &BTreeMap<u32, Change>, left_out: &BTreeSet<u32>) -> Result<Written> {
-    let mut files: BTreeMap<&str, Vec<(u32, &Change)>> = BTreeMap::new();
-    for (number, change) in changes.iter().filter(|(number, _)| !left_out.contains(number)) {
-        files.entry(&change.file).or_default().push((*number, change));
-    }
-    let (mut written, mut numbers, mut unviable) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-    for (file, changes) in files {
-        let source = fs::read_to_string(project.path(file)).with_context(|| format!("cannot read {file}"))?;
-        let below = text_below(project, file)?;
-        let switched =
-            switch::switched(&source, &changes, &below).with_context(|| format!("cannot parse {file}"))?;
-        numbers.extend(switched.numbers);
-        unviable.extend(switched.unviable);
-        written.insert(file.to_owned(), switched.text);
-    }
-    for root in ROOTS {
-        let text = match written.remove(root) {
-            Some(text) => text,
-            None => fs::read_to_string(project.path(root)).with_context(|| format!("cannot read {root}"))?,
-        };
-        written.insert(root.to_owned(), text + switch::MODULE);
-    }
-    Ok(Written { files: written, numbers, unviable })
-}
-
-/// The text of the modules below that of a file.
-fn text_below(project: &Project, file: &str) -> Result<String> {
-    let Some(directory) = file.strip_suffix(".rs").map(|path| path.strip_suffix("/mod").unwrap_or(path))
-    else {
-        return Ok(String::new());
-    };
-    let mut text = String::new();
-    let mut open = vec![project.path(directory)];
-    while let Some(directory) = open.pop() {
-        if !directory.is_dir() {
-            continue;
-        }
-        for entry in fs::read_dir(&directory)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && path != project.path(file)
-            {
-                text +=
-                    &fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            }
-        }
-    }
-    Ok(text)
-}
-
-/// Where the compiler finds something wrong, and what.
-struct Mistake {
-    file: String,
-    byte: usize,
-    text: String,
-}
-
-/// A line of what cargo prints for programs.
-#[derive(Deserialize)]
-struct Line {
-    message: Option<Diagnostic>,
-    executable: Option<PathBuf>,
-    target: Option<Target>,
-    manifest_path: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Diagnostic {
-    level: String,
-    rendered: Option<String>,
-    spans: Vec<Mark>,
-}
-
-#[derive(Deserialize)]
-struct Mark {
-    file_name: String,
-    byte_start: usize,
-    is_primary: bool,
-}
-
-impl Diagnostic {
-    fn mistakes(self) -> Vec<Mistake> {
-        let text = self.rendered.unwrap_or_default();
-        let primary = self.spans.into_iter().filter(|span| span.is_primary && self.level == "error");
-        // A byte further on, it is behind the mark that begins there.
-        let at = |span: Mark| Mistake { file: span.file_name, byte: span.byte_start + 1, text: text.clone() };
-        primary.map(at).collect()
-    }
-}
-
-/// Compiles the tests. Gives the programs, or what is wrong with the code.
-fn compile(
-    project: &Project,
-    directory: &Path,
-) -> Result<std::result::Result<BTreeMap<String, Executable>, Vec<Mistake>>> {
-    let mut executables = BTreeMap::new();
-    for targets in TESTS {
-        let mut command = project.cargo();
-        command.current_dir(directory);
-        command.env("CARGO_TARGET_DIR", project.path(DIRECTORY).join("build")).env("CARGO_INCREMENTAL", "1");
-        command.args(["test", "--no-run", "--profile=mutants", "--message-format=json"]);
-        let output = command.args(PACKAGES).args(targets).stdin(Stdio::null()).output()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut mistakes = Vec::new();
-        for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
-            mistakes.extend(line.message.map(Diagnostic::mistakes).unwrap_or_default());
-            if let (Some(path), Some(target), Some(manifest)) =
-                (line.executable, line.target, line.manifest_path)
-            {
-                let directory = manifest.parent().unwrap_or(directory).to_owned();
-                executables.insert(target.name, Executable { path, directory });
-            }
-        }
-        if !output.status.success() {
-            ensure!(!mistakes.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-            return Ok(Err(mistakes));
-        }
-    }
-    Ok(Ok(executables))
 }
 
 /// What cargo would set for the tests.
