@@ -675,7 +675,7 @@ mod tests {
         ) else {
             panic!("an error response is an error")
         };
-        assert!(error.is_access_denied() && !error.is_temporary());
+        assert!(error.error == "access_denied" && !error.is_temporary());
         assert_eq!(error.description.as_deref(), Some("no\u{fffd}level=fatal"));
         let Err(AuthorizationResponseError::Error(error)) =
             read("error=temporarily_unavailable&state=af0ifjsldkj")

@@ -504,6 +504,10 @@ mod tests {
         );
         assert_eq!(metadata.id_token_algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
         assert_eq!(metadata.supports_pkce(), Some(true));
+        let mut without_s256 = document();
+        without_s256["code_challenge_methods_supported"] = json!(["plain"]);
+        let metadata_without = parse(&Issuer::plain(ISSUER), &json_response(200, &without_s256)).unwrap();
+        assert_eq!(metadata_without.supports_pkce(), Some(false));
         assert!(metadata.authorization_response_iss_parameter_supported());
         assert!(metadata.claims_parameter_supported());
     }

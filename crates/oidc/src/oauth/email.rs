@@ -120,6 +120,21 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_never_verified_where_no_statement_is_read_and_none_counts_as_unverified() {
+        let path = || DataPath::parse("profile.verified").unwrap();
+        for (paths, otherwise, are_never) in [
+            (vec![], EmailVerification::Unverified, true),
+            (vec![], EmailVerification::Unstated, false),
+            (vec![], EmailVerification::Verified, false),
+            (vec![path()], EmailVerification::Unverified, false),
+            (vec![path()], EmailVerification::Unstated, false),
+        ] {
+            let statements = EmailStatements { paths, otherwise };
+            assert_eq!(statements.are_never_verified(), are_never, "{statements:?}");
+        }
+    }
+
+    #[test]
     fn unproven_identity_the_first_statement_about_this_address_counts() {
         let paths = ["id_token.email_verified", "profile.email_verified", "profile.verified"];
         let paths: Vec<DataPath> = paths.iter().map(|path| DataPath::parse(path).unwrap()).collect();

@@ -72,11 +72,6 @@ impl ErrorResponse {
         }
     }
 
-    /// Whether the user or the provider denied the request.
-    pub fn is_access_denied(&self) -> bool {
-        self.error == "access_denied"
-    }
-
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         matches!(self.error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down")

@@ -93,6 +93,18 @@ fn a_lease_for_newer_tokens_is_not_lost_to_older_ones_of_the_same_process() {
 }
 
 #[test]
+fn who_has_older_tokens_gets_the_newer_ones_while_those_are_refreshed_and_is_told_of_a_sign_out() {
+    let mut lock = Lock::default();
+    assert!(lock.serve(&publish("one", 4, "four"), NOW, NOW).1);
+    assert_eq!(lock.answer(&acquire("two", 4, 0), NOW), acquired());
+    assert_eq!(lock.answer(&acquire("three", 3, 50), NOW), refreshed("four"));
+    let signed_out = json!({ "answer": "signed_out" });
+    lock.serve(&json!({ "call": "sign_out", "kept_for": 1000 }), NOW, NOW);
+    assert_eq!(lock.answer(&acquire("three", 4, 50), NOW), signed_out);
+    assert_eq!(lock.answer(&acquire("three", 3, 50), NOW), signed_out);
+}
+
+#[test]
 fn a_call_waits_for_the_lease_as_long_as_it_says_and_no_longer_than_the_lease() {
     let mut lock = Lock::default();
     lock.answer(&acquire("one", 3, 0), NOW);
