@@ -293,7 +293,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::jose::jws::UnverifiedJws;
+    use crate::jose::jws::{Algorithm, UnverifiedJws};
     use crate::jose::software::{self, SoftwareCrypto};
     use crate::secret::Secret;
 
@@ -537,6 +537,19 @@ mod tests {
     }
 
     #[test]
+    fn an_rsa_key_is_for_rsa_only_and_one_on_p_256_for_key_agreement_only() {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/private-keys.json")).unwrap();
+        for (pem, algorithm, is_rsa) in [("RSA", Algorithm::Rs256, true), ("P-256", Algorithm::Es256, false)]
+        {
+            let key = keys(vectors[pem]["pem"].as_str().unwrap()).remove(0);
+            assert_eq!((key.is_rsa(), key.algorithm()), (is_rsa, algorithm));
+            let fitting = KeyManagement::ALL.map(|management| key.fits(management));
+            assert_eq!(fitting, KeyManagement::ALL.map(|it| (it == KeyManagement::RsaOaep256) == is_rsa));
+        }
+    }
+
+    #[test]
     fn a_secret_that_is_no_decryption_key_is_refused_with_the_reason() {
         use DecryptionKeyError as Error;
         let vectors = vectors();
@@ -569,6 +582,7 @@ mod tests {
         assert!(matches!(refused(&format!("{pem} secret")), Error::Pem(_)));
         for joined in ["\n", "\\n", " ", ""] {
             assert_eq!(keys(&[pem, pem].join(joined)).len(), 2, "{joined:?}");
+            assert_eq!(keys(&format!("{pem}{joined}")).len(), 1, "{joined:?}");
         }
         assert_eq!(keys(&json!({ "keys": [jwk.clone(), jwk.clone()] }).to_string())[1].kid(), Some("enc-1"));
         assert_eq!(keys(&json!({ "keys": vec![jwk; MAX_KEYS] }).to_string()).len(), MAX_KEYS);

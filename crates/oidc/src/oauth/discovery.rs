@@ -812,7 +812,8 @@ mod tests {
     fn a_document_at_another_url_must_name_the_issuer_too() {
         let well_known = Url::parse("https://idp.example/other?tenant=1").unwrap();
         let issuer = Issuer { well_known: Some(&well_known), ..Issuer::plain(ISSUER) };
-        assert_eq!(request(&issuer).url, well_known.as_str());
+        let request = request(&issuer);
+        assert_eq!((&*request.url, request.limit), (well_known.as_str(), 131_072));
         assert!(parse(&issuer, &json_response(200, &document())).is_ok());
         let other = with("issuer", json!("https://evil.example"));
         assert!(parse(&issuer, &json_response(200, &other)).is_err());

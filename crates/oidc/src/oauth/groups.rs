@@ -90,6 +90,7 @@ mod tests {
         assert_eq!((request.method, &*request.url), (Method::Post, "https://graph.example/groups"));
         assert_eq!(request.headers.get("authorization"), Some("Bearer token"));
         assert_eq!(request.body, br#"{"securityEnabledOnly":true}"#);
+        assert_eq!(request.limit, 524_288);
     }
 
     #[test]

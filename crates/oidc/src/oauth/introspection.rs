@@ -306,7 +306,7 @@ mod tests {
         const BODY: &str = "token=mF_9.B5f-4.1JqM%26x&token_type_hint=access_token";
         let secret = Secret::new("gX1fBat3bV");
         let (request, body) = requested(ClientAuthentication::Basic(&secret), Wanted::Plain);
-        assert_eq!(request.url, "https://idp.example/introspect?tenant=a");
+        assert_eq!((&*request.url, request.limit), ("https://idp.example/introspect?tenant=a", 65_536));
         assert_eq!(request.headers.get("authorization"), Some("Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW"));
         assert_eq!(request.headers.get("accept"), Some("application/json"));
         assert_eq!(body, BODY);

@@ -54,6 +54,7 @@ mod tests {
     #[test]
     fn the_request_is_sent_to_the_jwks_uri_of_the_metadata() {
         let request = request(metadata(false).jwks_uri().unwrap());
+        assert_eq!(request.limit, 262_144);
         assert_eq!(request.url, "https://idp.example/jwks");
         assert_eq!(request.headers.get("accept"), Some("application/json"));
     }

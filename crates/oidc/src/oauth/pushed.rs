@@ -222,7 +222,7 @@ mod tests {
         ] {
             let (request, body) = pushed(authentication, None);
             assert_eq!(request.url, "https://push.idp.example/par?tenant=a");
-            assert_eq!(request.headers.get("authorization"), header);
+            assert_eq!((request.headers.get("authorization"), request.limit), (header, 16_384));
             assert_eq!(
                 body,
                 format!(

@@ -438,7 +438,7 @@ mod tests {
                              &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         let (secret, plain) = (Secret::new("7Fjfp0ZBr1KtDRbnfVdmIw"), TokenConfig::default());
         let (request, body) = code_request_of(&client(ClientAuthentication::Basic(&secret)), &plain);
-        assert_eq!(request.url, "https://idp.example/token?tenant=a");
+        assert_eq!((&*request.url, request.limit), ("https://idp.example/token?tenant=a", 131_072));
         assert_eq!(request.headers.get("content-type"), Some("application/x-www-form-urlencoded"));
         // The example in RFC 6749 section 2.3.1.
         assert_eq!(

@@ -341,7 +341,9 @@ mod tests {
                 authentication,
             };
             let endpoint = Url::parse("https://idp.example/token").unwrap();
-            let headers = request(&endpoint, &client, &fields, &exchange).headers;
+            let request = request(&endpoint, &client, &fields, &exchange);
+            assert_eq!(request.limit, 65_536);
+            let headers = request.headers;
             ["authorization", "x-tenant"].map(|name| headers.get(name).unwrap_or_default().to_owned())
         };
         assert_eq!(sent(ClientAuthentication::Basic(&secret)), ["Basic YXBwOnMzY3JldA==", "acme"]);

@@ -248,6 +248,7 @@ mod tests {
     fn the_access_token_is_sent_in_the_header() {
         let endpoint = Url::parse("https://server.example.com/userinfo?schema=openid").unwrap();
         let request = plain_request(&endpoint, &Secret::new("SlAV32hkKG"));
+        assert_eq!(request.limit, 262_144);
         assert_eq!(request.url, "https://server.example.com/userinfo?schema=openid");
         assert_eq!(request.headers.get("authorization"), Some("Bearer SlAV32hkKG"));
         assert!(request.body.is_empty());

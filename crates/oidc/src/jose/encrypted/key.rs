@@ -78,9 +78,6 @@ fn of_pem(text: &str) -> Result<Vec<DecryptionKey>, DecryptionKeyError> {
         let end = rest.find(END).map_or(rest.len(), |at| at + END.len());
         let (pem, behind) = rest.split_at(end);
         keys.push(DecryptionKey::new(None, PrivateKey::from_pem(&Secret::new(pem))?)?);
-        if keys.len() > MAX_KEYS {
-            return Err(DecryptionKeyError::TooMany);
-        }
         rest = behind.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\\' | 'n' | 'r'));
     }
     Ok(keys)
@@ -90,7 +87,6 @@ fn of_json(text: &str) -> Result<Vec<DecryptionKey>, DecryptionKeyError> {
     let object = json::unambiguous_object(text.as_bytes()).ok_or(DecryptionKeyError::Json)?;
     match object.get("keys") {
         None => Ok(vec![of_jwk(&object)?]),
-        Some(Value::Array(keys)) if keys.len() > MAX_KEYS => Err(DecryptionKeyError::TooMany),
         Some(Value::Array(keys)) => {
             keys.iter().map(|key| of_jwk(key.as_object().ok_or(DecryptionKeyError::Json)?)).collect()
         }
