@@ -303,6 +303,23 @@ mod tests {
     }
 
     #[test]
+    fn an_authorization_field_sends_this_token_in_either_scheme_or_not() {
+        for (field, is_sent) in [
+            (Some("Bearer a.b"), true),
+            (Some("bearer  a.b "), true),
+            (Some("DPoP a.b"), true),
+            (Some("Basic a.b"), false),
+            (Some("Bearer a.c"), false),
+            (Some("a.b"), false),
+            (Some("Bearer"), false),
+            (None, false),
+        ] {
+            assert_eq!(is_bearer(field, "a.b"), is_sent, "{field:?}");
+        }
+        assert!(!is_bearer(Some("Bearer "), ""), "no token is none");
+    }
+
+    #[test]
     fn a_token_endpoint_demands_a_nonce_by_its_error_only() {
         let demands = |status, body: Value| token_endpoint_demands_nonce(&json_response(status, &body));
         assert!(demands(400, json!({ "error": "use_dpop_nonce" })));

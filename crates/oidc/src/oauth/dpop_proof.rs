@@ -256,6 +256,21 @@ mod tests {
     const URL: &str = "https://resource.example.org/protected/a%20b?x=1";
     const NOW: Timestamp = Timestamp::from_seconds(1_562_262_616);
 
+    #[test]
+    fn a_target_is_the_same_in_every_spelling_of_its_escapes_and_no_other_is() {
+        for (one, other, is_same) in [
+            ("https://a.example/%7Ea%2f", "https://A.example:443/~a%2F?x#y", true),
+            ("https://a.example/%7E", "https://a.example/%7e", true),
+            ("https://a.example/a%2Fb", "https://a.example/a/b", false),
+            // These are no escapes.
+            ("https://a.example/%4g", "https://a.example/%4G", false),
+            ("https://a.example/%g4", "https://a.example/%G4", false),
+            ("https://a.example/%4", "https://a.example/%4", true),
+        ] {
+            assert_eq!(is_same_target(one, other), is_same, "{one} {other}");
+        }
+    }
+
     fn key(seed: u8) -> DpopKey {
         DpopKey::generate(&mut |bytes| bytes.fill(seed))
     }

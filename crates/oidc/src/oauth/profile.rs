@@ -24,3 +24,17 @@ impl SecurityProfile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fapi_2_signs_with_three_algorithms_only() {
+        let allowed: Vec<Algorithm> = Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| SecurityProfile::Fapi2.allows(*algorithm))
+            .collect();
+        assert_eq!(allowed, [Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa]);
+    }
+}
