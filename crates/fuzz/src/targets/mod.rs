@@ -8,7 +8,9 @@ mod cookies;
 mod events;
 mod fields;
 mod guard;
+mod hosts;
 mod keys;
+mod proofs;
 mod provider;
 mod proxies;
 mod request;
@@ -32,8 +34,10 @@ pub fn targets() -> impl Iterator<Item = &'static Target> {
         answers::TARGETS,
         events::TARGETS,
         bearer::TARGETS,
+        proofs::TARGETS,
         addresses::TARGETS,
         proxies::TARGETS,
+        hosts::TARGETS,
         guard::TARGETS,
         configuration::TARGETS,
         fields::TARGETS,
