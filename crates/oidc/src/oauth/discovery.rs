@@ -1,17 +1,18 @@
 //! The metadata that a provider publishes (OpenID Connect Discovery 1.0 section 4).
 
+mod document;
 mod introspection;
 mod requests;
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::http::client::{FetchRequest, FetchResponse};
-use crate::http::origin::{EndpointError, endpoint, is_address};
+use crate::http::origin::{EndpointError, endpoint};
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
+use crate::oauth::discovery::document::{Document, URL_LIMIT, is_address_or_localhost};
 pub use crate::oauth::discovery::introspection::IntrospectionMetadata;
 pub use crate::oauth::discovery::requests::RequestMetadata;
 use crate::oauth::exchange::{self, HttpResponseError, excerpt};
@@ -22,13 +23,6 @@ use crate::oauth::provider::OAuthProvider;
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// In bytes. The largest documents of known providers have about 10 kB.
 pub(super) const LIMIT: usize = 128 * 1024;
-/// In bytes. Servers and proxies do not reliably support longer URLs.
-const URL_LIMIT: usize = 2048;
-/// Longer lists are cut, so that the stored metadata stays small. No registry has as many entries.
-const LIST_LIMIT: usize = 64;
-/// In bytes. The longest registered name in any of the lists has about 30.
-const LIST_ITEM_LIMIT: usize = 64;
-
 /// The issuer whose metadata is requested, from the checked configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Issuer<'a> {
@@ -386,62 +380,10 @@ fn mismatch(configured: &str, found: &str) -> String {
     format!("discovery: the provider calls itself {found:?}, the configured issuer is {configured:?}; {fix}")
 }
 
-fn is_address_or_localhost(url: &Url) -> bool {
-    let host = url.host();
-    let name = host.strip_suffix('.').unwrap_or(host);
-    is_address(host) || name == "localhost" || name.ends_with(".localhost")
-}
-
-struct Document(Map<String, Value>);
-
-impl Document {
-    /// A member. `null`, which several providers write, counts as absent.
-    fn member(&self, name: &'static str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
-    }
-
-    fn text(&self, name: &'static str) -> Result<Option<&str>, DiscoveryError> {
-        let Some(value) = self.member(name) else { return Ok(None) };
-        let text = value.as_str().ok_or(DiscoveryError::Malformed(name, "a string"))?;
-        if text.len() > URL_LIMIT {
-            return Err(DiscoveryError::Malformed(name, "at most 2048 bytes"));
-        }
-        Ok(Some(text))
-    }
-
-    fn endpoint(&self, member: &'static str, allow_internal: bool) -> Result<Option<Url>, DiscoveryError> {
-        let Some(text) = self.text(member)? else { return Ok(None) };
-        let url = endpoint(text).map_err(|cause| DiscoveryError::Endpoint { member, cause })?;
-        if !allow_internal && is_address_or_localhost(&url) {
-            let host = url.host().to_owned();
-            return Err(DiscoveryError::InternalHost { member, host });
-        }
-        Ok(Some(url))
-    }
-
-    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, DiscoveryError> {
-        let Some(value) = self.member(name) else { return Ok(None) };
-        let items = value.as_array().ok_or(DiscoveryError::Malformed(name, "a list of strings"))?;
-        let mut known = Vec::new();
-        for item in items.iter().filter_map(Value::as_str) {
-            if item.len() <= LIST_ITEM_LIMIT && known.len() < LIST_LIMIT {
-                known.push(item.to_owned());
-            }
-        }
-        Ok(Some(known))
-    }
-
-    fn flag(&self, name: &'static str) -> Result<bool, DiscoveryError> {
-        self.member(name)
-            .map_or(Some(false), Value::as_bool)
-            .ok_or(DiscoveryError::Malformed(name, "true or false"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::oauth::testing::{any_json, json_response, response};
