@@ -1,21 +1,21 @@
 //! The metadata that a provider publishes (OpenID Connect Discovery 1.0 section 4).
 
 mod document;
+mod error;
 mod introspection;
 mod requests;
 
 use std::time::Duration;
 
-use thiserror::Error;
-
 use crate::http::client::{FetchRequest, FetchResponse};
-use crate::http::origin::{EndpointError, endpoint};
+use crate::http::origin::endpoint;
 use crate::http::url::Url;
 use crate::jose::jws::Algorithm;
 use crate::oauth::discovery::document::{Document, URL_LIMIT, is_address_or_localhost};
+pub use crate::oauth::discovery::error::DiscoveryError;
 pub use crate::oauth::discovery::introspection::IntrospectionMetadata;
 pub use crate::oauth::discovery::requests::RequestMetadata;
-use crate::oauth::exchange::{self, HttpResponseError, excerpt};
+use crate::oauth::exchange::{self, excerpt};
 use crate::oauth::provider::OAuthProvider;
 
 /// A user waits, and so do all requests that wait for the same fetch. A healthy provider serves this static document in
@@ -321,71 +321,13 @@ impl ProviderMetadata {
     }
 }
 
-/// Why a provider's metadata cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DiscoveryError {
-    /// The response is not a successful JSON object.
-    #[error("discovery: {0}")]
-    Response(#[from] HttpResponseError),
-    /// The document names another issuer. In most cases the configuration is wrong.
-    #[error("{}", mismatch(.configured, .found))]
-    IssuerMismatch {
-        /// The configured issuer.
-        configured: String,
-        /// The issuer that the document names.
-        found: String,
-    },
-    /// A required member is missing.
-    #[error("discovery: the provider's document lacks {0:?}")]
-    Missing(&'static str),
-    /// A member has the wrong type, or is too long.
-    #[error("discovery: {0:?} in the provider's document must be {1}")]
-    Malformed(&'static str, &'static str),
-    /// A member is not accepted as the URL of an endpoint.
-    #[error("discovery: {member:?} in the provider's document is rejected: {cause}")]
-    Endpoint {
-        /// The member's name.
-        member: &'static str,
-        /// What is wrong with it.
-        cause: EndpointError,
-    },
-    /// An endpoint is an IP address or `localhost`, and the issuer is not.
-    #[error(
-        "discovery: {member:?} in the provider's document points at {host}: an IP address or localhost is \
-         accepted only where the issuer is one itself"
-    )]
-    InternalHost {
-        /// The member's name.
-        member: &'static str,
-        /// The host of the endpoint.
-        host: String,
-    },
-}
-
-impl DiscoveryError {
-    /// Whether the same request may succeed later.
-    pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Response(error) if error.is_temporary())
-    }
-}
-
-fn mismatch(configured: &str, found: &str) -> String {
-    let fix = if configured.strip_suffix('/') == Some(found) {
-        format!("the configured one has a slash too many at its end: set issuer = {found:?}")
-    } else if found.strip_suffix('/') == Some(configured) {
-        format!("the configured one lacks the slash at its end: set issuer = {found:?}")
-    } else {
-        "they must be equal, byte for byte".to_owned()
-    };
-    format!("discovery: the provider calls itself {found:?}, the configured issuer is {configured:?}; {fix}")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::oauth::exchange::HttpResponseError;
     use crate::oauth::testing::{any_json, json_response, response};
 
     const ISSUER: &str = "https://idp.example";

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::http::origin::{endpoint, is_address};
 use crate::http::url::Url;
-use crate::oauth::discovery::DiscoveryError;
+use crate::oauth::discovery::error::DiscoveryError;
 
 /// In bytes. Servers and proxies do not reliably support longer URLs.
 pub(super) const URL_LIMIT: usize = 2048;
