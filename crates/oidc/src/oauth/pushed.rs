@@ -321,6 +321,7 @@ mod tests {
         ] {
             let error = read(&json_response(status, &body)).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
+            assert_eq!(error.contains("unavailable"), said.contains("unavailable"), "{error}");
         }
     }
 
