@@ -326,7 +326,37 @@ pub fn audience<'a>(claim: Option<&Value>, wanted: &'a [String]) -> Result<&'a s
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn bearer_tokens_not_fully_checked_a_signed_token_names_its_issuer_and_a_user() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        let accepted = AcceptBearer { audiences: vec!["api".to_owned()], ..AcceptBearer::default() };
+        let expected = Expected { issuer: "https://idp.example", accepted: &accepted };
+        let checked = |missing: &str, origin| {
+            let mut claims = json!({
+                "iss": "https://idp.example", "aud": "api", "sub": "alice", "client_id": "app",
+                "exp": now.seconds() + 60, "scope": "read",
+            });
+            let claims = claims.as_object_mut().unwrap();
+            claims.remove(missing);
+            check(claims.clone(), origin, &expected, now)
+        };
+        let signed = Origin::Signature { is_declared: true };
+        assert!(checked("", signed).is_ok() && checked("client_id", signed).is_ok());
+        for missing in ["iss", "sub", "aud", "exp"] {
+            assert!(
+                matches!(checked(missing, signed), Err(AccessTokenError::Claim(name, _)) if name == missing),
+                "{missing}"
+            );
+        }
+        // Who was asked for a token is its issuer, and may know no user of it.
+        for missing in ["", "iss", "sub"] {
+            assert!(checked(missing, Origin::Introspection).is_ok(), "{missing}");
+        }
+    }
 
     #[test]
     fn a_verified_token_is_printed_without_the_values_of_its_claims() {

@@ -349,6 +349,7 @@ mod tests {
             r#"DPoP algs="ES256", error="use_dpop_nonce", Basic realm="x""#,
             r#", DPoP algs="ES256", , ,error="use_dpop_nonce",,"#,
             r#"DPoP error="use\_dpop_nonce""#,
+            r#"Basic realm="\"", DPoP error="use_dpop_nonce""#,
             // A backslash is special in a quoted string only.
             r#"Basic realm=a\, DPoP error="use_dpop_nonce""#,
         ] {

@@ -274,6 +274,8 @@ mod tests {
             (json!({ "request_uri": "urn:" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "urn:a" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "urn:a:" }), PushedRequestError::Foreign),
+            (json!({ "request_uri": "urn::b" }), PushedRequestError::Foreign),
+            (json!({ "request_uri": "tag:a:b" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "urn://:" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "urn://evil.example:443/" }), PushedRequestError::Foreign),
             (json!({ "request_uri": "6esc_11ACC5bwc014ltc14eY22c" }), PushedRequestError::Foreign),
