@@ -174,3 +174,83 @@ fn stays(claim: &str, config: &Config) -> bool {
     let is_updatable = |name: &str| updatable.iter().any(|known| known == name);
     is_own_claim(claim) || is_updatable(claim) || claim == "email_verified" && is_updatable("email")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn source(path: &str) -> Source {
+        Source::Path(DataPath::parse(path).unwrap())
+    }
+
+    fn object(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn session() -> Session {
+        Session::new(object(&json!({
+            "name": "Ada", "email": "ada@example.com", "email_verified": true, "picture": "ada.png",
+            "plan": "pro", "team": "red",
+        })))
+    }
+
+    #[test]
+    fn a_refresh_knows_what_its_data_say_and_nothing_else() {
+        let session = session();
+        let [name, email] = ["profile.name", "access_token.email"].map(source);
+        let mut user =
+            RefreshedUser::new(&session, vec!["access_token", "id_token"], [Some(&name), Some(&email), None]);
+        let known = |user: &RefreshedUser<'_>, path: &str| user.is_known(&DataPath::parse(path).unwrap());
+        for (path, is_known) in [
+            ("user.name", false),
+            ("user.email", true),
+            ("user.image", true),
+            ("user.plan", true),
+            ("profile.plan", false),
+            ("access_token.plan", true),
+            ("access_token.acr", true),
+            ("id_token.plan", true),
+            // They are of a sign-in.
+            ("id_token.acr", false),
+            ("id_token.auth_time", false),
+        ] {
+            assert_eq!(known(&user, path), is_known, "{path}");
+        }
+        user.forget("email");
+        assert!(!known(&user, "user.email") && known(&user, "user.image"));
+    }
+
+    #[test]
+    fn what_a_refresh_does_not_say_of_the_user_stays_with_what_is_known_of_the_address() {
+        let session = session();
+        let [name, email] = ["profile.name", "access_token.email"].map(source);
+        let mut user = RefreshedUser::new(&session, vec!["access_token"], [Some(&name), Some(&email), None]);
+        let mut data = object(&json!({ "email": null }));
+        assert_eq!(user.add_kept(&mut data), None);
+        assert_eq!(Value::from(data), json!({ "name": "Ada", "email": null }));
+        user.forget("email");
+        let mut data = object(&json!({ "name": "Ada Lovelace", "email": null }));
+        assert_eq!(user.add_kept(&mut data), Some(EmailVerification::Verified));
+        assert_eq!(Value::from(data), json!({ "name": "Ada Lovelace", "email": "ada@example.com" }));
+    }
+
+    #[test]
+    fn a_configured_claim_stays_where_the_refresh_does_not_bring_what_it_is_from() {
+        let session = session();
+        let user = RefreshedUser::new(&session, vec!["access_token"], [None, None, None]);
+        let claim = |name: &str, path: &str| (name.to_owned(), DataPath::parse(path).unwrap());
+        let configured = [
+            claim("plan", "profile.plan"),
+            claim("team", "access_token.team"),
+            claim("level", "profile.level"),
+        ];
+        let mut data = Map::new();
+        user.add_kept_claims(&mut data, &configured);
+        assert_eq!(Value::from(data), json!({ "plan": "pro" }));
+        let mut data = object(&json!({ "plan": "free" }));
+        user.add_kept_claims(&mut data, &configured);
+        assert_eq!(Value::from(data), json!({ "plan": "free" }));
+    }
+}
