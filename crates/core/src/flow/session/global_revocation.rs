@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitter};
+use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitters};
 use crate::flow::session::transmitted_subject::UnknownSubjectError;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -15,6 +15,7 @@ use crate::revocation::subject::{Subject, User};
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::revocation_request::{self, Expected, VerifiedCaller};
+use vestibule_oidc::oauth::subject_id::SubjectId;
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
 
 /// The largest body, in bytes.
@@ -32,14 +33,14 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Revokes what the user of the body has. 204 only after that was stored.
     pub(crate) async fn revoke_globally(&self, body: P::Body) -> Response {
         let answer = match self.proven_revocation(body).await {
-            Ok((transmitter, caller, user)) => {
-                let at = caller.issued_at().min(self.platform.now());
-                let what = "a global token revocation";
-                if self.end_for_provider(&transmitter.provider, Subject::User(user), what, at).await {
-                    Response::empty(204)
-                } else {
-                    failed(503, RETRY_AFTER)
+            Ok(revocations) => {
+                let mut is_stored = true;
+                for (transmitter, caller, user) in revocations {
+                    let at = caller.issued_at().min(self.platform.now());
+                    let (subject, what) = (Subject::User(user), "a global token revocation");
+                    is_stored &= self.end_for_provider(&transmitter.provider, subject, what, at).await;
                 }
+                if is_stored { Response::empty(204) } else { failed(503, RETRY_AFTER) }
             }
             Err(RejectedError { status, record, retry_after }) => {
                 self.log(record);
@@ -49,54 +50,67 @@ impl<P: Platform> RequestContext<'_, P> {
         answer.with("cache-control", "no-store")
     }
 
+    /// Who calls, and the user whom the body names, for each transmitter that has signed the caller's JWT: usually one.
     async fn proven_revocation(
         &self,
         body: P::Body,
-    ) -> Result<(&EventTransmitter, VerifiedCaller, User), RejectedError> {
+    ) -> Result<Vec<(&EventTransmitter, VerifiedCaller, User)>, RejectedError> {
         let Some(token) = self.bearer_secret() else {
             return Err(RejectedError::new(
                 401,
                 "the caller's JWT must be sent as `Authorization: Bearer`, once",
             ));
         };
-        let transmitter = self.calling_transmitter(token)?;
-        let verification = self.verify_transmitter_signature(transmitter, token);
-        let payload = self
-            .verified_by_sender(verification)
+        let proven = self
+            .verified_by_transmitters(self.calling_transmitters(token)?, token)
             .await
-            .map_err(|error| RejectedError::unproven(transmitter, error))?;
-        let caller = revocation_request::verify(&payload, &expected(transmitter), self.now)
-            .map_err(|error| RejectedError::new(401, &error.to_string()).of(transmitter))?;
-        let user = self.named_user(transmitter, body).await.map_err(|rejected| rejected.of(transmitter))?;
-        Ok((transmitter, caller, user))
+            .map_err(|(transmitter, error)| RejectedError::unproven(transmitter, error))?;
+        let mut callers = Vec::new();
+        for (transmitter, payload) in proven {
+            let caller = revocation_request::verify(&payload, &expected(transmitter), self.now)
+                .map_err(|error| RejectedError::new(401, &error.to_string()).of(transmitter))?;
+            callers.push((transmitter, caller));
+        }
+        let subject = self.revoked_subject(body).await;
+        let subject = subject.map_err(|rejected| match callers.first() {
+            Some((transmitter, _)) => rejected.of(transmitter),
+            None => rejected,
+        })?;
+        let named = |(transmitter, caller)| {
+            let user = self.named_user(transmitter, &subject)?;
+            Ok((transmitter, caller, user))
+        };
+        callers.into_iter().map(named).collect()
     }
 
-    /// The transmitter whose JWT this could be, before its signature is verified.
-    fn calling_transmitter(&self, token: &str) -> Result<&EventTransmitter, RejectedError> {
+    /// The transmitters whose JWT this could be, before its signature is verified.
+    fn calling_transmitters(&self, token: &str) -> Result<Vec<&EventTransmitter>, RejectedError> {
         let unverified = jws::decode_unverified(token);
         let Some(claims) = unverified.as_object() else {
             return Err(RejectedError::new(401, "the caller's token is not a JWT"));
         };
         let callers = self.config().transmitters().filter(|transmitter| transmitter.may_revoke);
         let check = |transmitter: &_| revocation_request::precheck(claims, &expected(transmitter), self.now);
-        named_transmitter(callers, claims, check).map_err(|rejected| match rejected {
+        named_transmitters(callers, claims, check).map_err(|rejected| match rejected {
             Some((transmitter, error)) => RejectedError::new(401, &error.to_string()).of(transmitter),
             None => RejectedError::new(401, "the issuer of the caller's JWT may not revoke"),
         })
     }
 
-    async fn named_user(&self, transmitter: &EventTransmitter, body: P::Body) -> Result<User, RejectedError> {
+    async fn revoked_subject(&self, body: P::Body) -> Result<SubjectId, RejectedError> {
         if self.request.media_type() != "application/json" {
             return Err(RejectedError::new(400, "the body must be application/json"));
         }
         let body = self.platform.read_body(body, MAX_BODY).await;
         let body = body.map_err(|error| RejectedError::new(400, &error.to_string()))?;
-        let subject = revocation_request::subject(&body);
-        let subject = subject.map_err(|error| RejectedError::new(400, &error.to_string()))?;
-        self.transmitted_user(transmitter, &subject).map_err(|error| {
+        revocation_request::subject(&body).map_err(|error| RejectedError::new(400, &error.to_string()))
+    }
+
+    fn named_user(&self, transmitter: &EventTransmitter, subject: &SubjectId) -> Result<User, RejectedError> {
+        self.transmitted_user(transmitter, subject).map_err(|error| {
             // Nobody here can tell whether a user exists. That of another issuer does not.
             let status = if error == UnknownSubjectError::OtherIssuer { 404 } else { 400 };
-            RejectedError::new(status, &error.to_string())
+            RejectedError::new(status, &error.to_string()).of(transmitter)
         })
     }
 }

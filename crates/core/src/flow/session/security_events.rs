@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitter};
+use crate::flow::session::strangers::{self, RETRY_AFTER, Transmitted, UnprovenError, named_transmitters};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::CLOCK_TOLERANCE;
@@ -41,12 +41,12 @@ impl<P: Platform> RequestContext<'_, P> {
     /// Does what the pushed token says. 202 only after that was stored.
     pub(crate) async fn receive_security_event(&self, body: P::Body) -> Response {
         let answer = match self.proven_event(body).await {
-            Ok((transmitter, event)) => {
-                if self.apply(transmitter, &event).await {
-                    Response::empty(202)
-                } else {
-                    unavailable(RETRY_AFTER)
+            Ok(events) => {
+                let mut is_stored = true;
+                for (transmitter, event) in &events {
+                    is_stored &= self.apply(transmitter, event).await;
                 }
+                if is_stored { Response::empty(202) } else { unavailable(RETRY_AFTER) }
             }
             Err(RejectedError { status: 503, retry_after, record, .. }) => {
                 self.log(*record);
@@ -62,26 +62,21 @@ impl<P: Platform> RequestContext<'_, P> {
         answer.with("cache-control", "no-store")
     }
 
+    /// What the token proves, for each transmitter that has signed it: usually one.
     async fn proven_event(
         &self,
         body: P::Body,
-    ) -> Result<(&EventTransmitter, VerifiedSecurityEvent), RejectedError> {
+    ) -> Result<Vec<(&EventTransmitter, VerifiedSecurityEvent)>, RejectedError> {
         let token = self.event_token(body).await?;
-        let transmitter = self.addressing_transmitter(&token)?;
-        if let Some(secret) = &transmitter.authorization
-            && !self.bearer_secret().is_some_and(|sent| secret.matches(sent))
-        {
-            let description = "the Authorization header is not that of the transmitter";
-            return Err(RejectedError::new("authentication_failed", description).of(transmitter));
-        }
-        let verification = self.verify_transmitter_signature(transmitter, &token);
-        let payload = self
-            .verified_by_sender(verification)
+        let proven = self
+            .verified_by_transmitters(self.addressing_transmitters(&token)?, &token)
             .await
-            .map_err(|error| RejectedError::unproven(transmitter, error))?;
-        let event = security_event::verify(&payload, &expected(transmitter), self.now)
-            .map_err(|error| RejectedError::claims(&error).of(transmitter))?;
-        Ok((transmitter, event))
+            .map_err(|(transmitter, error)| RejectedError::unproven(transmitter, error))?;
+        let event = |(transmitter, payload): Transmitted<'_>| {
+            security_event::verify(&payload, &expected(transmitter), self.now)
+                .map_err(|error| RejectedError::claims(&error).of(transmitter))
+        };
+        proven.into_iter().map(|proven| Ok((proven.0, event(proven)?))).collect()
     }
 
     /// The body: the token itself (RFC 8935 section 2.1).
@@ -96,17 +91,32 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(token.trim().to_owned())
     }
 
-    /// The transmitter whose event this could be, before its signature is verified.
-    fn addressing_transmitter(&self, token: &str) -> Result<&EventTransmitter, RejectedError> {
+    /// The transmitters whose event this could be, before its signature is verified.
+    fn addressing_transmitters(&self, token: &str) -> Result<Vec<&EventTransmitter>, RejectedError> {
         let unverified = jws::decode_unverified(token);
         let Some(claims) = unverified.as_object() else {
             return Err(RejectedError::new("invalid_request", "the body is not a JWT"));
         };
-        let check = |transmitter: &_| security_event::precheck(claims, &expected(transmitter), self.now);
-        named_transmitter(self.config().transmitters(), claims, check).map_err(|rejected| match rejected {
-            Some((transmitter, error)) => RejectedError::claims(&error).of(transmitter),
+        let check = |transmitter: &EventTransmitter| {
+            security_event::precheck(claims, &expected(transmitter), self.now)
+                .map_err(|error| RejectedError::claims(&error))?;
+            self.check_authorization(transmitter)
+        };
+        named_transmitters(self.config().transmitters(), claims, check).map_err(|rejected| match rejected {
+            Some((transmitter, error)) => error.of(transmitter),
             None => RejectedError::new("invalid_issuer", "iss is not accepted"),
         })
+    }
+
+    /// Whether the request has the secret of the transmitter, if it has one.
+    fn check_authorization(&self, transmitter: &EventTransmitter) -> Result<(), RejectedError> {
+        match &transmitter.authorization {
+            Some(secret) if !self.bearer_secret().is_some_and(|sent| secret.matches(sent)) => {
+                let description = "the Authorization header is not that of the transmitter";
+                Err(RejectedError::new("authentication_failed", description))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Does what the events say. Returns whether all of it was stored.
