@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
-use vestibule_testing::store::WriteLimit;
 use vestibule_testing::encryption::{decryption_key, encrypted};
+use vestibule_testing::store::WriteLimit;
 use vestibule_testing::{
     APP, Answer, AuthorizationRequest, Browser, FakeProvider, RUNTIME, TestEnv, environment,
 };

@@ -68,7 +68,9 @@ pub fn verify_refreshed(
     check_authorized_party(claims.get("azp"), several, client_id).map_err(IdTokenError::AuthorizedParty)?;
     match (text(claims.get("sub")).map_err(IdTokenError::Subject)?, subject) {
         // The log does not say who either of them is.
-        (found, Some(subject)) if found != subject => return Err(IdTokenError::Subject(ClaimError::OtherUser)),
+        (found, Some(subject)) if found != subject => {
+            return Err(IdTokenError::Subject(ClaimError::OtherUser));
+        }
         _ => {}
     }
     let is_current = check_expiration(claims.get("exp"), now).is_ok()

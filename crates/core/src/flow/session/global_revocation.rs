@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitters};
+use crate::flow::session::strangers::{self, RETRY_AFTER, Refusal, UnprovenError, named_transmitters};
 use crate::flow::session::transmitted_subject::UnknownSubjectError;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -21,12 +21,10 @@ use vestibule_oidc::oauth::transmitter::EventTransmitter;
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-/// Why a request is rejected: the answer's status, and what the log says. The sender learns the status only.
+/// Why a request is rejected, and what the log says. The sender learns the answer's status only.
 struct RejectedError {
-    status: u16,
+    refusal: Refusal<u16>,
     record: Record,
-    /// In seconds, if the status is 503.
-    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -40,11 +38,11 @@ impl<P: Platform> RequestContext<'_, P> {
                     let (subject, what) = (Subject::User(user), "a global token revocation");
                     is_stored &= self.end_for_provider(&transmitter.provider, subject, what, at).await;
                 }
-                if is_stored { Response::empty(204) } else { failed(503, RETRY_AFTER) }
+                if is_stored { Response::empty(204) } else { refused(&Refusal::Unavailable(RETRY_AFTER)) }
             }
-            Err(RejectedError { status, record, retry_after }) => {
+            Err(RejectedError { refusal, record }) => {
                 self.log(record);
-                failed(status, retry_after)
+                refused(&refusal)
             }
         };
         answer.with("cache-control", "no-store")
@@ -119,7 +117,7 @@ impl RejectedError {
     fn new(status: u16, reason: &str) -> Self {
         let message = format_args!("a global token revocation was rejected: {reason}");
         let record = Record::new(LogEvent::GlobalRevocationRejected, message);
-        Self { status, record, retry_after: RETRY_AFTER }
+        Self { refusal: Refusal::Invalid(status), record }
     }
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
@@ -127,11 +125,14 @@ impl RejectedError {
             UnprovenError::Rejected(error) => Self::new(401, &error.to_string()),
             UnprovenError::NotOpened(error) => Self::new(401, &error.to_string()),
             UnprovenError::Unavailable(error) => {
-                let rejected = Self::new(503, &error.to_string());
-                let record = rejected.record.caused_by(error.error_source());
-                Self { record, retry_after: strangers::retry_after(&error), ..rejected }
+                let refusal = Refusal::Unavailable(strangers::retry_after(&error));
+                let record = Self::new(503, &error.to_string()).record.caused_by(error.error_source());
+                Self { refusal, record }
             }
-            UnprovenError::TooMany => Self::new(429, "too many forged tokens from one address"),
+            UnprovenError::TooMany => {
+                let reason = "too many forged tokens from one address";
+                Self { refusal: Refusal::TooMany, ..Self::new(429, reason) }
+            }
         }
         .of(transmitter)
     }
@@ -145,19 +146,19 @@ fn expected(transmitter: &EventTransmitter) -> Expected<'_> {
     Expected { issuer: &transmitter.issuer, audiences: &transmitter.audiences }
 }
 
-fn failed(status: u16, retry_after: u16) -> Response {
-    let error = match status {
-        401 => "invalid_token",
-        404 => "not_found",
-        429 => "too_many_requests",
-        503 => "temporarily_unavailable",
-        _ => "invalid_request",
-    };
-    let answer = Response::json(status, &json!({ "error": error }));
-    match status {
-        401 => answer.with("www-authenticate", "Bearer error=\"invalid_token\""),
-        429 => answer.with("retry-after", WINDOW.as_secs().to_string()),
-        503 => answer.with("retry-after", retry_after.to_string()),
-        _ => answer,
+fn refused(refusal: &Refusal<u16>) -> Response {
+    let answer = |status, error| Response::json(status, &json!({ "error": error }));
+    match refusal {
+        Refusal::Invalid(status @ 401) => {
+            answer(*status, "invalid_token").with("www-authenticate", "Bearer error=\"invalid_token\"")
+        }
+        Refusal::Invalid(status @ 404) => answer(*status, "not_found"),
+        Refusal::Invalid(status) => answer(*status, "invalid_request"),
+        Refusal::TooMany => {
+            answer(429, "too_many_requests").with("retry-after", WINDOW.as_secs().to_string())
+        }
+        Refusal::Unavailable(retry_after) => {
+            answer(503, "temporarily_unavailable").with("retry-after", retry_after.to_string())
+        }
     }
 }

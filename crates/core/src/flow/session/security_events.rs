@@ -10,7 +10,9 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, Transmitted, UnprovenError, named_transmitters};
+use crate::flow::session::strangers::{
+    self, RETRY_AFTER, Refusal, Transmitted, UnprovenError, named_transmitters,
+};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::CLOCK_TOLERANCE;
@@ -26,15 +28,16 @@ use vestibule_oidc::time::Timestamp;
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// Why a token is rejected: the answer's status, the code of RFC 8935 section 2.4, what the sender learns, and what the log
-/// says.
+/// What the sender of too many forged tokens learns.
+const TOO_MANY: Learned = ("access_denied", "too many forged tokens from one address");
+
+/// A code of RFC 8935 section 2.4, and its description.
+type Learned<T = &'static str> = (&'static str, T);
+
+/// Why a token is rejected: what the sender learns, and what the log says.
 struct RejectedError {
-    status: u16,
-    code: &'static str,
-    description: String,
+    refusal: Refusal<Learned<String>>,
     record: Box<Record>,
-    /// In seconds, if the status is 503.
-    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -48,15 +51,15 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
                 if is_stored { Response::empty(202) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { status: 503, retry_after, record, .. }) => {
+            Err(RejectedError { refusal, record }) => {
                 self.log(*record);
-                unavailable(retry_after)
-            }
-            Err(RejectedError { status, code, description, record, .. }) => {
-                self.log(*record);
-                let body = json!({ "err": code, "description": description });
-                let answer = Response::json(status, &body).with("content-language", "en");
-                if status == 429 { answer.with("retry-after", WINDOW.as_secs().to_string()) } else { answer }
+                match refusal {
+                    Refusal::Invalid((code, description)) => invalid(400, code, &description),
+                    Refusal::TooMany => {
+                        invalid(429, TOO_MANY.0, TOO_MANY.1).with("retry-after", WINDOW.as_secs().to_string())
+                    }
+                    Refusal::Unavailable(retry_after) => unavailable(retry_after),
+                }
             }
         };
         answer.with("cache-control", "no-store")
@@ -189,8 +192,7 @@ impl RejectedError {
     fn new(code: &'static str, description: &str) -> Self {
         let message = format_args!("a security event was rejected: {description}");
         let record = Record::new(LogEvent::SecurityEventRejected, message).code(code);
-        let (description, record) = (description.to_owned(), Box::new(record));
-        Self { status: 400, code, description, record, retry_after: RETRY_AFTER }
+        Self { refusal: Refusal::Invalid((code, description.to_owned())), record: Box::new(record) }
     }
 
     fn claims(error: &SecurityEventError) -> Self {
@@ -200,7 +202,8 @@ impl RejectedError {
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
         let record = |message: &dyn Display| {
-            Record::new(LogEvent::SecurityEventRejected, format_args!("security event: {message}"))
+            let message = format_args!("security event: {message}");
+            Box::new(Record::new(LogEvent::SecurityEventRejected, message))
         };
         match error {
             UnprovenError::Rejected(error) => {
@@ -212,21 +215,16 @@ impl RejectedError {
                     | JwsError::Key(_) => "invalid_key",
                     _ => "invalid_request",
                 };
-                let rejected = Self::new(code, "the signature is not accepted");
-                Self { record: Box::new(record(&error).code(rejected.code)), ..rejected }
+                let record = Box::new(record(&error).code(code));
+                Self { record, ..Self::new(code, "the signature is not accepted") }
             }
             // Events are not encrypted.
             UnprovenError::NotOpened(error) => Self::new("invalid_key", &error.to_string()),
             UnprovenError::Unavailable(error) => Self {
-                status: 503,
-                retry_after: strangers::retry_after(&error),
+                refusal: Refusal::Unavailable(strangers::retry_after(&error)),
                 record: Box::new(record(&error).caused_by(error.error_source())),
-                ..Self::new("", "")
             },
-            UnprovenError::TooMany => {
-                let description = "too many forged tokens from one address";
-                Self { status: 429, ..Self::new("access_denied", description) }
-            }
+            UnprovenError::TooMany => Self { refusal: Refusal::TooMany, ..Self::new(TOO_MANY.0, TOO_MANY.1) },
         }
         .of(transmitter)
     }
@@ -234,6 +232,11 @@ impl RejectedError {
     fn of(self, transmitter: &EventTransmitter) -> Self {
         Self { record: Box::new(self.record.provider(&transmitter.provider)), ..self }
     }
+}
+
+fn invalid(status: u16, code: &str, description: &str) -> Response {
+    let body = json!({ "err": code, "description": description });
+    Response::json(status, &body).with("content-language", "en")
 }
 
 /// It could not be stored, or not be verified: the transmitter may try again.

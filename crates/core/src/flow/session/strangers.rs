@@ -66,12 +66,22 @@ impl UnprovenError {
             Self::NotOpened(_) => true,
             Self::Rejected(cause) => matches!(cause, JwsError::Signature | JwsError::UnknownKey),
             // One that no known key has signed cost as much, unless it names its key.
-            Self::Unavailable(Error::Provider { cause: ProviderError::NoNewerKeys { cause, .. }, .. }) => {
-                *cause == JwsError::Signature
-            }
+            Self::Unavailable(Error::Provider {
+                cause: ProviderError::NoNewerKeys { cause, .. }, ..
+            }) => *cause == JwsError::Signature,
             Self::Unavailable(_) | Self::TooMany => false,
         }
     }
+}
+
+/// Why a token that someone sent is not accepted, as the answer says it.
+pub(super) enum Refusal<T> {
+    /// The token, or the request with it, is wrong in this way.
+    Invalid(T),
+    /// Its address has sent too many forged ones.
+    TooMany,
+    /// It could not be verified. The same one may be after so many seconds.
+    Unavailable(u16),
 }
 
 /// `Retry-After` in seconds where it is unknown when the same request may succeed.
