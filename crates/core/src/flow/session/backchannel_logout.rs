@@ -13,7 +13,7 @@ use crate::config::Provider;
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, Refusal, UnprovenError};
+use crate::flow::session::strangers::{self, NotAccepted, RETRY_AFTER, UnprovenError};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::subject::Subject;
@@ -36,7 +36,7 @@ struct ProvenLogout<'a> {
 
 /// Why a request is rejected: what the sender learns, and what the log says.
 struct RejectedError {
-    refusal: Refusal<String>,
+    why: NotAccepted<String>,
     record: Record,
 }
 
@@ -51,14 +51,14 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
                 if is_stored { Response::empty(200) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { refusal, record }) => {
+            Err(RejectedError { why, record }) => {
                 self.log(record);
-                match refusal {
-                    Refusal::Invalid(description) => invalid(400, &description),
-                    Refusal::TooMany => {
+                match why {
+                    NotAccepted::Invalid(description) => invalid(400, &description),
+                    NotAccepted::TooMany => {
                         invalid(429, "too many requests").with("retry-after", WINDOW.as_secs().to_string())
                     }
-                    Refusal::Unavailable(retry_after) => unavailable(retry_after),
+                    NotAccepted::Unavailable(retry_after) => unavailable(retry_after),
                 }
             }
         };
@@ -168,12 +168,12 @@ impl RejectedError {
     fn flaw(description: &str) -> Self {
         let message = format_args!("a logout token was rejected: {description}");
         let record = Record::new(LogEvent::LogoutTokenRejected, message);
-        Self { refusal: Refusal::Invalid(description.to_owned()), record }
+        Self { why: NotAccepted::Invalid(description.to_owned()), record }
     }
 
     fn claims(provider: &Provider, error: &LogoutTokenError) -> Self {
         let record = Record::new(LogEvent::LogoutTokenRejected, error).provider(&provider.id);
-        Self { refusal: Refusal::Invalid(error.description()), record }
+        Self { why: NotAccepted::Invalid(error.description()), record }
     }
 
     fn unproven(provider: &Provider, error: UnprovenError) -> Self {
@@ -181,20 +181,20 @@ impl RejectedError {
             Record::new(LogEvent::LogoutTokenRejected, format_args!("logout token: {message}"))
                 .provider(&provider.id)
         };
-        let invalid = |description: &str| Refusal::Invalid(description.to_owned());
-        let (refusal, record) = match error {
+        let invalid = |description: &str| NotAccepted::Invalid(description.to_owned());
+        let (why, record) = match error {
             UnprovenError::Rejected(error) => (invalid("the signature is not accepted"), record(&error)),
             UnprovenError::NotOpened(error) => (invalid("the encryption is not accepted"), record(&error)),
             UnprovenError::Unavailable(error) => (
-                Refusal::Unavailable(strangers::retry_after(&error)),
+                NotAccepted::Unavailable(strangers::retry_after(&error)),
                 record(&error).caused_by(error.error_source()),
             ),
             UnprovenError::TooMany => (
-                Refusal::TooMany,
+                NotAccepted::TooMany,
                 record(&"too many forged ones from one address, so its signature was not verified"),
             ),
         };
-        Self { refusal, record }
+        Self { why, record }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, Refusal, UnprovenError, named_transmitters};
+use crate::flow::session::strangers::{self, NotAccepted, RETRY_AFTER, UnprovenError, named_transmitters};
 use crate::flow::session::transmitted_subject::UnknownSubjectError;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -23,7 +23,7 @@ const MAX_BODY: usize = 4 * 1024;
 
 /// Why a request is rejected, and what the log says. The sender learns the answer's status only.
 struct RejectedError {
-    refusal: Refusal<u16>,
+    why: NotAccepted<u16>,
     record: Record,
 }
 
@@ -38,11 +38,11 @@ impl<P: Platform> RequestContext<'_, P> {
                     let (subject, what) = (Subject::User(user), "a global token revocation");
                     is_stored &= self.end_for_provider(&transmitter.provider, subject, what, at).await;
                 }
-                if is_stored { Response::empty(204) } else { refused(&Refusal::Unavailable(RETRY_AFTER)) }
+                if is_stored { Response::empty(204) } else { refused(&NotAccepted::Unavailable(RETRY_AFTER)) }
             }
-            Err(RejectedError { refusal, record }) => {
+            Err(RejectedError { why, record }) => {
                 self.log(record);
-                refused(&refusal)
+                refused(&why)
             }
         };
         answer.with("cache-control", "no-store")
@@ -117,7 +117,7 @@ impl RejectedError {
     fn new(status: u16, reason: &str) -> Self {
         let message = format_args!("a global token revocation was rejected: {reason}");
         let record = Record::new(LogEvent::GlobalRevocationRejected, message);
-        Self { refusal: Refusal::Invalid(status), record }
+        Self { why: NotAccepted::Invalid(status), record }
     }
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
@@ -125,13 +125,13 @@ impl RejectedError {
             UnprovenError::Rejected(error) => Self::new(401, &error.to_string()),
             UnprovenError::NotOpened(error) => Self::new(401, &error.to_string()),
             UnprovenError::Unavailable(error) => {
-                let refusal = Refusal::Unavailable(strangers::retry_after(&error));
+                let why = NotAccepted::Unavailable(strangers::retry_after(&error));
                 let record = Self::new(503, &error.to_string()).record.caused_by(error.error_source());
-                Self { refusal, record }
+                Self { why, record }
             }
             UnprovenError::TooMany => {
                 let reason = "too many forged tokens from one address";
-                Self { refusal: Refusal::TooMany, ..Self::new(429, reason) }
+                Self { why: NotAccepted::TooMany, ..Self::new(429, reason) }
             }
         }
         .of(transmitter)
@@ -146,18 +146,18 @@ fn expected(transmitter: &EventTransmitter) -> Expected<'_> {
     Expected { issuer: &transmitter.issuer, audiences: &transmitter.audiences }
 }
 
-fn refused(refusal: &Refusal<u16>) -> Response {
+fn refused(why: &NotAccepted<u16>) -> Response {
     let answer = |status, error| Response::json(status, &json!({ "error": error }));
-    match refusal {
-        Refusal::Invalid(status @ 401) => {
+    match why {
+        NotAccepted::Invalid(status @ 401) => {
             answer(*status, "invalid_token").with("www-authenticate", "Bearer error=\"invalid_token\"")
         }
-        Refusal::Invalid(status @ 404) => answer(*status, "not_found"),
-        Refusal::Invalid(status) => answer(*status, "invalid_request"),
-        Refusal::TooMany => {
+        NotAccepted::Invalid(status @ 404) => answer(*status, "not_found"),
+        NotAccepted::Invalid(status) => answer(*status, "invalid_request"),
+        NotAccepted::TooMany => {
             answer(429, "too_many_requests").with("retry-after", WINDOW.as_secs().to_string())
         }
-        Refusal::Unavailable(retry_after) => {
+        NotAccepted::Unavailable(retry_after) => {
             answer(503, "temporarily_unavailable").with("retry-after", retry_after.to_string())
         }
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
 use crate::flow::session::strangers::{
-    self, RETRY_AFTER, Refusal, Transmitted, UnprovenError, named_transmitters,
+    self, NotAccepted, RETRY_AFTER, Transmitted, UnprovenError, named_transmitters,
 };
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -36,7 +36,7 @@ type Learned<T = &'static str> = (&'static str, T);
 
 /// Why a token is rejected: what the sender learns, and what the log says.
 struct RejectedError {
-    refusal: Refusal<Learned<String>>,
+    why: NotAccepted<Learned<String>>,
     record: Box<Record>,
 }
 
@@ -51,14 +51,14 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
                 if is_stored { Response::empty(202) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { refusal, record }) => {
+            Err(RejectedError { why, record }) => {
                 self.log(*record);
-                match refusal {
-                    Refusal::Invalid((code, description)) => invalid(400, code, &description),
-                    Refusal::TooMany => {
+                match why {
+                    NotAccepted::Invalid((code, description)) => invalid(400, code, &description),
+                    NotAccepted::TooMany => {
                         invalid(429, TOO_MANY.0, TOO_MANY.1).with("retry-after", WINDOW.as_secs().to_string())
                     }
-                    Refusal::Unavailable(retry_after) => unavailable(retry_after),
+                    NotAccepted::Unavailable(retry_after) => unavailable(retry_after),
                 }
             }
         };
@@ -192,7 +192,7 @@ impl RejectedError {
     fn new(code: &'static str, description: &str) -> Self {
         let message = format_args!("a security event was rejected: {description}");
         let record = Record::new(LogEvent::SecurityEventRejected, message).code(code);
-        Self { refusal: Refusal::Invalid((code, description.to_owned())), record: Box::new(record) }
+        Self { why: NotAccepted::Invalid((code, description.to_owned())), record: Box::new(record) }
     }
 
     fn claims(error: &SecurityEventError) -> Self {
@@ -221,10 +221,10 @@ impl RejectedError {
             // Events are not encrypted.
             UnprovenError::NotOpened(error) => Self::new("invalid_key", &error.to_string()),
             UnprovenError::Unavailable(error) => Self {
-                refusal: Refusal::Unavailable(strangers::retry_after(&error)),
+                why: NotAccepted::Unavailable(strangers::retry_after(&error)),
                 record: Box::new(record(&error).caused_by(error.error_source())),
             },
-            UnprovenError::TooMany => Self { refusal: Refusal::TooMany, ..Self::new(TOO_MANY.0, TOO_MANY.1) },
+            UnprovenError::TooMany => Self { why: NotAccepted::TooMany, ..Self::new(TOO_MANY.0, TOO_MANY.1) },
         }
         .of(transmitter)
     }

@@ -75,7 +75,7 @@ impl UnprovenError {
 }
 
 /// Why a token that someone sent is not accepted, as the answer says it.
-pub(super) enum Refusal<T> {
+pub(super) enum NotAccepted<T> {
     /// The token, or the request with it, is wrong in this way.
     Invalid(T),
     /// Its address has sent too many forged ones.
