@@ -103,6 +103,7 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> WithoutSecrets {
     let refresh = refresh::refresh(&auth.table("refresh"));
     let mut rules = rules::rules(auth, &cookie_naming);
     let upstreams = upstreams::upstreams(auth, &cookie_naming);
+    site::refuse_hosts_behind_origin(auth, origin.as_ref());
     updatable::refuse_updatable(auth);
     dpop::refuse_useless_tokens(auth, &session, &providers);
     tokens::refuse_missing_tokens(auth, &session, &providers);

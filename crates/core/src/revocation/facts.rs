@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::kind::RevocationStore;
+use super::memory::RevocationMemory;
 use super::object::{Answer, Call};
 use super::subject::{Subject, User};
 use super::{MIN_RETENTION_FOR_BEARER, RETENTION_MARGIN};
@@ -28,6 +29,8 @@ pub(crate) struct Facts<'a, P: Platform> {
     pub(crate) store: RevocationStore,
     pub(crate) sealing: Sealing<'a>,
     pub(crate) platform: &'a P,
+    /// What this process knows of them.
+    pub(crate) memory: &'a RevocationMemory,
     /// Whether clients may send access tokens, which facts end, too.
     pub(crate) takes_tokens: bool,
 }
@@ -63,7 +66,8 @@ impl<P: Platform> Facts<'_, P> {
         }
     }
 
-    /// Stores that `subject` was revoked at `at`. `user` is whose session it is, where it is a session.
+    /// Stores that `subject` was revoked at `at`, or later if that is known already: a fact never becomes earlier.
+    /// `user` is whose session it is, where it is a session.
     pub(crate) async fn write(
         &self,
         subject: &Subject,
@@ -75,12 +79,15 @@ impl<P: Platform> Facts<'_, P> {
         match self.store {
             RevocationStore::None => Ok(()),
             RevocationStore::Store => {
-                let known = self.known_in_store(subject).await;
+                // What is there is not known if it cannot be read, and a write would replace it.
+                let stored = self.known_in_store(subject).await?;
+                // Another request of this process may be writing at the same time.
+                let latest = self.memory.revoked_at(subject).map_or(at, |known| known.max(at));
                 // A logout token that comes again says nothing new, and each write costs.
-                if known.is_some_and(|known| known >= at) {
+                if stored.is_some_and(|stored| stored >= latest) {
                     return Ok(());
                 }
-                let fact = to_json(&Fact { at: at.millis() });
+                let fact = to_json(&Fact { at: latest.millis() });
                 self.platform.write_store(&key(secret, subject), &fact, lifetime).await
             }
             RevocationStore::Lock => {
@@ -108,12 +115,12 @@ impl<P: Platform> Facts<'_, P> {
 
     /// When the subject was revoked already: a write replaces what is there, and an operator may give an earlier time, or an
     /// attempt may be late. A session ends whatever the time is.
-    async fn known_in_store(&self, subject: &Subject) -> Option<Timestamp> {
+    async fn known_in_store(&self, subject: &Subject) -> Result<Option<Timestamp>, StoreError> {
         if matches!(subject, Subject::Session(_)) {
-            return None;
+            return Ok(None);
         }
-        let known = self.read_store(std::slice::from_ref(subject)).await.map(|read| read.revoked_at);
-        known.unwrap_or_default().into_iter().flatten().max()
+        let read = self.read_store(std::slice::from_ref(subject)).await?;
+        Ok(read.revoked_at.into_iter().flatten().max())
     }
 
     /// The name of a subject that says nothing about it to those who do not have the secret: 43 characters.

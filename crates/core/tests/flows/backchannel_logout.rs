@@ -2,11 +2,13 @@
 //! Foundation's conformance suite for relying parties, its name ends with the module's. Each test checks a sentence of
 //! `docs/logout.md`.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
 use vestibule_testing::encryption::{decryption_key, encrypted};
+use vestibule_testing::store::WriteLimit;
 use vestibule_testing::{
     APP, Answer, AuthorizationRequest, Browser, FakeProvider, RUNTIME, TestEnv, environment,
 };
@@ -607,6 +609,50 @@ fn an_operators_revocation_of_a_user_is_not_undone_by_an_older_logout_token() {
     assert_eq!(world.send("POST", &format!("{APP}/auth/revoke"), &headers, body.as_bytes()).status, 200);
     assert_eq!(log_out(&world, &old).status, 200);
     assert!(!is_in(&world.isolate(listening("durable-object"), "here"), &bob));
+}
+
+/// A logout of all sessions of the user, of this many seconds ago.
+fn of_user(world: &TestEnv, seconds_ago: u64) -> String {
+    with_claims(|claims| {
+        claims["iat"] = json!(claims["iat"].as_u64().unwrap() - seconds_ago);
+        claims.as_object_mut().unwrap().remove("sid");
+    })(world)
+}
+
+#[test]
+fn a_session_that_ended_stays_ended_an_older_logout_replaces_no_newer_one_that_cannot_be_read() {
+    let world = world("kv");
+    let bob = signed_in(&world, "bob");
+    let (old, new) = (of_user(&world, 300), of_user(&world, 0));
+    assert_eq!(log_out(&world, &new).status, 200);
+    world.pass(SECOND * 70);
+    let other = world.isolate(listening("kv"), "there");
+    other.store.fails.set(("read revoked/", 2));
+    assert_eq!(log_out(&other, &old).status, 503);
+    world.pass(SECOND * 30);
+    assert_eq!(log_out(&other, &old).status, 200);
+    world.pass(SECOND * 70);
+    assert!(!is_in(&world.isolate(listening("kv"), "elsewhere"), &bob));
+}
+
+#[test]
+fn a_session_that_ended_stays_ended_two_logouts_at_the_same_time_leave_the_later_one() {
+    for new_first in [true, false] {
+        let world = world("kv");
+        world.store.write_limit.set(WriteLimit::Off);
+        let bob = signed_in(&world, "bob");
+        let (old, new) = (of_user(&world, 300), of_user(&world, 0));
+        let tokens = if new_first { [&new, &old] } else { [&old, &new] };
+        let bodies = tokens.map(|token| format!("logout_token={token}"));
+        let (url, headers) = (format!("{APP}/auth/backchannel-logout"), [("content-type", FORM)]);
+        let answers = world.all(bodies.iter().map(|body| {
+            let sent = world.sent("POST", &url, &headers, body.as_bytes());
+            Box::pin(sent) as Pin<Box<dyn Future<Output = Answer> + '_>>
+        }));
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        world.pass(SECOND * 70);
+        assert!(!is_in(&world.isolate(listening("kv"), "elsewhere"), &bob), "{new_first}");
+    }
 }
 
 #[test]

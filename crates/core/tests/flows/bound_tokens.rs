@@ -213,6 +213,19 @@ fn a_proof_is_used_once_where_the_lock_knows_it() {
 }
 
 #[test]
+fn a_proof_that_let_nothing_pass_because_the_lock_failed_can_be_sent_again() {
+    let mut settings = accepting(&json!({}));
+    settings["refresh"] = json!({ "lease": "durable-object" });
+    let world = TestEnv::with(settings);
+    let token = token(&world, &key(7));
+    let made = proof(&world, &key(7), for_dashboard(&token, "id-1"));
+    world.store.is_down.set(true);
+    assert_eq!([(); 2].map(|()| bring(&world, &token, &made).status), [503, 503]);
+    world.store.is_down.set(false);
+    assert_eq!([(); 2].map(|()| bring(&world, &token, &made).status), [200, 401]);
+}
+
+#[test]
 fn without_a_lock_each_process_knows_its_own_proofs_and_the_log_says_so_once() {
     let world = TestEnv::with(accepting(&json!({})));
     let other = world.isolate(accepting(&json!({})), "elsewhere");

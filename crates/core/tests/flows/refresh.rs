@@ -614,6 +614,12 @@ fn a_refresh_with_the_id_token_of_another_user_is_rejected() {
         let answer = browser.fetch(&world, &format!("{APP}/api"));
         assert_eq!((answer.status, bearer(&answer)), (503, None), "{claim}");
         assert!(world.log_text().contains(&format!("\\\"{claim}\\\"")), "{}", world.log_text());
+        // The log names users by a hash.
+        assert!(
+            !["mallory-1", "bob-1"].iter().any(|sub| world.log_text().contains(sub)),
+            "{}",
+            world.log_text()
+        );
         assert_eq!(browser.session(&world)["user"]["name"], "bob", "{claim}");
     }
     let (world, mut browser) = signed_in("none", EXPIRED);

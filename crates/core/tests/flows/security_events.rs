@@ -364,6 +364,25 @@ fn key_confusion_transmitters_of_one_issuer_have_keys_of_their_own() {
 }
 
 #[test]
+fn an_event_that_fits_two_transmitters_of_one_issuer_is_tried_with_the_keys_of_both() {
+    const OTHER: &str = "https://app.example.com/events-of-others";
+    // At this address are no keys.
+    let elsewhere = "https://idp.example/.well-known/openid-configuration";
+    let wrong = json!({ "issuer": TRANSMITTER, "jwks": elsewhere, "audience": OTHER });
+    let right = json!({ "issuer": TRANSMITTER, "jwks": "https://idp.example/jwks", "audience": AUDIENCE });
+    for transmitters in [json!([wrong, right]), json!([right, wrong])] {
+        let mut settings = site("kv");
+        settings["event_transmitters"] = transmitters.clone();
+        let world = TestEnv::with(settings);
+        let browser = signed_in(&world, "bob");
+        let mut claims = claims(&world, CHANGED, &bob());
+        claims["aud"] = json!([OTHER, AUDIENCE]);
+        assert_eq!(push(&world, &signed(&world, &claims)).status, 202, "{transmitters}");
+        assert!(!is_in(&world, &browser), "{transmitters}");
+    }
+}
+
+#[test]
 fn an_event_by_a_new_key_is_accepted_right_after_the_keys_were_fetched() {
     let world = world("kv");
     let browser = signed_in(&world, "bob");

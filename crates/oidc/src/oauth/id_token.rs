@@ -68,8 +68,9 @@ pub fn verify_refreshed(
     let several = check_audience(claims.get("aud"), client_id).map_err(IdTokenError::Audience)?;
     check_authorized_party(claims.get("azp"), several, client_id).map_err(IdTokenError::AuthorizedParty)?;
     match (text(claims.get("sub")).map_err(IdTokenError::Subject)?, subject) {
+        // The log does not say who either of them is.
         (found, Some(subject)) if found != subject => {
-            return Err(IdTokenError::Subject(other(&Value::from(found), subject)));
+            return Err(IdTokenError::Subject(ClaimError::OtherUser));
         }
         _ => {}
     }
@@ -218,6 +219,9 @@ pub enum ClaimError {
         /// The expected value.
         expected: String,
     },
+    /// It names another user than the session's, of whom neither is logged.
+    #[error("names another user than the session's")]
+    OtherUser,
     /// It differs from a value that must not be logged.
     #[error("does not belong to this sign-in")]
     Mismatch,

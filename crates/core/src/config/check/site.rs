@@ -107,6 +107,22 @@ pub(super) fn trusted_hosts(auth: &Table<'_>) -> Vec<HostPattern> {
     })
 }
 
+/// Refuses a rule, or an upstream, for a host that no request has: with `origin` all of them count as requests for that.
+pub(super) fn refuse_hosts_behind_origin(auth: &Table<'_>, origin: Option<&Origin>) {
+    let Some(origin) = origin else { return };
+    for table in auth.tables("rules").iter().chain(&auth.tables("upstreams")) {
+        let Some(text) = table.text("host") else { continue };
+        if HostPattern::parse(text.text).is_ok_and(|host| !host.matches(origin.authority())) {
+            let origin = origin.as_str();
+            refuse!(
+                text,
+                "no request is for {text}: origin says that every one is for {origin}",
+                "remove this, or leave origin out"
+            );
+        }
+    }
+}
+
 /// The origin under which browsers reach the deployment.
 pub(super) fn origin(auth: &Table<'_>) -> Option<Origin> {
     let text = auth.text("origin")?;

@@ -45,7 +45,7 @@ pub(in crate::config) const AUTH: Keys = &[keys! {
     /// trusted origins see the session without it.
     token_origins: TextOrList, default = [], example = ["https://shop.example.com"],
         needs = "each one in `trusted_origins`, in full; `session.expose` with the access token";
-    /// The origin under which browsers reach this deployment, where it stands behind a proxy that ends TLS or changes the host.
+    /// The origin under which browsers reach this deployment, where it stands behind a proxy that ends TLS or changes the host. Every request counts as one for this host, also for rules and upstreams, whatever other host leads here.
     origin: Text, unset = "the origin of each request's URL", example = "https://app.example.com",
         needs = "one host: not with `login_url`";
     /// Header fields that the network in front of this deployment is configured to set, in place of a client's own copy:

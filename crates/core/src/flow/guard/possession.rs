@@ -65,6 +65,8 @@ impl<P: Platform> RequestContext<'_, P> {
                 Ok(true) => Ok(()),
                 Ok(false) => replayed(),
                 Err(error) => {
+                    // Nothing passed, so the client may send it once more.
+                    memory.forget(proof.id());
                     Err(provider_error(provider, AccessTokenError::ProofNotChecked(error.to_string())))
                 }
             };

@@ -13,7 +13,7 @@ use crate::config::Provider;
 use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError};
+use crate::flow::session::strangers::{self, NotAccepted, RETRY_AFTER, UnprovenError};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::subject::Subject;
@@ -34,13 +34,10 @@ struct ProvenLogout<'a> {
     token: VerifiedLogoutToken,
 }
 
-/// Why a request is rejected: the answer's status, what the sender learns, and what the log says.
+/// Why a request is rejected: what the sender learns, and what the log says.
 struct RejectedError {
-    status: u16,
-    description: String,
+    why: NotAccepted<String>,
     record: Record,
-    /// In seconds, if the status is 503.
-    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -54,19 +51,14 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
                 if is_stored { Response::empty(200) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { status, description, record, retry_after }) => {
+            Err(RejectedError { why, record }) => {
                 self.log(record);
-                match status {
-                    503 => unavailable(retry_after),
-                    status => {
-                        let body = json!({ "error": "invalid_request", "error_description": description });
-                        let answer = Response::json(status, &body);
-                        if status == 429 {
-                            answer.with("retry-after", WINDOW.as_secs().to_string())
-                        } else {
-                            answer
-                        }
+                match why {
+                    NotAccepted::Invalid(description) => invalid(400, &description),
+                    NotAccepted::TooMany => {
+                        invalid(429, "too many requests").with("retry-after", WINDOW.as_secs().to_string())
                     }
+                    NotAccepted::Unavailable(retry_after) => unavailable(retry_after),
                 }
             }
         };
@@ -175,17 +167,13 @@ impl<P: Platform> RequestContext<'_, P> {
 impl RejectedError {
     fn flaw(description: &str) -> Self {
         let message = format_args!("a logout token was rejected: {description}");
-        Self {
-            status: 400,
-            description: description.to_owned(),
-            record: Record::new(LogEvent::LogoutTokenRejected, message),
-            retry_after: RETRY_AFTER,
-        }
+        let record = Record::new(LogEvent::LogoutTokenRejected, message);
+        Self { why: NotAccepted::Invalid(description.to_owned()), record }
     }
 
     fn claims(provider: &Provider, error: &LogoutTokenError) -> Self {
         let record = Record::new(LogEvent::LogoutTokenRejected, error).provider(&provider.id);
-        Self { status: 400, description: error.description(), record, retry_after: RETRY_AFTER }
+        Self { why: NotAccepted::Invalid(error.description()), record }
     }
 
     fn unproven(provider: &Provider, error: UnprovenError) -> Self {
@@ -193,32 +181,20 @@ impl RejectedError {
             Record::new(LogEvent::LogoutTokenRejected, format_args!("logout token: {message}"))
                 .provider(&provider.id)
         };
-        match error {
-            UnprovenError::Rejected(error) => Self {
-                status: 400,
-                description: "the signature is not accepted".to_owned(),
-                record: record(&error),
-                retry_after: RETRY_AFTER,
-            },
-            UnprovenError::NotOpened(error) => Self {
-                status: 400,
-                description: "the encryption is not accepted".to_owned(),
-                record: record(&error),
-                retry_after: RETRY_AFTER,
-            },
-            UnprovenError::Unavailable(error) => Self {
-                status: 503,
-                description: String::new(),
-                record: record(&error).caused_by(error.error_source()),
-                retry_after: strangers::retry_after(&error),
-            },
-            UnprovenError::TooMany => Self {
-                status: 429,
-                description: "too many requests".to_owned(),
-                record: record(&"too many forged ones from one address, so its signature was not verified"),
-                retry_after: RETRY_AFTER,
-            },
-        }
+        let invalid = |description: &str| NotAccepted::Invalid(description.to_owned());
+        let (why, record) = match error {
+            UnprovenError::Rejected(error) => (invalid("the signature is not accepted"), record(&error)),
+            UnprovenError::NotOpened(error) => (invalid("the encryption is not accepted"), record(&error)),
+            UnprovenError::Unavailable(error) => (
+                NotAccepted::Unavailable(strangers::retry_after(&error)),
+                record(&error).caused_by(error.error_source()),
+            ),
+            UnprovenError::TooMany => (
+                NotAccepted::TooMany,
+                record(&"too many forged ones from one address, so its signature was not verified"),
+            ),
+        };
+        Self { why, record }
     }
 }
 
@@ -256,6 +232,10 @@ fn precheck(
 
 fn expected<'a>(oauth: &'a OAuthProvider, openid: &'a OpenId) -> Expected<'a> {
     Expected { issuer: &openid.issuer, client_id: &oauth.client.id }
+}
+
+fn invalid(status: u16, description: &str) -> Response {
+    Response::json(status, &json!({ "error": "invalid_request", "error_description": description }))
 }
 
 /// It could not be stored, or not be verified: the provider may try again.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitter};
+use crate::flow::session::strangers::{self, NotAccepted, RETRY_AFTER, UnprovenError, named_transmitters};
 use crate::flow::session::transmitted_subject::UnknownSubjectError;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -15,88 +15,100 @@ use crate::revocation::subject::{Subject, User};
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::revocation_request::{self, Expected, VerifiedCaller};
+use vestibule_oidc::oauth::subject_id::SubjectId;
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 4 * 1024;
 
-/// Why a request is rejected: the answer's status, and what the log says. The sender learns the status only.
+/// Why a request is rejected, and what the log says. The sender learns the answer's status only.
 struct RejectedError {
-    status: u16,
+    why: NotAccepted<u16>,
     record: Record,
-    /// In seconds, if the status is 503.
-    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Revokes what the user of the body has. 204 only after that was stored.
     pub(crate) async fn revoke_globally(&self, body: P::Body) -> Response {
         let answer = match self.proven_revocation(body).await {
-            Ok((transmitter, caller, user)) => {
-                let at = caller.issued_at().min(self.platform.now());
-                let what = "a global token revocation";
-                if self.end_for_provider(&transmitter.provider, Subject::User(user), what, at).await {
-                    Response::empty(204)
-                } else {
-                    failed(503, RETRY_AFTER)
+            Ok(revocations) => {
+                let mut is_stored = true;
+                for (transmitter, caller, user) in revocations {
+                    let at = caller.issued_at().min(self.platform.now());
+                    let (subject, what) = (Subject::User(user), "a global token revocation");
+                    is_stored &= self.end_for_provider(&transmitter.provider, subject, what, at).await;
                 }
+                if is_stored { Response::empty(204) } else { refused(&NotAccepted::Unavailable(RETRY_AFTER)) }
             }
-            Err(RejectedError { status, record, retry_after }) => {
+            Err(RejectedError { why, record }) => {
                 self.log(record);
-                failed(status, retry_after)
+                refused(&why)
             }
         };
         answer.with("cache-control", "no-store")
     }
 
+    /// Who calls, and the user whom the body names, for each transmitter that has signed the caller's JWT: usually one.
     async fn proven_revocation(
         &self,
         body: P::Body,
-    ) -> Result<(&EventTransmitter, VerifiedCaller, User), RejectedError> {
+    ) -> Result<Vec<(&EventTransmitter, VerifiedCaller, User)>, RejectedError> {
         let Some(token) = self.bearer_secret() else {
             return Err(RejectedError::new(
                 401,
                 "the caller's JWT must be sent as `Authorization: Bearer`, once",
             ));
         };
-        let transmitter = self.calling_transmitter(token)?;
-        let verification = self.verify_transmitter_signature(transmitter, token);
-        let payload = self
-            .verified_by_sender(verification)
+        let proven = self
+            .verified_by_transmitters(self.calling_transmitters(token)?, token)
             .await
-            .map_err(|error| RejectedError::unproven(transmitter, error))?;
-        let caller = revocation_request::verify(&payload, &expected(transmitter), self.now)
-            .map_err(|error| RejectedError::new(401, &error.to_string()).of(transmitter))?;
-        let user = self.named_user(transmitter, body).await.map_err(|rejected| rejected.of(transmitter))?;
-        Ok((transmitter, caller, user))
+            .map_err(|(transmitter, error)| RejectedError::unproven(transmitter, error))?;
+        let mut callers = Vec::new();
+        for (transmitter, payload) in proven {
+            let caller = revocation_request::verify(&payload, &expected(transmitter), self.now)
+                .map_err(|error| RejectedError::new(401, &error.to_string()).of(transmitter))?;
+            callers.push((transmitter, caller));
+        }
+        let subject = self.revoked_subject(body).await;
+        let subject = subject.map_err(|rejected| match callers.first() {
+            Some((transmitter, _)) => rejected.of(transmitter),
+            None => rejected,
+        })?;
+        let named = |(transmitter, caller)| {
+            let user = self.named_user(transmitter, &subject)?;
+            Ok((transmitter, caller, user))
+        };
+        callers.into_iter().map(named).collect()
     }
 
-    /// The transmitter whose JWT this could be, before its signature is verified.
-    fn calling_transmitter(&self, token: &str) -> Result<&EventTransmitter, RejectedError> {
+    /// The transmitters whose JWT this could be, before its signature is verified.
+    fn calling_transmitters(&self, token: &str) -> Result<Vec<&EventTransmitter>, RejectedError> {
         let unverified = jws::decode_unverified(token);
         let Some(claims) = unverified.as_object() else {
             return Err(RejectedError::new(401, "the caller's token is not a JWT"));
         };
         let callers = self.config().transmitters().filter(|transmitter| transmitter.may_revoke);
         let check = |transmitter: &_| revocation_request::precheck(claims, &expected(transmitter), self.now);
-        named_transmitter(callers, claims, check).map_err(|rejected| match rejected {
+        named_transmitters(callers, claims, check).map_err(|rejected| match rejected {
             Some((transmitter, error)) => RejectedError::new(401, &error.to_string()).of(transmitter),
             None => RejectedError::new(401, "the issuer of the caller's JWT may not revoke"),
         })
     }
 
-    async fn named_user(&self, transmitter: &EventTransmitter, body: P::Body) -> Result<User, RejectedError> {
+    async fn revoked_subject(&self, body: P::Body) -> Result<SubjectId, RejectedError> {
         if self.request.media_type() != "application/json" {
             return Err(RejectedError::new(400, "the body must be application/json"));
         }
         let body = self.platform.read_body(body, MAX_BODY).await;
         let body = body.map_err(|error| RejectedError::new(400, &error.to_string()))?;
-        let subject = revocation_request::subject(&body);
-        let subject = subject.map_err(|error| RejectedError::new(400, &error.to_string()))?;
-        self.transmitted_user(transmitter, &subject).map_err(|error| {
+        revocation_request::subject(&body).map_err(|error| RejectedError::new(400, &error.to_string()))
+    }
+
+    fn named_user(&self, transmitter: &EventTransmitter, subject: &SubjectId) -> Result<User, RejectedError> {
+        self.transmitted_user(transmitter, subject).map_err(|error| {
             // Nobody here can tell whether a user exists. That of another issuer does not.
             let status = if error == UnknownSubjectError::OtherIssuer { 404 } else { 400 };
-            RejectedError::new(status, &error.to_string())
+            RejectedError::new(status, &error.to_string()).of(transmitter)
         })
     }
 }
@@ -105,7 +117,7 @@ impl RejectedError {
     fn new(status: u16, reason: &str) -> Self {
         let message = format_args!("a global token revocation was rejected: {reason}");
         let record = Record::new(LogEvent::GlobalRevocationRejected, message);
-        Self { status, record, retry_after: RETRY_AFTER }
+        Self { why: NotAccepted::Invalid(status), record }
     }
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
@@ -113,11 +125,14 @@ impl RejectedError {
             UnprovenError::Rejected(error) => Self::new(401, &error.to_string()),
             UnprovenError::NotOpened(error) => Self::new(401, &error.to_string()),
             UnprovenError::Unavailable(error) => {
-                let rejected = Self::new(503, &error.to_string());
-                let record = rejected.record.caused_by(error.error_source());
-                Self { record, retry_after: strangers::retry_after(&error), ..rejected }
+                let why = NotAccepted::Unavailable(strangers::retry_after(&error));
+                let record = Self::new(503, &error.to_string()).record.caused_by(error.error_source());
+                Self { why, record }
             }
-            UnprovenError::TooMany => Self::new(429, "too many forged tokens from one address"),
+            UnprovenError::TooMany => {
+                let reason = "too many forged tokens from one address";
+                Self { why: NotAccepted::TooMany, ..Self::new(429, reason) }
+            }
         }
         .of(transmitter)
     }
@@ -131,19 +146,19 @@ fn expected(transmitter: &EventTransmitter) -> Expected<'_> {
     Expected { issuer: &transmitter.issuer, audiences: &transmitter.audiences }
 }
 
-fn failed(status: u16, retry_after: u16) -> Response {
-    let error = match status {
-        401 => "invalid_token",
-        404 => "not_found",
-        429 => "too_many_requests",
-        503 => "temporarily_unavailable",
-        _ => "invalid_request",
-    };
-    let answer = Response::json(status, &json!({ "error": error }));
-    match status {
-        401 => answer.with("www-authenticate", "Bearer error=\"invalid_token\""),
-        429 => answer.with("retry-after", WINDOW.as_secs().to_string()),
-        503 => answer.with("retry-after", retry_after.to_string()),
-        _ => answer,
+fn refused(why: &NotAccepted<u16>) -> Response {
+    let answer = |status, error| Response::json(status, &json!({ "error": error }));
+    match why {
+        NotAccepted::Invalid(status @ 401) => {
+            answer(*status, "invalid_token").with("www-authenticate", "Bearer error=\"invalid_token\"")
+        }
+        NotAccepted::Invalid(status @ 404) => answer(*status, "not_found"),
+        NotAccepted::Invalid(status) => answer(*status, "invalid_request"),
+        NotAccepted::TooMany => {
+            answer(429, "too_many_requests").with("retry-after", WINDOW.as_secs().to_string())
+        }
+        NotAccepted::Unavailable(retry_after) => {
+            answer(503, "temporarily_unavailable").with("retry-after", retry_after.to_string())
+        }
     }
 }

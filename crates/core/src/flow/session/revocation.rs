@@ -296,8 +296,13 @@ impl<P: Platform> RequestContext<'_, P> {
 
     fn facts(&self) -> Facts<'_, P> {
         let config = self.config();
-        let (store, takes_tokens) = (config.revocation.store, config.takes_tokens);
-        Facts { store, sealing: config.sealing(), platform: self.platform, takes_tokens }
+        Facts {
+            store: config.revocation.store,
+            sealing: config.sealing(),
+            platform: self.platform,
+            memory: &self.vestibule.revocations,
+            takes_tokens: config.takes_tokens,
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use serde_json::json;
 
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, RETRY_AFTER, UnprovenError, named_transmitter};
+use crate::flow::session::strangers::{
+    self, NotAccepted, RETRY_AFTER, Transmitted, UnprovenError, named_transmitters,
+};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::CLOCK_TOLERANCE;
@@ -26,62 +28,58 @@ use vestibule_oidc::time::Timestamp;
 /// The largest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// Why a token is rejected: the answer's status, the code of RFC 8935 section 2.4, what the sender learns, and what the log
-/// says.
+/// What the sender of too many forged tokens learns.
+const TOO_MANY: Learned = ("access_denied", "too many forged tokens from one address");
+
+/// A code of RFC 8935 section 2.4, and its description.
+type Learned<T = &'static str> = (&'static str, T);
+
+/// Why a token is rejected: what the sender learns, and what the log says.
 struct RejectedError {
-    status: u16,
-    code: &'static str,
-    description: String,
+    why: NotAccepted<Learned<String>>,
     record: Box<Record>,
-    /// In seconds, if the status is 503.
-    retry_after: u16,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
     /// Does what the pushed token says. 202 only after that was stored.
     pub(crate) async fn receive_security_event(&self, body: P::Body) -> Response {
         let answer = match self.proven_event(body).await {
-            Ok((transmitter, event)) => {
-                if self.apply(transmitter, &event).await {
-                    Response::empty(202)
-                } else {
-                    unavailable(RETRY_AFTER)
+            Ok(events) => {
+                let mut is_stored = true;
+                for (transmitter, event) in &events {
+                    is_stored &= self.apply(transmitter, event).await;
                 }
+                if is_stored { Response::empty(202) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { status: 503, retry_after, record, .. }) => {
+            Err(RejectedError { why, record }) => {
                 self.log(*record);
-                unavailable(retry_after)
-            }
-            Err(RejectedError { status, code, description, record, .. }) => {
-                self.log(*record);
-                let body = json!({ "err": code, "description": description });
-                let answer = Response::json(status, &body).with("content-language", "en");
-                if status == 429 { answer.with("retry-after", WINDOW.as_secs().to_string()) } else { answer }
+                match why {
+                    NotAccepted::Invalid((code, description)) => invalid(400, code, &description),
+                    NotAccepted::TooMany => {
+                        invalid(429, TOO_MANY.0, TOO_MANY.1).with("retry-after", WINDOW.as_secs().to_string())
+                    }
+                    NotAccepted::Unavailable(retry_after) => unavailable(retry_after),
+                }
             }
         };
         answer.with("cache-control", "no-store")
     }
 
+    /// What the token proves, for each transmitter that has signed it: usually one.
     async fn proven_event(
         &self,
         body: P::Body,
-    ) -> Result<(&EventTransmitter, VerifiedSecurityEvent), RejectedError> {
+    ) -> Result<Vec<(&EventTransmitter, VerifiedSecurityEvent)>, RejectedError> {
         let token = self.event_token(body).await?;
-        let transmitter = self.addressing_transmitter(&token)?;
-        if let Some(secret) = &transmitter.authorization
-            && !self.bearer_secret().is_some_and(|sent| secret.matches(sent))
-        {
-            let description = "the Authorization header is not that of the transmitter";
-            return Err(RejectedError::new("authentication_failed", description).of(transmitter));
-        }
-        let verification = self.verify_transmitter_signature(transmitter, &token);
-        let payload = self
-            .verified_by_sender(verification)
+        let proven = self
+            .verified_by_transmitters(self.addressing_transmitters(&token)?, &token)
             .await
-            .map_err(|error| RejectedError::unproven(transmitter, error))?;
-        let event = security_event::verify(&payload, &expected(transmitter), self.now)
-            .map_err(|error| RejectedError::claims(&error).of(transmitter))?;
-        Ok((transmitter, event))
+            .map_err(|(transmitter, error)| RejectedError::unproven(transmitter, error))?;
+        let event = |(transmitter, payload): Transmitted<'_>| {
+            security_event::verify(&payload, &expected(transmitter), self.now)
+                .map_err(|error| RejectedError::claims(&error).of(transmitter))
+        };
+        proven.into_iter().map(|proven| Ok((proven.0, event(proven)?))).collect()
     }
 
     /// The body: the token itself (RFC 8935 section 2.1).
@@ -96,17 +94,32 @@ impl<P: Platform> RequestContext<'_, P> {
         Ok(token.trim().to_owned())
     }
 
-    /// The transmitter whose event this could be, before its signature is verified.
-    fn addressing_transmitter(&self, token: &str) -> Result<&EventTransmitter, RejectedError> {
+    /// The transmitters whose event this could be, before its signature is verified.
+    fn addressing_transmitters(&self, token: &str) -> Result<Vec<&EventTransmitter>, RejectedError> {
         let unverified = jws::decode_unverified(token);
         let Some(claims) = unverified.as_object() else {
             return Err(RejectedError::new("invalid_request", "the body is not a JWT"));
         };
-        let check = |transmitter: &_| security_event::precheck(claims, &expected(transmitter), self.now);
-        named_transmitter(self.config().transmitters(), claims, check).map_err(|rejected| match rejected {
-            Some((transmitter, error)) => RejectedError::claims(&error).of(transmitter),
+        let check = |transmitter: &EventTransmitter| {
+            security_event::precheck(claims, &expected(transmitter), self.now)
+                .map_err(|error| RejectedError::claims(&error))?;
+            self.check_authorization(transmitter)
+        };
+        named_transmitters(self.config().transmitters(), claims, check).map_err(|rejected| match rejected {
+            Some((transmitter, error)) => error.of(transmitter),
             None => RejectedError::new("invalid_issuer", "iss is not accepted"),
         })
+    }
+
+    /// Whether the request has the secret of the transmitter, if it has one.
+    fn check_authorization(&self, transmitter: &EventTransmitter) -> Result<(), RejectedError> {
+        match &transmitter.authorization {
+            Some(secret) if !self.bearer_secret().is_some_and(|sent| secret.matches(sent)) => {
+                let description = "the Authorization header is not that of the transmitter";
+                Err(RejectedError::new("authentication_failed", description))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Does what the events say. Returns whether all of it was stored.
@@ -179,8 +192,7 @@ impl RejectedError {
     fn new(code: &'static str, description: &str) -> Self {
         let message = format_args!("a security event was rejected: {description}");
         let record = Record::new(LogEvent::SecurityEventRejected, message).code(code);
-        let (description, record) = (description.to_owned(), Box::new(record));
-        Self { status: 400, code, description, record, retry_after: RETRY_AFTER }
+        Self { why: NotAccepted::Invalid((code, description.to_owned())), record: Box::new(record) }
     }
 
     fn claims(error: &SecurityEventError) -> Self {
@@ -190,7 +202,8 @@ impl RejectedError {
 
     fn unproven(transmitter: &EventTransmitter, error: UnprovenError) -> Self {
         let record = |message: &dyn Display| {
-            Record::new(LogEvent::SecurityEventRejected, format_args!("security event: {message}"))
+            let message = format_args!("security event: {message}");
+            Box::new(Record::new(LogEvent::SecurityEventRejected, message))
         };
         match error {
             UnprovenError::Rejected(error) => {
@@ -202,21 +215,16 @@ impl RejectedError {
                     | JwsError::Key(_) => "invalid_key",
                     _ => "invalid_request",
                 };
-                let rejected = Self::new(code, "the signature is not accepted");
-                Self { record: Box::new(record(&error).code(rejected.code)), ..rejected }
+                let record = Box::new(record(&error).code(code));
+                Self { record, ..Self::new(code, "the signature is not accepted") }
             }
             // Events are not encrypted.
             UnprovenError::NotOpened(error) => Self::new("invalid_key", &error.to_string()),
             UnprovenError::Unavailable(error) => Self {
-                status: 503,
-                retry_after: strangers::retry_after(&error),
+                why: NotAccepted::Unavailable(strangers::retry_after(&error)),
                 record: Box::new(record(&error).caused_by(error.error_source())),
-                ..Self::new("", "")
             },
-            UnprovenError::TooMany => {
-                let description = "too many forged tokens from one address";
-                Self { status: 429, ..Self::new("access_denied", description) }
-            }
+            UnprovenError::TooMany => Self { why: NotAccepted::TooMany, ..Self::new(TOO_MANY.0, TOO_MANY.1) },
         }
         .of(transmitter)
     }
@@ -224,6 +232,11 @@ impl RejectedError {
     fn of(self, transmitter: &EventTransmitter) -> Self {
         Self { record: Box::new(self.record.provider(&transmitter.provider)), ..self }
     }
+}
+
+fn invalid(status: u16, code: &str, description: &str) -> Response {
+    let body = json!({ "err": code, "description": description });
+    Response::json(status, &body).with("content-language", "en")
 }
 
 /// It could not be stored, or not be verified: the transmitter may try again.

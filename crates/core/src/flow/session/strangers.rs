@@ -9,7 +9,7 @@ use crate::flow::RequestContext;
 use crate::flow::attempts::network_of;
 use crate::platform::{Limit, Platform};
 use vestibule_oidc::jose::encrypted::EncryptedTokenError;
-use vestibule_oidc::jose::jws::JwsError;
+use vestibule_oidc::jose::jws::{JwsError, VerifiedPayload};
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
 
 /// How many tokens with a wrong signature one address may send in [`WINDOW`](crate::flow::attempts::WINDOW), in each process.
@@ -25,23 +25,27 @@ const MAX_UNPROVEN: u32 = 300;
 /// What is counted of who sends forged tokens.
 const FORGED: &str = "forged token";
 
-/// The transmitter whose token this could be, before its signature is verified: a token that `check` rejects would be
-/// rejected anyway, and costs no signature. Without one, the last rejection by a transmitter of this issuer, if there is one.
-pub(super) fn named_transmitter<'c, E>(
+/// The transmitters whose token this could be, before its signature is verified, at least one: a token that `check` rejects
+/// would be rejected anyway, and costs no signature. Several may have one issuer, each with audiences and keys of its own.
+/// Without one, the last rejection by a transmitter of this issuer, if there is one.
+pub(super) fn named_transmitters<'c, E>(
     transmitters: impl Iterator<Item = &'c EventTransmitter>,
     claims: &Map<String, Value>,
-    check: impl Fn(&EventTransmitter) -> Result<(), E>,
-) -> Result<&'c EventTransmitter, Option<(&'c EventTransmitter, E)>> {
+    check: impl Fn(&'c EventTransmitter) -> Result<(), E>,
+) -> Result<Vec<&'c EventTransmitter>, Option<(&'c EventTransmitter, E)>> {
     let issuer = claims.get("iss").and_then(Value::as_str);
-    let mut rejected = None;
+    let (mut named, mut rejected) = (Vec::new(), None);
     for transmitter in transmitters.filter(|transmitter| Some(transmitter.issuer.as_str()) == issuer) {
         match check(transmitter) {
-            Ok(()) => return Ok(transmitter),
+            Ok(()) => named.push(transmitter),
             Err(error) => rejected = Some((transmitter, error)),
         }
     }
-    Err(rejected)
+    if named.is_empty() { Err(rejected) } else { Ok(named) }
 }
+
+/// A transmitter, and what its signature proves.
+pub(super) type Transmitted<'c> = (&'c EventTransmitter, VerifiedPayload);
 
 /// Why the signature of a token that someone sent proves nothing.
 pub(super) enum UnprovenError {
@@ -53,6 +57,31 @@ pub(super) enum UnprovenError {
     Unavailable(Error),
     /// This address has sent too many forged tokens, so no signature was verified.
     TooMany,
+}
+
+impl UnprovenError {
+    /// Whether it cost what a forged token costs.
+    fn costs_as_forged(&self) -> bool {
+        match self {
+            Self::NotOpened(_) => true,
+            Self::Rejected(cause) => matches!(cause, JwsError::Signature | JwsError::UnknownKey),
+            // One that no known key has signed cost as much, unless it names its key.
+            Self::Unavailable(Error::Provider {
+                cause: ProviderError::NoNewerKeys { cause, .. }, ..
+            }) => *cause == JwsError::Signature,
+            Self::Unavailable(_) | Self::TooMany => false,
+        }
+    }
+}
+
+/// Why a token that someone sent is not accepted, as the answer says it.
+pub(super) enum NotAccepted<T> {
+    /// The token, or the request with it, is wrong in this way.
+    Invalid(T),
+    /// Its address has sent too many forged ones.
+    TooMany,
+    /// It could not be verified. The same one may be after so many seconds.
+    Unavailable(u16),
 }
 
 /// `Retry-After` in seconds where it is unknown when the same request may succeed.
@@ -71,22 +100,42 @@ impl<P: Platform> RequestContext<'_, P> {
         verification: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, UnprovenError> {
         let verified = self.unless_stopped(verification).await;
-        let is_forged = match &verified {
-            Err(UnprovenError::NotOpened(_)) => true,
-            Err(UnprovenError::Rejected(cause)) => {
-                matches!(cause, JwsError::Signature | JwsError::UnknownKey)
-            }
-            // One that no known key has signed cost as much, unless it names its key.
-            Err(UnprovenError::Unavailable(Error::Provider {
-                cause: ProviderError::NoNewerKeys { cause, .. },
-                ..
-            })) => *cause == JwsError::Signature,
-            Ok(_) | Err(UnprovenError::Unavailable(_) | UnprovenError::TooMany) => false,
-        };
-        if is_forged {
+        if verified.as_ref().is_err_and(UnprovenError::costs_as_forged) {
             self.count_forged().await;
         }
         verified
+    }
+
+    /// Those of `named` whose signature the token has, at least one. Otherwise why not: the first whose keys are unavailable
+    /// comes before those that reject it, because it may be theirs.
+    pub(super) async fn verified_by_transmitters<'c>(
+        &self,
+        named: Vec<&'c EventTransmitter>,
+        token: &str,
+    ) -> Result<Vec<Transmitted<'c>>, (&'c EventTransmitter, UnprovenError)> {
+        let (mut proven, mut unproven) = (Vec::new(), None::<(&EventTransmitter, UnprovenError)>);
+        let mut is_forged = false;
+        for transmitter in named {
+            match self.unless_stopped(self.verify_transmitter_signature(transmitter, token)).await {
+                Ok(payload) => proven.push((transmitter, payload)),
+                Err(error) => {
+                    is_forged |= error.costs_as_forged();
+                    let rejects = |error: &UnprovenError| matches!(error, UnprovenError::Rejected(_));
+                    if unproven.as_ref().is_none_or(|(_, first)| rejects(first) && !rejects(&error)) {
+                        unproven = Some((transmitter, error));
+                    }
+                }
+            }
+        }
+        match unproven {
+            Some(unproven) if proven.is_empty() => {
+                if is_forged {
+                    self.count_forged().await;
+                }
+                Err(unproven)
+            }
+            _ => Ok(proven),
+        }
     }
 
     /// The same without counting a token that is not proven: another provider may prove it.

@@ -39,6 +39,16 @@ impl ProofMemory {
         true
     }
 
+    /// Forgets a proof that let no request pass, so that it can be used after all.
+    pub(super) fn forget(&self, id: &str) {
+        let mut seen = self.seen.borrow_mut();
+        // It is one of the newest.
+        let at = seen.in_order.iter().rposition(|(_, seen)| seen == id);
+        if let Some((_, id)) = at.and_then(|at| seen.in_order.remove(at)) {
+            seen.ids.remove(&id);
+        }
+    }
+
     /// Whether the log should say that other processes do not know the proofs: it does so once.
     pub(super) fn should_log(&self) -> bool {
         !self.has_logged.replace(true)
@@ -57,6 +67,18 @@ mod tests {
         assert!(memory.is_first_use("a", NOW) && memory.is_first_use("b", NOW));
         assert!(!memory.is_first_use("a", NOW) && !memory.is_first_use("a", NOW.plus(RETENTION / 2)));
         assert!(memory.is_first_use("a", NOW.plus(RETENTION)));
+    }
+
+    #[test]
+    fn a_proof_that_was_forgotten_is_new_and_then_remembered_as_long_as_any() {
+        let memory = ProofMemory::default();
+        assert!(memory.is_first_use("a", NOW) && memory.is_first_use("b", NOW));
+        memory.forget("a");
+        memory.forget("c");
+        let later = NOW.plus(RETENTION / 2);
+        assert!(memory.is_first_use("a", later) && !memory.is_first_use("b", later));
+        assert!(!memory.is_first_use("a", NOW.plus(RETENTION)));
+        assert!(memory.is_first_use("a", later.plus(RETENTION)));
     }
 
     #[test]
