@@ -71,10 +71,10 @@ events! {
         cases: [Configuration => Warn],
         fields: [],
         audit: Configuration,
-        meaning: "The configuration is valid, but one of its settings can lead to errors later. Logged once, when an \
-            instance of the runtime loads the configuration.",
+        meaning: "The configuration is valid, but one of its settings can lead to errors later; or a certificate of \
+            a server of your own is not valid now. Logged once, when an instance of the runtime loads the configuration.",
         action: "Change the setting as the message says, or write the value that it names, to confirm that it is \
-            wanted.",
+            wanted. Renew the certificate.",
     }
     AuditNotDelivered {
         name: "audit_not_delivered",
