@@ -195,9 +195,14 @@ mod tests {
 
     #[test]
     fn the_services_that_have_to_be_named_at_the_start_are_said() {
-        let text = format!("{OKTA}[[upstreams]]\nto = \"service:SHOP\"\nhost = \"shop.example.com\"\n[[upstreams]]\nto = \"service:API\"\n");
+        let text = format!(
+            "{OKTA}[[upstreams]]\nto = \"service:SHOP\"\nhost = \"shop.example.com\"\n[[upstreams]]\nto = \"service:API\"\n"
+        );
         for (runs_on, expected) in [
-            (RunsOn::Native, "the server needs the address of API, SHOP; start it with --services API=URL,SHOP=URL"),
+            (
+                RunsOn::Native,
+                "the server needs the address of API, SHOP; start it with --services API=URL,SHOP=URL",
+            ),
             (
                 RunsOn::Wasi(ComponentStore::Redis),
                 "the component needs the address of API, SHOP; start it with --env AUTH_SERVICES=API=URL,SHOP=URL",

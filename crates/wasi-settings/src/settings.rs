@@ -448,7 +448,8 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_the_component_does_not_know_is_refused_with_its_place_and_not_when_its_path_is_called() {
+    fn a_service_that_the_component_does_not_know_is_refused_with_its_place_and_not_when_its_path_is_called()
+    {
         const OF_SERVICES: &str = r#"{"providers":[{"id":"okta","issuer":"https://a.okta.com"}],
             "rules":[{"match":"/shop/:path*","access":"public","to":"service:SHOP"}],"upstreams":[{"to":"service:API"}]}"#;
         let of_file = |is_prepared| {
@@ -466,7 +467,9 @@ mod tests {
             given.variables.insert(SERVICES, "API=http://api:4000,SHOP=http://shop:4000");
             assert_eq!(refused(&given), [""; 0]);
             given.variables.insert(VARIABLE, r#"{"upstreams":[{"to":"service:OTHER"}]}"#);
-            assert!(refused(&given)[0].starts_with("AUTH.upstreams[0].to (AUTH): there is no service \"OTHER\""));
+            assert!(
+                refused(&given)[0].starts_with("AUTH.upstreams[0].to (AUTH): there is no service \"OTHER\"")
+            );
         }
     }
 

@@ -97,7 +97,9 @@ fn form(name: &str) -> &'static str {
     match name {
         "x-forwarded-method" | "x-original-method" => "its method, such as GET",
         "x-forwarded-proto" => "its scheme, https or http",
-        "x-forwarded-host" => "its host, with the port if it has one, such as app.example.com or app.example.com:8443",
+        "x-forwarded-host" => {
+            "its host, with the port if it has one, such as app.example.com or app.example.com:8443"
+        }
         "x-original-url" => {
             "its whole URL as the client has sent it, such as https://app.example.com/orders?page=2, in ASCII and without #"
         }
@@ -340,7 +342,10 @@ mod tests {
             for error in [ForwardAuthError::Missing, ForwardAuthError::Malformed] {
                 for &(name, value) in fields {
                     let message = error(name).to_string();
-                    assert!(message.contains(name) && message.contains(&format!(" {value}")), "{name}: {message}");
+                    assert!(
+                        message.contains(name) && message.contains(&format!(" {value}")),
+                        "{name}: {message}"
+                    );
                 }
             }
             original(&auth_request(fields), headers, "/auth").unwrap();
@@ -354,7 +359,10 @@ mod tests {
             ],
             ForwardAuthHeaders::XForwarded,
         );
-        for url in [("x-original-url", "https://app.example.com/orders?page=2"), ("x-original-uri", "/orders?page=2")] {
+        for url in [
+            ("x-original-url", "https://app.example.com/orders?page=2"),
+            ("x-original-uri", "/orders?page=2"),
+        ] {
             accepted(&[("x-original-method", "GET"), url], ForwardAuthHeaders::XOriginal);
         }
     }

@@ -151,7 +151,9 @@ events! {
         meaning: "The provider sent the browser back with an error response (RFC 6749 section 4.1.2.1). Most often the \
             user cancelled the sign-in: `access_denied`.",
         action: "Nothing for `access_denied`. For `invalid_scope`, `unauthorized_client` or `invalid_request` correct \
-            the provider's configuration or the registration of this client.",
+            the provider's configuration or the registration of this client. `invalid_request` after \"Sign in with a \
+            different account\" is most often a provider that does not know `prompt=select_account`: write its \
+            `switch_account_params`.",
     }
     TlsEndsInFront {
         name: "tls_ends_in_front",

@@ -115,7 +115,8 @@ fn a_reload_changes_the_certificate_for_new_connections_and_keeps_the_old_ones()
 }
 
 #[test]
-fn a_certificate_that_is_not_valid_now_starts_and_is_reloaded_with_a_warning_that_says_since_when_and_what_to_do() {
+fn a_certificate_that_is_not_valid_now_starts_and_is_reloaded_with_a_warning_that_says_since_when_and_what_to_do()
+ {
     let authority = Authority::new();
     let site = site(&authority);
     let install = |text: &str| fs::write(site.file("site.crt"), text).unwrap();
@@ -127,7 +128,8 @@ fn a_certificate_that_is_not_valid_now_starts_and_is_reloaded_with_a_warning_tha
     };
     install(&issue([2001, 2002]));
     let file = site.file("site.crt").display().to_string();
-    let expired = format!("--tls-certificate: the certificate in {file} has expired, at 2002-01-01T00:00:00.000Z");
+    let expired =
+        format!("--tls-certificate: the certificate in {file} has expired, at 2002-01-01T00:00:00.000Z");
     let mut server = site.start();
     server.says(&expired);
     let warning = server.said(&expired);
