@@ -31,8 +31,10 @@ fn load_api(api: &Value) -> Result<Config, ConfigErrors> {
 
 fn checked(api: &Value) -> (String, CredentialsProvider) {
     let config = load_api(api).unwrap_or_else(|why| panic!("{why}"));
-    match config.providers.into_iter().next() {
-        Some(Provider { name, kind: ProviderKind::Credentials(credentials), .. }) => (name, *credentials),
+    match config.providers.first() {
+        Some(Provider { name, kind: ProviderKind::Credentials(credentials), .. }) => {
+            (name.clone(), (**credentials).clone())
+        }
         other => panic!("{other:?}"),
     }
 }

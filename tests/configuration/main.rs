@@ -200,7 +200,7 @@ fn a_secret_can_be_in_the_header_fields_and_bodies_of_a_providers_requests() {
 fn cookies_are_named_by_default_and_by_every_prefix_of_letters_digits_and_dashes() {
     let naming = |cookies: Value| {
         let config = load_with_okta(json!({ "cookies": cookies }), &json!({})).unwrap();
-        (config.cookie_naming.prefix, config.cookie_naming.host_prefix)
+        (config.cookie_naming.prefix.clone(), config.cookie_naming.host_prefix)
     };
     assert_eq!(naming(json!({})), (None, false));
     assert_eq!(naming(json!({ "host_prefix": true })), (None, true));
@@ -220,7 +220,7 @@ fn a_configuration_with_every_table_loads_with_its_values() {
     assert_eq!(config.default_access, DefaultAccess::SignedIn);
     assert!(config.trusted_hosts.iter().any(|host| host.matches("app.example.com")));
     assert_eq!(config.login_url.as_ref().map(Origin::as_str), Some("https://auth.example.com"));
-    assert!(config.cookie_domain.is_some_and(|domain| domain.covers("app.example.com")));
+    assert!(config.cookie_domain.as_ref().is_some_and(|domain| domain.covers("app.example.com")));
 
     let day = Duration::from_hours(24);
     assert_eq!((config.session.max_age, config.session.update_age), (day * 30, day));

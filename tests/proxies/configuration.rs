@@ -78,6 +78,7 @@ impl Proxy {
                     &[
                         (question, format!("{pages}{question}")),
                         ("listen 443 ssl;", format!("listen {proxy};\n    listen {http2} http2;")),
+                        (NGINX_CERTIFICATE, String::new()),
                         ("http://127.0.0.1:3000", app_url),
                         verify,
                         secret,
@@ -166,6 +167,10 @@ impl Proxy {
         }
     }
 }
+
+/// What nginx ends TLS with.
+const NGINX_CERTIFICATE: &str = "    ssl_certificate /etc/nginx/app.example.com.pem;\n    \
+    ssl_certificate_key /etc/nginx/app.example.com.key;\n";
 
 /// The section about Vestibule's pages on the host of the app.
 const OWN_HOST: &str = "## On the app's own host";

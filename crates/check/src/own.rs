@@ -1,8 +1,12 @@
 //! What a runtime other than Workers would refuse about a configuration, and what it would advise. Secrets are not known: it
 //! gets them where it starts, and with them the address of Redis, if there is one. Nor is it known what a component's host keeps.
 
+use std::collections::BTreeSet;
+
+use vestibule_core::config::Config;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_wasi_settings::settings;
+use vestibule_wasi_settings::values::SERVICES;
 
 use crate::advice::located;
 use crate::deployment::Deployment;
@@ -24,9 +28,8 @@ pub(crate) fn findings(deployment: &Deployment<'_>, runs_on: RunsOn) -> Vec<Find
         let problem = format!("{who} needs {}", names.join(", "));
         findings.push(Finding::advice(deployment.at.clone(), "secrets", problem, fix));
     }
-    if loaded.config.is_none() {
-        return findings;
-    }
+    let Some(config) = &loaded.config else { return findings };
+    findings.extend(needed_services(deployment, runs_on, config));
     let has_store = runs_on != RunsOn::Wasi(ComponentStore::None);
     let advice = |has_store| stored(&loaded, deployment, runs_on, has_store);
     let (with, without) = match (advice(has_store), advice(false)) {
@@ -68,6 +71,21 @@ fn secrets(runs_on: RunsOn) -> (&'static str, &'static str) {
             "set each where the component starts, as a variable, or as a file of that name in the folder secrets",
         ),
     }
+}
+
+/// The services that have to be named where it starts. It is refused there without them.
+fn needed_services(deployment: &Deployment<'_>, runs_on: RunsOn, config: &Config) -> Option<Finding> {
+    let services: Vec<_> = config.services().collect();
+    let (place, _) = services.first()?;
+    let names: BTreeSet<&str> = services.iter().map(|(_, name)| *name).collect();
+    let list = names.iter().map(|name| format!("{name}=URL")).collect::<Vec<_>>().join(",");
+    let fix = match runs_on {
+        RunsOn::Native => format!("start it with --services {list}"),
+        RunsOn::Workers | RunsOn::Wasi(_) => format!("start it with --env {SERVICES}={list}"),
+    };
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let problem = format!("{} needs the address of {names}", secrets(runs_on).0);
+    Some(Finding::advice(deployment.locate(place), place.clone(), problem, fix))
 }
 
 /// What is missing where there is no shared store in the end.
@@ -173,6 +191,27 @@ mod tests {
         let part =
             "advice: AUTH.revocation.store: without AUTH_REDIS_URL: a sign-out only removes the cookie";
         assert!(said.iter().any(|finding| finding.contains(part)), "{said:#?}");
+    }
+
+    #[test]
+    fn the_services_that_have_to_be_named_at_the_start_are_said() {
+        let text = format!(
+            "{OKTA}[[upstreams]]\nto = \"service:SHOP\"\nhost = \"shop.example.com\"\n[[upstreams]]\nto = \"service:API\"\n"
+        );
+        for (runs_on, expected) in [
+            (
+                RunsOn::Native,
+                "the server needs the address of API, SHOP; start it with --services API=URL,SHOP=URL",
+            ),
+            (
+                RunsOn::Wasi(ComponentStore::Redis),
+                "the component needs the address of API, SHOP; start it with --env AUTH_SERVICES=API=URL,SHOP=URL",
+            ),
+        ] {
+            let said = said_on(runs_on, &text);
+            let expected = format!("vestibule.toml:6:1: advice: AUTH.upstreams[0].to: {expected}");
+            assert!(said.contains(&expected), "{expected}: {said:#?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ use vestibule_oidc::oauth::revocation::RevocationError;
 use vestibule_oidc::oauth::token::TokenError;
 use vestibule_oidc::oauth::userinfo::UserinfoError;
 use vestibule_oidc::outbound::HeaderValueError;
+use vestibule_oidc::time::seconds_to_wait;
 
 /// Why an auth route failed.
 #[derive(Debug, Error)]
@@ -170,7 +171,7 @@ pub enum ProviderError {
     /// The key of a token is unknown, and newer keys are unavailable at the moment. The token may be signed with one of them.
     #[error(
         "{cause}; newer keys are unavailable at the moment: a key that is unknown lets them be fetched once a minute, so the \
-         token may be sent again in {} s", retry_after.as_secs().max(1)
+         token may be sent again in {} s", seconds_to_wait(*retry_after)
     )]
     NoNewerKeys {
         /// What the known keys say of the token.
@@ -240,6 +241,9 @@ pub enum ErrorPage {
     Error,
 }
 
+/// The error of a provider that does not know a parameter, or its value (RFC 6749 section 4.1.2.1).
+pub(crate) const INVALID_REQUEST: &str = "invalid_request";
+
 impl Error {
     /// The code for Auth.js's clients and pages. An error that clients should not learn about is `Configuration`.
     pub fn code(&self) -> &'static str {
@@ -256,9 +260,11 @@ impl Error {
         }
     }
 
-    /// The query parameters for the page that shows the error: `error`, and `code` for rejected credentials.
+    /// The query parameters for the page that shows the error: `error`, and `code` for rejected credentials, or where the
+    /// provider did not understand the request.
     pub fn parameters(&self) -> Vec<(&'static str, &str)> {
         let mut parameters = vec![("error", self.code())];
+        parameters.extend(self.misunderstood().map(|code| ("code", code)));
         if let Self::Client(ClientError::Credentials { cause, .. }) = self {
             let code = match cause {
                 CredentialsError::Api(rejected) => &rejected.code,
@@ -268,6 +274,17 @@ impl Error {
             parameters.push(("code", code));
         }
         parameters
+    }
+
+    /// [`INVALID_REQUEST`], if the provider answered so: nothing is said about the account then.
+    pub(crate) fn misunderstood(&self) -> Option<&'static str> {
+        match self {
+            Self::Provider {
+                cause: ProviderError::Authorization(AuthorizationResponseError::Error(answer)),
+                ..
+            } if answer.error == INVALID_REQUEST => Some(INVALID_REQUEST),
+            _ => None,
+        }
     }
 
     /// The API's own code, if it rejected the credentials with one.
@@ -315,7 +332,7 @@ impl Error {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Provider { cause: ProviderError::NoNewerKeys { retry_after, .. }, .. } => {
-                Some((*retry_after).max(Duration::from_secs(1)))
+                Some(*retry_after)
             }
             _ => None,
         }

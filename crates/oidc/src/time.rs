@@ -4,6 +4,13 @@ mod parse;
 
 use std::time::Duration;
 
+/// A time to wait in whole seconds, rounded up and at least one: who waits as long as a `Retry-After` says does not come too
+/// early (RFC 9110 section 10.2.3).
+pub fn seconds_to_wait(time: Duration) -> u64 {
+    let begun = u64::from(time.subsec_nanos() > 0);
+    time.as_secs().saturating_add(begun).max(1)
+}
+
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -123,6 +130,14 @@ struct Civil {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_rounded_up_to_a_second_or_more() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (4980, 5), (5000, 5)] {
+            assert_eq!(seconds_to_wait(Duration::from_millis(millis)), seconds, "{millis}");
+        }
+        assert_eq!(seconds_to_wait(Duration::MAX), u64::MAX);
+    }
 
     #[test]
     fn dates_are_formatted_like_ecmascript_and_http() {

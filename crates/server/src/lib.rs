@@ -38,6 +38,7 @@ mod thread;
 mod tls;
 mod unread;
 mod upstreams;
+mod validity;
 
 use std::process::ExitCode;
 

@@ -67,8 +67,8 @@ pub(crate) fn run(options: Options) -> Result<(), String> {
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let count =
         options.threads.map(Into::into).or_else(|| thread::available_parallelism().ok().map(Into::into));
-    let listeners = listen(options.listen, count.unwrap_or(1))
-        .map_err(|error| format!("{} cannot be listened on: {error}", options.listen))?;
+    let listeners =
+        listen(options.listen, count.unwrap_or(1)).map_err(|error| not_listening(options.listen, &error))?;
     let metrics = options.metrics.map(|_| Arc::new(Metrics::new()));
     if let (Some(at), Some(metrics)) = (options.metrics, &metrics) {
         let at = scrape::listen(at, Arc::clone(metrics))?;
@@ -267,6 +267,21 @@ fn listen(address: SocketAddr, count: usize) -> std::io::Result<Vec<TcpListener>
     std::iter::once(Ok(first)).chain(others).collect()
 }
 
+/// Why an address cannot be listened on.
+fn not_listening(address: SocketAddr, error: &std::io::Error) -> String {
+    let fix = match error.kind() {
+        std::io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "; a port below 1024 needs root or CAP_NET_BIND_SERVICE: grant it (of systemd AmbientCapabilities), or write another --listen"
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            "; write an address of this machine, or 0.0.0.0 for all of them"
+        }
+        std::io::ErrorKind::AddrInUse => "; end what listens there, or write another --listen",
+        _ => "",
+    };
+    format!("{address} cannot be listened on: {error}{fix}")
+}
+
 fn socket(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -279,4 +294,22 @@ fn socket(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+
+    #[test]
+    fn an_address_that_cannot_be_listened_on_is_said_with_what_to_do() {
+        for (address, kind, fix) in [
+            ("0.0.0.0:443", PermissionDenied, "CAP_NET_BIND_SERVICE"),
+            ("192.0.2.1:8080", AddrNotAvailable, "0.0.0.0 for all"),
+            ("127.0.0.1:8080", AddrInUse, "another --listen"),
+        ] {
+            let said = not_listening(address.parse().unwrap(), &kind.into());
+            assert!(said.starts_with(address) && said.contains(fix), "{said}");
+        }
+    }
 }

@@ -7,11 +7,13 @@ use std::sync::atomic::AtomicUsize;
 
 use serde_json::Value;
 
+use crate::clock;
 use crate::options::Options;
 use crate::secrets::Secrets;
 use crate::tls::{self, ServerTls};
 use crate::upstreams::named_service;
-use vestibule_core::config::error::{ConfigError, ConfigErrors};
+use crate::validity::Shown;
+use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::config::{Config, Runtime, Source, Sources, toml_problem};
 use vestibule_core::revocation::kind::RevocationStore;
 use vestibule_redis::URL;
@@ -26,6 +28,8 @@ pub(crate) struct Settings {
     secrets: Secrets,
     /// The certificate, if the server itself ends TLS.
     pub(crate) tls: Option<ServerTls>,
+    /// The certificates that it shows to clients and to Redis.
+    shown: Vec<Shown>,
     /// Whether a restart forgets revocations.
     forgets: bool,
     /// Whether the core measures what requests do.
@@ -51,16 +55,21 @@ impl Settings {
         let sources = sources(options).map_err(|error| unreadable(&error))?;
         let secrets = Secrets::read(options.secrets.as_deref()).map_err(|error| unreadable(&error))?;
         let forgets = options.revocations.is_none() && redis(&secrets).is_none();
-        let tls = match (&options.tls_certificate, &options.tls_key) {
-            (Some(certificate), Some(key)) => {
-                Some(tls::server(certificate, key).map_err(|error| unreadable(&error))?)
-            }
-            _ => None,
-        };
+        let mut shown = Vec::new();
+        let mut tls = None;
+        if let (Some(certificate), Some(key)) = (&options.tls_certificate, &options.tls_key) {
+            let chain = tls::certificates(certificate).map_err(|error| unreadable(&error))?;
+            shown.push(Shown::to_clients(certificate, chain.clone()));
+            tls = Some(tls::server(certificate, chain, key).map_err(|error| unreadable(&error))?);
+        }
+        // One that cannot be read is refused with the client for Redis.
+        shown.extend(options.redis_certificate.iter().filter_map(|certificate| {
+            Some(Shown::to_redis(certificate, tls::certificates(certificate).ok()?))
+        }));
         let measures = options.metrics.is_some();
         let name = |service: &String| Some(named_service(service)?.0.to_owned());
         let services = options.services.iter().filter_map(name).collect();
-        Ok(Self { sources, secrets, tls, forgets, measures, services, used_by: AtomicUsize::new(0) })
+        Ok(Self { sources, secrets, tls, shown, forgets, measures, services, used_by: AtomicUsize::new(0) })
     }
 
     /// Where the pages of Vestibule are, as the files say it now. What is wrong with them is not told: a server that runs may
@@ -74,26 +83,16 @@ impl Settings {
 
     /// Checks it.
     pub(crate) fn config(&self) -> Result<Config, SettingsError> {
+        let is_known = |name: &str| self.services.iter().any(|known| known == name);
+        let fix = |name: &str| format!("start the server with --services {name}=URL, or correct the name");
         let load = || {
             Config::load(self.sources.merged(), &|name| self.variable(name), self.runtime())
                 .and_then(|config| stored(config, self.runtime()))
-                .and_then(|config| self.check_services(config))
+                .and_then(|config| config.check_services(&is_known, &fix))
         };
         let mut config = load().map_err(|errors| SettingsError::Invalid(self.sources.attribute(errors)))?;
         config.metrics.has_dataset |= self.measures;
         Ok(config)
-    }
-
-    /// Refuses an upstream that leads to a service that there is not.
-    fn check_services(&self, config: Config) -> Result<Config, ConfigErrors> {
-        let unknown = config.services().filter(|(_, name)| !self.services.iter().any(|known| known == name));
-        let errors: Vec<ConfigError> = unknown
-            .map(|(place, name)| {
-                let fix = format!("start the server with --services {name}=URL, or correct the name");
-                ConfigError::new(place, format!("there is no service {name:?}"), fix)
-            })
-            .collect();
-        if errors.is_empty() { Ok(config) } else { Err(errors.into_iter().collect()) }
     }
 
     /// Advice about a checked configuration.
@@ -104,6 +103,8 @@ impl Settings {
                            out is valid again after a restart, until it expires: start the server with --revocations FILE";
             advice.push(message.to_owned());
         }
+        let now = clock::now();
+        advice.extend(self.shown.iter().filter_map(|shown| shown.advice(now)));
         advice
     }
 

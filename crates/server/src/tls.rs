@@ -38,9 +38,12 @@ pub(crate) enum TlsError {
     Untrusted(PathBuf, Error),
 }
 
-/// The certificate of this server.
-pub(crate) fn server(certificate: &Path, key: &Path) -> Result<ServerTls, TlsError> {
-    let chain = certificates(certificate)?;
+/// TLS with the chain of this file, which was read from there.
+pub(crate) fn server(
+    certificate: &Path,
+    chain: Vec<CertificateDer<'static>>,
+    key: &Path,
+) -> Result<ServerTls, TlsError> {
     let private = private_key(key)?;
     let mut config =
         ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private).map_err(|error| {

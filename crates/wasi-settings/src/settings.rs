@@ -14,7 +14,7 @@ use vestibule_redis::redis::Client;
 
 use crate::given::{Given, StoreKind};
 use crate::network::Network;
-use crate::values::{FILE, KEY_VALUE_RUNTIME, RUNTIME, TRUST_PROXY, VARIABLE};
+use crate::values::{FILE, KEY_VALUE_RUNTIME, RUNTIME, SERVICES, TRUST_PROXY, VARIABLE};
 
 /// What was read and checked.
 pub struct Settings {
@@ -51,7 +51,14 @@ impl Settings {
             StoreKind::KeyValue(is_shared) => (&KEY_VALUE_RUNTIME, is_shared.is_ok()),
             StoreKind::None => (&RUNTIME, false),
         };
-        let config = checked(given, runtime, has_store);
+        let complete = |config| {
+            let config = stored(config, runtime, has_store)?;
+            // Where the list of services is wrong, that is the mistake.
+            let Ok(network) = &network else { return Ok(config) };
+            let fix = |name: &str| format!("add {name}=URL to {SERVICES}, or correct the name");
+            config.check_services(&|name| network.services.contains_key(name), &fix)
+        };
+        let config = checked(given, runtime, &complete);
         match (config, network, trusts_proxy, redis) {
             (Ok(config), Ok(network), Ok(trusts_proxy), Ok(redis)) => {
                 // An instance may be of one request. The build has said it of what is laid in.
@@ -99,7 +106,12 @@ pub fn prepare(json: &str, runtime: &'static Runtime) -> Result<Prepared, Config
     Prepared::new(Value::String(json.to_owned()), runtime)
 }
 
-fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Config, ConfigErrors> {
+/// The configuration, checked. `complete` checks what it needs of the runtime.
+fn checked(
+    given: &dyn Given,
+    runtime: &Runtime,
+    complete: &dyn Fn(Config) -> Result<Config, ConfigErrors>,
+) -> Result<Config, ConfigErrors> {
     let unreadable = RefCell::new(Vec::new());
     let secret = |name: &str| {
         secret(given, name).unwrap_or_else(|error| {
@@ -113,7 +125,7 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
     let overrides = given.text(VARIABLE);
     let prepared = given.prepared().filter(|prepared| overrides.is_none() && prepared.is_for(&secret));
     let loaded = prepared.and_then(|prepared| prepared.with_secrets(&secret).ok());
-    if let Some(Ok(config)) = loaded.map(|config| stored(config, runtime, has_store))
+    if let Some(Ok(config)) = loaded.map(complete)
         && unreadable.borrow().is_empty()
     {
         return Ok(config);
@@ -127,8 +139,7 @@ fn checked(given: &dyn Given, runtime: &Runtime, has_store: bool) -> Result<Conf
         Source { name: FILE.into(), auth: file },
         Source { name: VARIABLE.into(), auth: overrides },
     );
-    let loaded = Config::load(sources.take_merged(), &secret, runtime)
-        .and_then(|config| stored(config, runtime, has_store));
+    let loaded = Config::load(sources.take_merged(), &secret, runtime).and_then(complete);
     let unreadable = unreadable.take();
     if unreadable.is_empty() {
         loaded.map_err(|errors| sources.attribute(errors))
@@ -195,7 +206,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::values::{EGRESS, ORIGIN, SERVICES};
+    use crate::values::{EGRESS, ORIGIN};
     use vestibule_core::revocation::kind::RevocationStore;
 
     const OWN: &str =
@@ -433,6 +444,32 @@ mod tests {
             ),
         ] {
             assert_eq!(refused(&given), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_service_that_the_component_does_not_know_is_refused_with_its_place_and_not_when_its_path_is_called()
+    {
+        const OF_SERVICES: &str = r#"{"providers":[{"id":"okta","issuer":"https://a.okta.com"}],
+            "rules":[{"match":"/shop/:path*","access":"public","to":"service:SHOP"}],"upstreams":[{"to":"service:API"}]}"#;
+        let of_file = |is_prepared| {
+            let mut given = Fake { laid_in: Some(OF_SERVICES), is_prepared, ..valid() };
+            given.variables.insert(SERVICES, "API=http://api:4000");
+            given
+        };
+        for mut given in [of_file(false), of_file(true)] {
+            let expected = "AUTH.rules[0].to (vestibule.toml): there is no service \"SHOP\"; add SHOP=URL to AUTH_SERVICES, \
+                            or correct the name";
+            assert_eq!(refused(&given), [expected]);
+            // A list that is wrong is the only mistake.
+            given.variables.insert(SERVICES, "API");
+            assert_eq!(refused(&given).len(), 1);
+            given.variables.insert(SERVICES, "API=http://api:4000,SHOP=http://shop:4000");
+            assert_eq!(refused(&given), [""; 0]);
+            given.variables.insert(VARIABLE, r#"{"upstreams":[{"to":"service:OTHER"}]}"#);
+            assert!(
+                refused(&given)[0].starts_with("AUTH.upstreams[0].to (AUTH): there is no service \"OTHER\"")
+            );
         }
     }
 

@@ -32,53 +32,15 @@ mod verify;
 pub(super) use providers::with_preset_defaults;
 
 use super::place::refuse;
-use super::refresh::RefreshConfig;
 use super::table::Table;
-use super::theme::Theme;
-use super::{Config, Pages, Provider};
-use crate::guard::cross_origin::TrustedOrigin;
-use crate::guard::decision::DefaultAccess;
-use crate::guard::resource::Resources;
+use super::{Config, Provider, SiteConfig};
 use crate::guard::rules::RuleSet;
-use crate::session::dialect::Dialect;
-use crate::session::names::CookieNaming;
-use crate::session::policy::SessionConfig;
-use crate::texts::offered::Languages;
-use crate::upstream::Upstream;
-use vestibule_oidc::data::DataPath;
-use vestibule_oidc::http::origin::{CookieDomain, HostPattern, Origin};
+use vestibule_oidc::http::origin::{CookieDomain, Origin};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::Secret;
 
-/// What no secret of the site itself is needed for: the fields of [`Config`] with these names.
-#[derive(Debug)]
-pub(super) struct WithoutSecrets {
-    base_path: String,
-    dialect: Dialect,
-    default_access: DefaultAccess,
-    login_url: Option<Origin>,
-    trusted_hosts: Vec<HostPattern>,
-    preview_hosts: Vec<HostPattern>,
-    trusted_origins: Vec<TrustedOrigin>,
-    token_origins: Vec<Origin>,
-    origin: Option<Origin>,
-    cookie_domain: Option<CookieDomain>,
-    cookie_naming: CookieNaming,
-    session: SessionConfig,
-    refresh: RefreshConfig,
-    resources: Resources,
-    claims: Vec<(String, DataPath)>,
-    providers: Vec<Provider>,
-    rules: RuleSet,
-    upstreams: Vec<Upstream>,
-    pages: Pages,
-    theme: Theme,
-    languages: Languages,
-    edge_headers: Vec<String>,
-}
-
 /// Checks everything but the site's secrets. A value must not be used where a mistake was noted.
-pub(super) fn without_secrets(auth: &Table<'_>) -> WithoutSecrets {
+pub(super) fn without_secrets(auth: &Table<'_>) -> SiteConfig {
     let base_path = site::base_path(auth);
     let dialect = site::dialect(auth);
     let default_access = site::default_access(auth);
@@ -128,7 +90,7 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> WithoutSecrets {
     pages::refuse_no_straight_way(auth, &pages, &providers);
     providers::refuse_straight_way(auth);
 
-    WithoutSecrets {
+    SiteConfig {
         base_path,
         dialect,
         default_access,
@@ -155,14 +117,14 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> WithoutSecrets {
 }
 
 /// Reads the clients that [`without_secrets`] has left.
-pub(super) fn set_clients(auth: &Table<'_>, checked: &mut WithoutSecrets) {
+pub(super) fn set_clients(auth: &Table<'_>, checked: &mut SiteConfig) {
     providers::set_clients(auth, &mut checked.providers);
 }
 
 /// Reads and checks the site's secrets, and what they belong to. It returns `None`, or a value that must not be used, where a
 /// mistake was noted.
-pub(super) fn with_secrets(auth: &Table<'_>, checked: WithoutSecrets) -> Option<Config> {
-    let WithoutSecrets { origin, login_url, providers, .. } = &checked;
+pub(super) fn with_secrets(auth: &Table<'_>, checked: SiteConfig) -> Option<Config> {
+    let SiteConfig { origin, login_url, providers, .. } = &checked;
     let secrets = secrets::session_secrets(auth);
     let verify = verify::verify(&auth.table("verify"), &secrets);
     let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
@@ -185,36 +147,15 @@ pub(super) fn with_secrets(auth: &Table<'_>, checked: WithoutSecrets) -> Option<
     }
     let takes_tokens = !checked.resources.is_empty() || providers.iter().any(Provider::accepts_bearer);
     Some(Config {
-        base_path: checked.base_path,
-        dialect: checked.dialect,
-        default_access: checked.default_access,
-        login_url: checked.login_url,
-        trusted_hosts: checked.trusted_hosts,
-        preview_hosts: checked.preview_hosts,
-        trusted_origins: checked.trusted_origins,
-        token_origins: checked.token_origins,
-        origin: checked.origin,
-        cookie_domain: checked.cookie_domain,
-        cookie_naming: checked.cookie_naming,
-        session: checked.session,
-        refresh: checked.refresh,
+        site: checked,
         revocation,
         health_secrets,
         audit,
         metrics,
         event_transmitters,
-        resources: checked.resources,
         takes_tokens,
-        claims: checked.claims,
-        providers: checked.providers,
-        rules: checked.rules,
-        upstreams: checked.upstreams,
-        pages: checked.pages,
-        theme: checked.theme,
-        languages: checked.languages,
         verify,
         edge: auth.place.loading.runtime.edge,
-        edge_headers: checked.edge_headers,
         keys: keys?,
     })
 }

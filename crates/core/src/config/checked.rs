@@ -1,8 +1,10 @@
 //! [`Config`]: the checked configuration, in the types that the flows use.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use crate::config::email::EmailPolicy;
+use crate::config::error::{ConfigError, ConfigErrors};
 use crate::config::refresh::{RefreshConfig, RenewalTime};
 use crate::config::theme::Theme;
 use crate::config::verify::VerifyConfig;
@@ -37,6 +39,32 @@ use vestibule_oidc::secret::Secret;
 /// describes every key.
 #[derive(Debug)]
 pub struct Config {
+    /// What no secret of the site is needed for. Its fields are read as those of the configuration itself.
+    pub(crate) site: SiteConfig,
+    /// How sessions are revoked.
+    pub revocation: RevocationConfig,
+    /// `AUTH_HEALTH_SECRET`, `AUTH_HEALTH_SECRET_1`: one of them shows its holder how each part of the deployment is.
+    pub health_secrets: Vec<Secret>,
+    /// Which lines the audit log has, and where they go.
+    pub audit: AuditConfig,
+    /// Whether metrics are written, and whether a developer sees times.
+    pub metrics: MetricsConfig,
+    /// Who may send security events, which end sessions.
+    pub event_transmitters: Vec<EventTransmitter>,
+    /// Whether clients may send access tokens.
+    pub takes_tokens: bool,
+    /// What `GET BASE_PATH/verify` accepts from a proxy (forward-auth).
+    pub verify: VerifyConfig,
+    /// The header fields that the network in front of the runtime sets. The runtime defines them; no key does.
+    pub edge: EdgeFields,
+    /// The session secrets (`AUTH_SECRET`, `AUTH_SECRET_1`, …), newest first, and the keys that are derived from them.
+    /// The first secret seals new sessions; all of them open sessions.
+    pub keys: Keyring,
+}
+
+/// The fields of [`Config`] that no secret of the site itself is needed for, so that they can be made before it is known.
+#[derive(Debug)]
+pub struct SiteConfig {
     /// The path below which Vestibule's own routes are, e.g. `/auth`. It begins with `/` and does not end with one.
     pub base_path: String,
     /// The Auth.js version whose cookies and responses are written: Auth.js 5 or next-auth 4.
@@ -65,20 +93,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// How access tokens are refreshed.
     pub refresh: RefreshConfig,
-    /// How sessions are revoked.
-    pub revocation: RevocationConfig,
-    /// `AUTH_HEALTH_SECRET`, `AUTH_HEALTH_SECRET_1`: one of them shows its holder how each part of the deployment is.
-    pub health_secrets: Vec<Secret>,
-    /// Which lines the audit log has, and where they go.
-    pub audit: AuditConfig,
-    /// Whether metrics are written, and whether a developer sees times.
-    pub metrics: MetricsConfig,
-    /// Who may send security events, which end sessions.
-    pub event_transmitters: Vec<EventTransmitter>,
     /// Parts of the site whose clients send access tokens for exactly that part.
     pub resources: Resources,
-    /// Whether clients may send access tokens.
-    pub takes_tokens: bool,
     /// The claims that a sign-in adds to the session: the name of each claim, and the path of its value in the data that
     /// the sign-in received.
     pub claims: Vec<(String, DataPath)>,
@@ -96,15 +112,16 @@ pub struct Config {
     pub theme: Theme,
     /// `languages` and `texts`: what Vestibule's own pages say.
     pub languages: Languages,
-    /// What `GET BASE_PATH/verify` accepts from a proxy (forward-auth).
-    pub verify: VerifyConfig,
-    /// The header fields that the network in front of the runtime sets. The runtime defines them; no key does.
-    pub edge: EdgeFields,
     /// Further header fields that the network is configured to set, in lower case.
     pub edge_headers: Vec<String>,
-    /// The session secrets (`AUTH_SECRET`, `AUTH_SECRET_1`, …), newest first, and the keys that are derived from them.
-    /// The first secret seals new sessions; all of them open sessions.
-    pub keys: Keyring,
+}
+
+impl Deref for Config {
+    type Target = SiteConfig;
+
+    fn deref(&self) -> &SiteConfig {
+        &self.site
+    }
 }
 
 impl Config {
@@ -119,6 +136,22 @@ impl Config {
             Target::Service(name) => Some((place, name.as_str())),
             Target::Origin | Target::Url(_) => None,
         })
+    }
+
+    /// Refuses an upstream or a rule that leads to a service that there is not. `fix` says how to add one of this name.
+    ///
+    /// # Errors
+    /// One for each `to` whose service `is_known` does not know.
+    pub fn check_services(
+        self,
+        is_known: &dyn Fn(&str) -> bool,
+        fix: &dyn Fn(&str) -> String,
+    ) -> Result<Self, ConfigErrors> {
+        let unknown = self.services().filter(|(_, name)| !is_known(name));
+        let errors: Vec<ConfigError> = unknown
+            .map(|(place, name)| ConfigError::new(place, format!("there is no service {name:?}"), fix(name)))
+            .collect();
+        if errors.is_empty() { Ok(self) } else { Err(errors.into_iter().collect()) }
     }
 
     /// Whether any upstream or rule sends an assertion (`X-Vestibule-Assertion`). Only then does `GET BASE_PATH/jwks.json`

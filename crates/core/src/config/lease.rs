@@ -26,11 +26,11 @@ impl Config {
             return Ok(self);
         }
         if !self.refresh.lease_is_chosen {
-            self.refresh.lease = LeaseKind::None;
+            self.site.refresh.lease = LeaseKind::None;
             return Ok(self);
         }
         let Some(lease) = runtime.lease(kind).filter(|_| self.refreshes_often()) else {
-            self.refresh.lease = LeaseKind::None;
+            self.site.refresh.lease = LeaseKind::None;
             return Ok(self);
         };
         let loading = Loading::new(&|_| None, runtime);

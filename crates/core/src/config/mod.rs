@@ -31,7 +31,7 @@ pub mod verify;
 
 use serde_json::{Map, Value};
 
-pub use self::checked::{Config, Pages, Provider, ProviderKind};
+pub use self::checked::{Config, Pages, Provider, ProviderKind, SiteConfig};
 pub(crate) use self::checked::{forwarded_paths, is_like_provider_id};
 pub use self::prepared::Prepared;
 pub use self::runtime::{Lease, Revocation, Runtime, RuntimeSink};

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 
 use serde_json::{Map, Value};
 
-use super::check::{self, WithoutSecrets};
+use super::check;
 use super::error::ConfigErrors;
 use super::place::{Env, Loading, Place};
 use super::runtime::Runtime;
 use super::table::Table;
-use super::{Config, object, schema};
+use super::{Config, SiteConfig, object, schema};
 
 /// A configuration that is read and checked, but for the site's secrets and the clients of its providers. It has no secret, so
 /// it can be made where there is none, and be stored.
@@ -18,7 +18,7 @@ use super::{Config, object, schema};
 #[derive(Debug)]
 pub struct Prepared {
     auth: Map<String, Value>,
-    checked: WithoutSecrets,
+    checked: SiteConfig,
     runtime: &'static Runtime,
     /// The variables that were looked for, and change what was checked if one is set.
     unset: Vec<String>,

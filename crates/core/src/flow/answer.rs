@@ -87,7 +87,11 @@ impl<P: Platform> RequestContext<'_, P> {
                 with_parameters(&self.in_language(self.route("error")), &[("error", error.code())])
             }
             // The error page redirects to the sign-in page where the user can try again.
-            _ => with_parameters(&self.in_language(self.route("error")), &[("error", code_v4(route, error))]),
+            _ => {
+                let mut parameters = vec![("error", code_v4(route, error))];
+                parameters.extend(error.misunderstood().map(|code| ("code", code)));
+                with_parameters(&self.in_language(self.route("error")), &parameters)
+            }
         };
         let (url, cookies) = self.keep_wanted(url, route, params, error, cookies);
         let mut answer = self.as_client_wants(params, with_cookies(Response::redirect(url), cookies));

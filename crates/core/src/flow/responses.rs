@@ -9,6 +9,7 @@ use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::response::Response;
 use vestibule_oidc::json;
 use vestibule_oidc::oauth::dpop_proof;
+use vestibule_oidc::time::seconds_to_wait;
 
 /// 401: no one is signed in. The body has the address of the sign-in page.
 pub(crate) fn unauthorized(sign_in: &str) -> Response {
@@ -166,7 +167,7 @@ const INSUFFICIENT_USER_AUTHENTICATION: &str = "insufficient_user_authentication
 /// 503: there is no valid access token at the moment. `retry` becomes `Retry-After`, at least one second.
 pub(crate) fn token_unavailable(retry: Duration) -> Response {
     Response::json(503, &json!({ "error": "temporarily_unavailable" }))
-        .with("retry-after", retry.as_secs().max(1).to_string())
+        .with("retry-after", seconds_to_wait(retry).to_string())
         .with("cache-control", "private, no-store")
 }
 

@@ -70,14 +70,14 @@ pub fn path_below<'a>(auth_request: &'a Request, base_path: &str) -> Option<&'a 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ForwardAuthError {
     /// The header is missing.
-    #[error("the header {0} is missing: configure the proxy to set it")]
+    #[error("the header {0} is missing: configure the proxy to set it to {form}", form = form(.0))]
     Missing(&'static str),
     /// The header is repeated.
     #[error("the header {0} is repeated: configure the proxy to replace the client's header")]
     Repeated(&'static str),
     /// The header's value is invalid.
     #[error(
-        "the header {0} has an invalid value: configure the proxy to set it to that of the original request"
+        "the header {0} has another form than the original request's: configure the proxy to set it to {form}", form = form(.0)
     )]
     Malformed(&'static str),
     /// Both headers are present, and one of them may come from a client.
@@ -90,6 +90,21 @@ pub enum ForwardAuthError {
         "the path does not begin with BASE_PATH/verify/: write it as path_prefix, and let Envoy normalize paths"
     )]
     NoPath,
+}
+
+/// What a header has to be.
+fn form(name: &str) -> &'static str {
+    match name {
+        "x-forwarded-method" | "x-original-method" => "its method, such as GET",
+        "x-forwarded-proto" => "its scheme, https or http",
+        "x-forwarded-host" => {
+            "its host, with the port if it has one, such as app.example.com or app.example.com:8443"
+        }
+        "x-original-url" => {
+            "its whole URL as the client has sent it, such as https://app.example.com/orders?page=2, in ASCII and without #"
+        }
+        _ => "its path and query as the client has sent them, such as /orders?page=2, in ASCII and without #",
+    }
 }
 
 fn method(auth_request: &Request, name: &'static str) -> Result<Method, ForwardAuthError> {
@@ -318,6 +333,37 @@ mod tests {
                 original(&auth_request, ForwardAuthHeaders::XForwarded, "/auth").unwrap_err(),
                 ForwardAuthError::Repeated(name)
             );
+        }
+    }
+
+    #[test]
+    fn the_error_for_a_header_shows_an_example_of_its_form_which_is_accepted() {
+        let accepted = |fields: &[(&'static str, &str)], headers| {
+            for error in [ForwardAuthError::Missing, ForwardAuthError::Malformed] {
+                for &(name, value) in fields {
+                    let message = error(name).to_string();
+                    assert!(
+                        message.contains(name) && message.contains(&format!(" {value}")),
+                        "{name}: {message}"
+                    );
+                }
+            }
+            original(&auth_request(fields), headers, "/auth").unwrap();
+        };
+        accepted(
+            &[
+                ("x-forwarded-method", "GET"),
+                ("x-forwarded-proto", "https"),
+                ("x-forwarded-host", "app.example.com:8443"),
+                ("x-forwarded-uri", "/orders?page=2"),
+            ],
+            ForwardAuthHeaders::XForwarded,
+        );
+        for url in [
+            ("x-original-url", "https://app.example.com/orders?page=2"),
+            ("x-original-uri", "/orders?page=2"),
+        ] {
+            accepted(&[("x-original-method", "GET"), url], ForwardAuthHeaders::XOriginal);
         }
     }
 

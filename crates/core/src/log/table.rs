@@ -71,10 +71,10 @@ events! {
         cases: [Configuration => Warn],
         fields: [],
         audit: Configuration,
-        meaning: "The configuration is valid, but one of its settings can lead to errors later. Logged once, when an \
-            instance of the runtime loads the configuration.",
+        meaning: "The configuration is valid, but one of its settings can lead to errors later; or a certificate of \
+            a server of your own is not valid now. Logged once, when an instance of the runtime loads the configuration.",
         action: "Change the setting as the message says, or write the value that it names, to confirm that it is \
-            wanted.",
+            wanted. Renew the certificate.",
     }
     AuditNotDelivered {
         name: "audit_not_delivered",
@@ -151,7 +151,9 @@ events! {
         meaning: "The provider sent the browser back with an error response (RFC 6749 section 4.1.2.1). Most often the \
             user cancelled the sign-in: `access_denied`.",
         action: "Nothing for `access_denied`. For `invalid_scope`, `unauthorized_client` or `invalid_request` correct \
-            the provider's configuration or the registration of this client.",
+            the provider's configuration or the registration of this client. `invalid_request` after \"Sign in with a \
+            different account\" is most often a provider that does not know `prompt=select_account`: write its \
+            `switch_account_params`.",
     }
     TlsEndsInFront {
         name: "tls_ends_in_front",

@@ -325,6 +325,41 @@ fn no_process_takes_over_a_strict_providers_refresh_before_its_lease_ends() {
 }
 
 #[test]
+fn those_who_wait_find_the_tokens_of_a_process_that_succeeds_only_at_its_second_attempt() {
+    let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+    world.store.reading.set(KvReading::FreshFirstReads);
+    let cookies = browser.cookie_header();
+    world.provider.answers_raw("token", 503, "text/plain", b"");
+    let [first, other] = ["here", "here"].map(|place| world.isolate(with_strict("kv"), place));
+    let failed = world.all([sent(&first, &cookies, Duration::ZERO)]);
+    assert_eq!((failed[0].status, grants(&world)), (503, (0, 0)));
+    world.provider.answers_correctly();
+    // The other one waits for the lease, and has looked at the first slots when the first one tries again.
+    let answers =
+        world.all([sent(&first, &cookies, SECOND * 5), sent(&other, &cookies, Duration::from_millis(500))]);
+    assert_all_refreshed(&answers, "both");
+    assert_eq!(grants(&world), (1, 0));
+}
+
+#[test]
+fn who_waits_reads_the_lease_again_only_where_the_refresh_takes_longer_than_the_others_are_to_wait() {
+    // The second and third time the tokens are under the slot of seven seconds: the one before it, this one, and the lease.
+    for (token_time, reads) in [(3000, 12), (4100, 15), (6000, 15)] {
+        let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+        world.store.reading.set(KvReading::FreshFirstReads);
+        world.http.token_time.set(Duration::from_millis(token_time));
+        let cookies = browser.cookie_header();
+        let [first, other] = ["here", "there"].map(|place| world.isolate(with_strict("kv"), place));
+        let answers = world.all([
+            sent(&first, &cookies, Duration::ZERO),
+            sent(&other, &cookies, Duration::from_millis(500)),
+        ]);
+        assert_all_refreshed(&answers, "both");
+        assert_eq!(world.store.reads.get(), reads, "{token_time} ms");
+    }
+}
+
+#[test]
 fn a_used_token_ends_no_session_while_the_tokens_of_another_location_may_be_on_their_way() {
     let (world, browser) = signed_in("kv", EXPIRED);
     // A provider that rejects a second use and revokes nothing.

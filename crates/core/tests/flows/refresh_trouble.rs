@@ -118,6 +118,35 @@ fn while_another_process_refreshes_those_with_a_valid_token_ask_once_and_one_wit
 }
 
 #[test]
+fn who_comes_again_when_retry_after_says_refreshes() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(lease, EXPIRED);
+        world.provider.answers_raw("token", 503, "text/plain", b"");
+        let failed = browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!(failed.status, 503, "{lease}");
+        let seconds: u32 = failed.headers.get("retry-after").unwrap().parse().unwrap();
+        world.provider.answers_correctly();
+        world.pass(SECOND * seconds);
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200, "{lease}");
+    }
+}
+
+/// The provider is asked again at the very moment that an outcome ends.
+#[test]
+fn an_outcome_holds_until_its_time_comes_and_not_a_millisecond_longer() {
+    let (world, mut browser) = signed_in("none", EXPIRED);
+    world.provider.answers_raw("token", 503, "text/plain", b"");
+    world.store.latency.set([0; 4]);
+    assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 503);
+    world.provider.answers_correctly();
+    let end = world.clock.now() + 5000;
+    for (at, status) in [(end - 1, 503), (end, 200)] {
+        world.pass(Duration::from_millis(at - world.clock.now()));
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, status, "{at}");
+    }
+}
+
+#[test]
 fn a_provider_that_is_down_while_a_token_is_about_to_end_keeps_no_session_from_being_renewed() {
     for lease in LEASES {
         let mut settings = with_lease(lease);

@@ -412,7 +412,7 @@ fn a_transmitters_new_key_is_fetched_at_most_once_a_minute() {
     let fetched = world.fetches(&format!("{ISSUER}/jwks"));
     for n in 0..20 {
         let answer = push(&world, &token(&format!("invented-{n}")));
-        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("59")));
+        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some("60")));
     }
     assert_eq!(world.fetches(&format!("{ISSUER}/jwks")), fetched);
 }

@@ -1,7 +1,7 @@
 //! A sign-in with another account: the provider's single sign-on must not bring back the same one.
 
 use serde_json::{Value, json};
-use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv, environment, settings};
+use vestibule_testing::{APP, AuthorizationRequest, Browser, FakeProvider, TestEnv, environment, settings};
 
 /// Sends the form of the only provider on a page.
 fn press(world: &TestEnv, browser: &mut Browser, page: &str) -> AuthorizationRequest {
@@ -43,6 +43,35 @@ fn after_a_refusal_the_sign_in_page_asks_for_the_account_and_otherwise_it_does_n
         let (world, mut browser) = (TestEnv::new(), Browser::new());
         let request = press(&world, &mut browser, &format!("{APP}/auth/signin{query}"));
         assert_eq!(request.params.get("prompt").map(String::as_str), prompt, "{query}");
+    }
+}
+
+#[test]
+fn a_provider_that_does_not_know_the_parameter_is_asked_without_it_at_the_next_attempt() {
+    for dialect in ["authjs-v5", "next-auth-v4"] {
+        let mut settings = settings();
+        settings["dialect"] = json!(dialect);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        let mut page = format!("{APP}/auth/signin?callbackUrl=/dashboard&prompt=select_account");
+        for (error, prompt) in [
+            ("access_denied", Some("select_account")),
+            ("invalid_request", Some("select_account")),
+            ("access_denied", None),
+            ("invalid_request", Some("select_account")),
+        ] {
+            let request = press(&world, &mut browser, &page);
+            assert_eq!(request.params.get("prompt").map(String::as_str), prompt, "{dialect}: {error}");
+            page = browser.open(&world, &FakeProvider::refuse(&request, error)).location().to_owned();
+            while let answer = browser.open(&world, &page)
+                && answer.status == 302
+            {
+                page = answer.location().to_owned();
+            }
+        }
+        let request = press(&world, &mut browser, &page);
+        assert_eq!(request.params.get("prompt"), None, "{dialect}");
+        let answer = browser.open(&world, &world.provider.authorize(&request, "bob"));
+        assert_eq!(answer.location(), format!("{APP}/dashboard"), "{dialect}");
     }
 }
 

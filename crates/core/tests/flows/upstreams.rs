@@ -21,6 +21,34 @@ fn path_of(answer: &Answer) -> Option<&str> {
     answer.forwarded.as_ref().map(|forwarded| forwarded.request.url.path.as_str())
 }
 
+/// docs/migrating.md, from oauth2-proxy and mod_auth_openidc.
+#[test]
+fn header_smuggling_fields_of_other_proxies_say_who_the_user_is_and_never_what_a_client_sent() {
+    let names = [
+        "X-Forwarded-User",
+        "X-Forwarded-Email",
+        "X-Forwarded-Groups",
+        "X-Forwarded-Preferred-Username",
+        "X-Forwarded-Access-Token",
+        "X-Auth-Request-User",
+        "OIDC_CLAIM_sub",
+    ];
+    let fields: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!("sub"))).collect();
+    let (env, alice) = with(|settings| settings["upstreams"][0]["headers"] = json!(fields));
+    let forged: Vec<(&str, &str)> = names.iter().map(|name| (*name, "evil")).collect();
+    for (path, mut browser, expected) in
+        [("/dashboard", alice, Some("alice-1")), ("/about", Browser::new(), None)]
+    {
+        let answer = browser.send(&env, "GET", &format!("{APP}{path}"), &forged, b"");
+        let sent = answer.forwarded.unwrap().request.headers;
+        for name in names {
+            let name = name.to_ascii_lowercase();
+            let values: Vec<&str> = sent.get_all(&name).collect();
+            assert_eq!(values, expected.as_slice(), "{path}: {name}");
+        }
+    }
+}
+
 #[test]
 fn header_smuggling_no_client_says_what_gateways_and_networks_say() {
     let (env, mut alice) = with(|settings| settings["edge_headers"] = json!(["Cf-Ipcity"]));

@@ -343,7 +343,7 @@ pub enum TokenError {
     /// `invalid_client` or `unauthorized_client`: the configuration is wrong.
     #[error(
         "token response: {0}: check the client's id, its secret, the provider's settings for this client, \
-         and the way it authenticates"
+         and the way it authenticates (token_endpoint_auth_method: a secret with `+`, `/` or `=` may need \"client_secret_post\")"
     )]
     InvalidClient(ErrorResponse),
     /// Any other error that the provider names, e.g. `invalid_request`, `invalid_scope`.

@@ -36,10 +36,21 @@ pub(crate) struct Journal(Sender<Append>);
 /// A line to be written, and who waits for it.
 type Append = (Entry, oneshot::Sender<Result<(), String>>);
 
+/// What to do where the file cannot be made or written.
+fn fix(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; make its folder, or name another file",
+        io::ErrorKind::PermissionDenied => {
+            "; let the server's user write into its folder, or name another file"
+        }
+        _ => "",
+    }
+}
+
 /// Why the file cannot be used.
 #[derive(Debug, Error)]
 pub(crate) enum JournalError {
-    #[error("the file of revocations {} cannot be used: {}", .0.display(), .1)]
+    #[error("the file of revocations {} cannot be used: {}{}", .0.display(), .1, fix(.1))]
     File(PathBuf, io::Error),
     #[error("the file of revocations {} is no ordinary file; name one, or a path where none is yet", .0.display())]
     NotAFile(PathBuf),

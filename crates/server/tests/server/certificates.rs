@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType, date_time_ymd,
+};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -38,8 +40,14 @@ impl Authority {
 
     /// A certificate for this host and for 127.0.0.1.
     pub(crate) fn issue(&self, host: &str) -> Certificate {
+        self.issue_between(host, [1975, 4096])
+    }
+
+    /// The same, valid from the beginning of one year to that of another.
+    pub(crate) fn issue_between(&self, host: &str, [from, to]: [i32; 2]) -> Certificate {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         params.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Certificate { chain: certificate.pem(), key: key.serialize_pem() }

@@ -598,6 +598,17 @@ fn redis_that_asks_for_a_certificate_gets_that_of_the_operator() {
         std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), &url).unwrap();
         site.start().says("Redis does not answer yet");
     }
+    // Redis does not take one that has expired, and says only that to its own log.
+    let [expired, its_key_too] =
+        authority.issue_between("vestibule", [2001, 2002]).write(folder.path(), "expired");
+    let site =
+        site(3600, &redis).with(&["--ca", &ca, "--redis-certificate", &expired, "--redis-key", &its_key_too]);
+    std::fs::write(site.file("secrets").join("AUTH_REDIS_URL"), &url).unwrap();
+    let mut server = site.start();
+    server.says(&format!(
+        "--redis-certificate: the certificate in {expired} has expired, at 2002-01-01T00:00:00.000Z"
+    ));
+    assert!(server.said("--redis-certificate").contains("restart the server"));
     let wrong = ["--ca", &ca, "--redis-certificate", &certificate, "--redis-key", &its_key];
     assert!(fails_with(&url, &wrong, &redis).contains("--redis-key"));
     assert!(fails_with(&url, &own[..4], &redis).contains("--redis-key"));

@@ -114,6 +114,46 @@ fn a_reload_changes_the_certificate_for_new_connections_and_keeps_the_old_ones()
     assert_eq!(get(&mut kept).status(), 200);
 }
 
+#[test]
+fn a_certificate_that_is_not_valid_now_starts_and_is_reloaded_with_a_warning_that_says_since_when_and_what_to_do()
+ {
+    let authority = Authority::new();
+    let site = site(&authority);
+    let install = |text: &str| fs::write(site.file("site.crt"), text).unwrap();
+    let key = site.file("site.key");
+    let issue = |years| {
+        let certificate = authority.issue_between("app.example.com", years);
+        fs::write(&key, &certificate.key).unwrap();
+        certificate.chain
+    };
+    install(&issue([2001, 2002]));
+    let file = site.file("site.crt").display().to_string();
+    let expired =
+        format!("--tls-certificate: the certificate in {file} has expired, at 2002-01-01T00:00:00.000Z");
+    let mut server = site.start();
+    server.says(&expired);
+    let warning = server.said(&expired);
+    assert!(warning.contains(r#""event":"configuration_advice","level":"warn""#), "{warning}");
+    assert!(warning.contains("write a new one there with its key, and send SIGHUP"), "{warning}");
+    // Clients decide whether they take it.
+    assert!(both(server.address, &authority).is_err());
+    install(&issue([4000, 4001]));
+    server.signal("HUP");
+    let warning = server.wait_for("is not valid before 4000-01-01T00:00:00.000Z");
+    assert!(warning.contains("set the clock of this machine"), "{warning}");
+    // So is one that has signed it.
+    let valid = issue([1990, 4001]);
+    install(&(valid.clone() + &authority.issue_between("an authority", [2001, 2002]).chain));
+    server.signal("HUP");
+    server.wait_for(&format!("the certificate 2 of the chain in {file} has expired"));
+    // One that is valid is not spoken of.
+    install(&valid);
+    drop(server);
+    let mut server = site.start();
+    assert_eq!(get(&mut both(server.address, &authority).unwrap()).status(), 200);
+    server.never_said("--tls-certificate");
+}
+
 fn not_reloaded(server: &mut Server, why: &str) {
     server.signal("HUP");
     let said = server.wait_for("not reloaded");

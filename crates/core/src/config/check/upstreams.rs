@@ -52,6 +52,16 @@ const FORBIDDEN_HEADERS: [&str; 24] = [
 const FORBIDDEN_PREFIXES: [&str; 6] =
     ["proxy-", "sec-", "access-control-", "x-forwarded-", "x-middleware-", "x-vestibule-"];
 
+/// The fields below a prefix of [`FORBIDDEN_PREFIXES`] that say who the user is, and nothing of the request: those of
+/// oauth2-proxy, which apps behind it read. A client's own are removed like all fields of the prefix.
+const OF_USERS: [&str; 5] = [
+    "x-forwarded-access-token",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-user",
+];
+
 /// The host of upstreams without one.
 const EVERY_HOST: &str = "*";
 
@@ -234,7 +244,8 @@ pub(super) fn headers(table: &Table<'_>, has_authorization: bool) -> Vec<(String
         } else if dashed == "authorization" && has_authorization {
             refuse!(source, "the key authorization sets this header field, too", "remove one of the two");
         } else if FORBIDDEN_HEADERS.contains(&dashed.as_str())
-            || FORBIDDEN_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
+            || (FORBIDDEN_PREFIXES.iter().any(|prefix| dashed.starts_with(prefix))
+                && !OF_USERS.contains(&name.as_str()))
             || edge.prefix.is_some_and(|prefix| dashed.starts_with(prefix))
         {
             let hint = if dashed == "cookie" {

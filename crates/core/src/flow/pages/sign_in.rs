@@ -9,7 +9,7 @@ use super::credentials::Inputs;
 use super::hidden_fields;
 use super::layout::{Icon, Page};
 use crate::config::{Provider, ProviderKind};
-use crate::error::{ClientError, Error, SIGN_IN_EXPIRED};
+use crate::error::{ClientError, Error, INVALID_REQUEST, SIGN_IN_EXPIRED};
 use crate::flow::host_role::HostRole;
 use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::FreshSession;
@@ -78,7 +78,9 @@ impl<P: Platform> RequestContext<'_, P> {
             Ok(redirect) => return Ok(with_cookies(redirect, form.cookies)),
             Err(session) => session,
         };
-        let may_be_refused = error.is_some_and(|error| ACCOUNT_ERRORS.contains(&error));
+        // A provider that does not know how it was asked for the account is asked without it.
+        let is_misunderstood = code == Some(INVALID_REQUEST);
+        let may_be_refused = error.is_some_and(|error| ACCOUNT_ERRORS.contains(&error)) && !is_misunderstood;
         let page = SignInPage { form: &form, error, other_account: prompt.is_some() || may_be_refused };
         let language = self.language();
         let content = html! {

@@ -11,6 +11,7 @@ use crate::platform::{Limit, Platform};
 use vestibule_oidc::jose::encrypted::EncryptedTokenError;
 use vestibule_oidc::jose::jws::{JwsError, VerifiedPayload};
 use vestibule_oidc::oauth::transmitter::EventTransmitter;
+use vestibule_oidc::time::seconds_to_wait;
 
 /// How many tokens with a wrong signature one address may send in [`WINDOW`](crate::flow::attempts::WINDOW), in each process.
 const MAX_FORGED: u32 = 30;
@@ -89,7 +90,7 @@ pub(super) const RETRY_AFTER: u16 = 5;
 
 /// `Retry-After` in seconds for a token that could not be verified.
 pub(super) fn retry_after(error: &Error) -> u16 {
-    error.retry_after().map_or(RETRY_AFTER, |time| u16::try_from(time.as_secs()).unwrap_or(u16::MAX))
+    error.retry_after().map_or(RETRY_AFTER, |time| u16::try_from(seconds_to_wait(time)).unwrap_or(u16::MAX))
 }
 
 impl<P: Platform> RequestContext<'_, P> {

@@ -293,6 +293,17 @@ fn a_call_whose_time_has_not_come_waits_while_another_one_ends() {
 }
 
 #[test]
+fn a_lock_that_is_woken_late_answers_all_calls_whose_time_has_come() {
+    let (mut waiting, mut record) = (WaitingCalls::default(), None);
+    receive(&mut waiting, &mut record, &acquire("one", 3, 0), 1, NOW);
+    for (caller, wait_for) in [(2, 40), (3, 50), (4, 60)] {
+        receive(&mut waiting, &mut record, &acquire("another", 3, wait_for), caller, NOW);
+    }
+    assert_eq!(wake(&mut waiting, &mut record, NOW + 50), [(2, held()), (3, held())]);
+    assert_eq!(waiting.wake_at(), Some(at(NOW + 60)));
+}
+
+#[test]
 fn a_lock_at_which_a_thousand_calls_wait_answers_the_next_one_at_once() {
     let (mut waiting, mut record) = (WaitingCalls::default(), None);
     receive(&mut waiting, &mut record, &acquire("one", 3, 0), 1, NOW);

@@ -21,6 +21,8 @@ const SECOND: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 struct Collector {
     status: Rc<Cell<u16>>,
+    /// The length of its answers.
+    length: Rc<Cell<usize>>,
     requests: Rc<RefCell<Vec<FetchRequest>>>,
 }
 
@@ -38,7 +40,11 @@ impl Collector {
         world.http.answer_with(move |request| {
             let answer = if request.url == COLLECTOR {
                 this.requests.borrow_mut().push(request);
-                Ok(FetchResponse { status: this.status.get(), headers: Headers::default(), body: Vec::new() })
+                Ok(FetchResponse {
+                    status: this.status.get(),
+                    headers: Headers::default(),
+                    body: vec![b' '; this.length.get()],
+                })
             } else {
                 let now = vestibule_core::time::Timestamp::from_millis(clock.now());
                 provider.answer(&request, now)
@@ -88,6 +94,17 @@ fn an_endpoint_gets_the_lines_by_post_with_its_secret() {
     }
     // The operator's log has what it always has.
     assert_eq!(names(&lines(&world)), ["path_rejected"]);
+}
+
+#[test]
+fn an_endpoint_may_answer_with_a_page_of_at_most_64_kib() {
+    for (length, failures) in [(64 * 1024, 0), (64 * 1024 + 1, 1)] {
+        let (collector, world) = Collector::of(json!({ "sinks": COLLECTOR }));
+        collector.length.set(length);
+        signed_in(&world, "bob");
+        wait(&world, SECOND);
+        assert_eq!(world.logged(LogEvent::AuditNotDelivered).len(), failures, "{length}");
+    }
 }
 
 #[test]
