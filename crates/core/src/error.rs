@@ -260,11 +260,9 @@ impl Error {
         }
     }
 
-    /// The query parameters for the page that shows the error: `error`, and `code` for rejected credentials, or where the
-    /// provider did not understand the request.
+    /// The query parameters for the page that shows the error: `error`, and `code` for rejected credentials.
     pub fn parameters(&self) -> Vec<(&'static str, &str)> {
         let mut parameters = vec![("error", self.code())];
-        parameters.extend(self.misunderstood().map(|code| ("code", code)));
         if let Self::Client(ClientError::Credentials { cause, .. }) = self {
             let code = match cause {
                 CredentialsError::Api(rejected) => &rejected.code,
@@ -276,15 +274,15 @@ impl Error {
         parameters
     }
 
-    /// [`INVALID_REQUEST`], if the provider answered so: nothing is said about the account then.
-    pub(crate) fn misunderstood(&self) -> Option<&'static str> {
-        match self {
+    /// Whether the provider answered with [`INVALID_REQUEST`]: nothing is said about the account then.
+    pub(crate) fn is_misunderstood(&self) -> bool {
+        matches!(
+            self,
             Self::Provider {
                 cause: ProviderError::Authorization(AuthorizationResponseError::Error(answer)),
                 ..
-            } if answer.error == INVALID_REQUEST => Some(INVALID_REQUEST),
-            _ => None,
-        }
+            } if answer.error == INVALID_REQUEST
+        )
     }
 
     /// The API's own code, if it rejected the credentials with one.

@@ -41,7 +41,9 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let page =
             own.as_ref().map_or_else(|| self.in_language(self.route(default)), |page| self.page_url(page));
-        let page = with_parameters(&page, &error.parameters());
+        let mut parameters = error.parameters();
+        parameters.extend(self.misunderstood_account(route, params, error));
+        let page = with_parameters(&page, &parameters);
         let (url, cookies) = self.keep_wanted(page, route, params, error, Vec::new());
         match self.redirect_format(&params.form) {
             RedirectFormat::Redirect => with_cookies(Response::redirect(url), cookies),
@@ -89,7 +91,7 @@ impl<P: Platform> RequestContext<'_, P> {
             // The error page redirects to the sign-in page where the user can try again.
             _ => {
                 let mut parameters = vec![("error", code_v4(route, error))];
-                parameters.extend(error.misunderstood().map(|code| ("code", code)));
+                parameters.extend(self.misunderstood_account(route, params, error));
                 with_parameters(&self.in_language(self.route("error")), &parameters)
             }
         };

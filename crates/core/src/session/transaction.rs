@@ -73,6 +73,8 @@ pub struct Transaction {
     pub step_up: Option<StepUpAttempt>,
     /// Whether it repeats an attempt whose ID token the provider's logout had overtaken.
     pub is_repeated: bool,
+    /// Whether the person wants another account, which the provider is asked for.
+    pub is_for_other_account: bool,
 }
 
 /// Why a callback does not belong to an open attempt of this browser.
@@ -127,6 +129,7 @@ impl Transaction {
             dpop_key: None,
             step_up: None,
             is_repeated: false,
+            is_for_other_account: false,
         }
     }
 
@@ -153,6 +156,12 @@ impl Transaction {
     #[must_use]
     pub fn repeating(self) -> Self {
         Self { is_repeated: true, ..self }
+    }
+
+    /// The same attempt, with another account than the provider would choose, or with whichever it chooses.
+    #[must_use]
+    pub fn for_other_account(self, is_for_other_account: bool) -> Self {
+        Self { is_for_other_account, ..self }
     }
 
     /// The names of the request's cookies of this attempt.
@@ -188,6 +197,9 @@ impl Transaction {
         }
         if self.is_repeated {
             claims.insert("repeated".to_owned(), true.into());
+        }
+        if self.is_for_other_account {
+            claims.insert("other_account".to_owned(), true.into());
         }
         let dialect = Dialect::AuthJsV5;
         let sealed = seal::seal(keys, dialect, names.transaction_prefix(), &claims, LIFETIME, now, random);
@@ -256,6 +268,7 @@ impl Transaction {
                 None => None,
             },
             is_repeated: claims.get("repeated") == Some(&Value::Bool(true)),
+            is_for_other_account: claims.get("other_account") == Some(&Value::Bool(true)),
         })
     }
 }

@@ -76,6 +76,21 @@ fn a_provider_that_does_not_know_the_parameter_is_asked_without_it_at_the_next_a
 }
 
 #[test]
+fn a_provider_that_refuses_another_request_leads_to_auth_js_s_addresses() {
+    for (dialect, address) in [
+        ("authjs-v5", "/auth/signin?error=OAuthCallbackError"),
+        ("next-auth-v4", "/auth/error?error=Callback"),
+    ] {
+        let mut settings = settings();
+        settings["dialect"] = json!(dialect);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        let request = press(&world, &mut browser, &format!("{APP}/auth/signin"));
+        let answer = browser.open(&world, &FakeProvider::refuse(&request, "invalid_request"));
+        assert_eq!(answer.location(), format!("{APP}{address}"), "{dialect}");
+    }
+}
+
+#[test]
 fn who_is_signed_in_sees_the_page_if_they_want_another_account() {
     let (world, mut browser) = (TestEnv::new(), Browser::new());
     browser.sign_in(&world, "bob", "/");

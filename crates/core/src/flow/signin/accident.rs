@@ -5,7 +5,7 @@
 //! Who is signed in already goes on to where they wanted. Everyone else comes to the sign-in page, which says what
 //! happened, and keeps the address. Scripts get the answers of Auth.js.
 
-use crate::error::{ClientError, Error, ErrorPage, ProviderError, SIGN_IN_EXPIRED};
+use crate::error::{ClientError, Error, ErrorPage, INVALID_REQUEST, ProviderError, SIGN_IN_EXPIRED};
 use crate::flow::form_context::callback_url_cookie;
 use crate::flow::hosts::with_parameters;
 use crate::flow::refresh::{FreshSession, Need};
@@ -111,17 +111,32 @@ impl<P: Platform> RequestContext<'_, P> {
         (page, cookies)
     }
 
+    /// [`INVALID_REQUEST`], if the provider answered so where a page of Vestibule's own asked it for another account: then the
+    /// next attempt goes without that. It stands in the page's address, where Auth.js, which asks for no account, has nothing.
+    pub(crate) fn misunderstood_account(
+        &self,
+        route: &[&str],
+        params: &RouteParams,
+        error: &Error,
+    ) -> Option<(&'static str, &'static str)> {
+        let is_for_other_account =
+            || self.transaction_of(route, params).is_some_and(|transaction| transaction.is_for_other_account);
+        (error.is_misunderstood() && is_for_other_account()).then_some(("code", INVALID_REQUEST))
+    }
+
+    /// The attempt that a callback belongs to, if this browser has it.
+    fn transaction_of(&self, route: &[&str], params: &RouteParams) -> Option<Transaction> {
+        let ["callback", provider] = route else { return None };
+        let state = self.state_of_response(provider, &params.query);
+        let state = state.or_else(|| self.state_of_response(provider, &params.form));
+        let keys = &self.config().keys;
+        Transaction::open(state.as_deref(), provider, &self.cookies, keys, &self.names, self.now).ok()
+    }
+
     /// Where the person wanted to go: as the sign-in says, if this browser has it, otherwise as the request says.
     fn wanted(&self, route: &[&str], params: &RouteParams) -> String {
-        if let ["callback", provider] = route {
-            let state = self.state_of_response(provider, &params.query);
-            let state = state.or_else(|| self.state_of_response(provider, &params.form));
-            let keys = &self.config().keys;
-            if let Ok(transaction) =
-                Transaction::open(state.as_deref(), provider, &self.cookies, keys, &self.names, self.now)
-            {
-                return transaction.return_to;
-            }
+        if let Some(transaction) = self.transaction_of(route, params) {
+            return transaction.return_to;
         }
         let form = self.form_context(&params.query, Some(&params.form));
         form.map_or_else(

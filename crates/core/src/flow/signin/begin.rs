@@ -50,7 +50,8 @@ impl<P: Platform> RequestContext<'_, P> {
             Cow::Borrowed(&oauth.authorization.params)
         };
         let parameters = authorize::parameters(&configured, query).map_err(ClientError::from)?;
-        let purpose = Purpose::SignIn { is_kept: wishes.is_kept };
+        let Wishes { is_kept, other_account } = wishes;
+        let purpose = Purpose::SignIn { is_kept, other_account };
         let response = self.authorization_redirect(provider, oauth, &parameters, &form.return_to, purpose);
         Ok(with_cookies(response.await?, form.cookies))
     }
@@ -82,7 +83,9 @@ impl<P: Platform> RequestContext<'_, P> {
         let max_age = authorize::max_age(parameters);
         let transaction = Transaction::begin(&provider.id, return_to, max_age, self.now, random);
         let mut transaction = match purpose {
-            Purpose::SignIn { is_kept } => transaction.with_persistence(is_kept),
+            Purpose::SignIn { is_kept, other_account } => {
+                transaction.with_persistence(is_kept).for_other_account(other_account)
+            }
             Purpose::Repeat { is_kept } => transaction.with_persistence(is_kept).repeating(),
             Purpose::Silent { subject } => transaction.silently_for(subject),
             Purpose::StepUp { attempt, is_kept } => {
@@ -141,6 +144,8 @@ pub(super) enum Purpose<'a> {
     SignIn {
         /// Whether the user wants the session to stay when the browser closes.
         is_kept: bool,
+        /// Whether the user wants another account.
+        other_account: bool,
     },
     /// The user has just signed in, and signs in once more ([`repeat`](super::repeat)).
     Repeat {

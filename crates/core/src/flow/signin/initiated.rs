@@ -70,7 +70,7 @@ impl<P: Platform> RequestContext<'_, P> {
             parameters.retain(|(name, _)| name != authorize::LOGIN_HINT);
             parameters.push((authorize::LOGIN_HINT.to_owned(), hint.to_owned()));
         }
-        let purpose = Purpose::SignIn { is_kept: true };
+        let purpose = Purpose::SignIn { is_kept: true, other_account: false };
         self.authorization_redirect(provider, oauth, &parameters, &return_to, purpose).await
     }
 

@@ -26,7 +26,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         let return_to = &form.return_to;
         let marker = self.mark_renewal(&format!("straight {return_to}"))?;
-        let purpose = Purpose::SignIn { is_kept: true };
+        let purpose = Purpose::SignIn { is_kept: true, other_account: false };
         let mut params = oauth.authorization.params.clone();
         if let Some((name, tags)) = self.wanted_languages() {
             params.retain(|(other, _)| other != name);
