@@ -391,7 +391,9 @@ mod tests {
     fn a_signed_answer_is_read_where_it_was_asked_for_and_is_needed_where_that_is_configured() {
         let signed = response(200, "application/token-introspection+jwt; charset=utf-8", " a.b.c\n");
         for wanted in [Wanted::Signed, Wanted::SignedIfOffered] {
-            assert!(matches!(parse(&signed, TOKEN, wanted), Ok(Answer::Signed("a.b.c"))));
+            let answer = parse(&signed, TOKEN, wanted);
+            assert!(matches!(answer, Ok(Answer::Signed("a.b.c"))));
+            assert_eq!(format!("{answer:?}"), "Ok(Signed)");
         }
         assert!(parse(&signed, TOKEN, Wanted::Plain).is_err());
         let plain = json_response(200, &json!({ "active": true }));

@@ -187,6 +187,10 @@ mod tests {
     fn the_state_of_a_response_is_readable_before_its_signature_is_verified() {
         let token = token(&json!({ "alg": "ES256" }), r#"{"state":"s","code":"c"}"#);
         assert_eq!(found(&format!("response={token}")), Ok(Some("s".to_owned())));
+        let params = Params::from_urlencoded(format!("response={token}").as_bytes());
+        let printed = format!("{:?}", UnverifiedResponse::parse(&params).unwrap());
+        assert!(printed.starts_with("UnverifiedResponse { jws: "), "{printed}");
+        assert!(!printed.contains(&token) && !printed.contains("state"), "{printed}");
         assert_eq!(found(&format!("response={token}&session_state=x")), Ok(Some("s".to_owned())));
     }
 

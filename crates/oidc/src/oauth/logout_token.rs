@@ -263,7 +263,12 @@ mod tests {
         assert_eq!(ended(&without(&["sub"])), session);
         assert_eq!(ended(&without(&["sid"])), Ended::User("248289761001".to_owned()));
         assert_eq!(ended(&with("sid", json!(null))), Ended::User("248289761001".to_owned()));
-        assert_eq!(checked(&good()).unwrap().issued_at(), Timestamp::from_seconds(NOW));
+        let token = checked(&good()).unwrap();
+        assert_eq!(token.issued_at(), Timestamp::from_seconds(NOW));
+        // Neither who they are nor the session is printed.
+        let printed = format!("{token:?} {:?}", token.ended());
+        assert!(printed.starts_with("VerifiedLogoutToken { issued_at: ") && printed.ends_with(" Session"));
+        assert!(!printed.contains("08a5019c") && !printed.contains("248289761001"), "{printed}");
         for claims in [
             with("aud", json!(["another", "s6BhdRkqt3"])),
             with("iat", json!(NOW + 60)),
