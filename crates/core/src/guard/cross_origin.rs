@@ -197,6 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_on_this_machine_with_or_without_its_subdomains() {
+        let is_loopback = |text: &str| TrustedOrigin::parse(text).unwrap().is_loopback();
+        for here in
+            ["http://localhost:3000", "http://127.0.0.1", "http://*.localhost", "http://*.localhost:3000"]
+        {
+            assert!(is_loopback(here), "{here}");
+        }
+        for elsewhere in ["https://app.example.com", "https://*.example.com", "https://*.example.com:3000"] {
+            assert!(!is_loopback(elsewhere), "{elsewhere}");
+        }
+    }
+
+    #[test]
     fn cross_site_request_forgery_another_page_may_not_act() {
         let from = |origin: &str| RequestSource::CrossOrigin(Some(origin.to_owned()));
         let unknown = RequestSource::CrossOrigin(None);

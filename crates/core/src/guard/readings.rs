@@ -409,4 +409,20 @@ mod tests {
             assert!(readings(path, &known).is_empty(), "{path}");
         }
     }
+
+    #[test]
+    fn path_confusion_every_file_of_a_rule_that_answers_for_a_folder_does_so() {
+        let mut files = NamedFiles::default();
+        for file in ["index.html", "index.php", "index.html", "report.html", "report.php", "report.html"] {
+            files.add(file);
+        }
+        let answering = |segments: &[&str]| {
+            let segments: Vec<String> = segments.iter().map(|&segment| segment.to_owned()).collect();
+            files.answering(&segments).map(|file| file.join("/")).collect::<Vec<_>>()
+        };
+        assert_eq!(answering(&[]), ["index.html", "index.php"]);
+        assert_eq!(answering(&["a", "b"]), ["a/b/index.html", "a/b/index.php"]);
+        let of_report = ["report.html", "report.php", "report/index.html", "report/index.php"];
+        assert_eq!(answering(&["report"]), of_report);
+    }
 }

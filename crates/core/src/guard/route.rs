@@ -320,4 +320,20 @@ mod tests {
             IdentityHeaders { fields: field("x-user"), cookies: field("token"), left_out: Vec::new() };
         assert_eq!(format!("{headers:?}"), r#"["x-user", "token"]"#);
     }
+
+    #[test]
+    fn the_cookie_with_the_access_token_is_the_one_that_is_the_token_and_nothing_else() {
+        let cookies = |values: &[&str]| -> Vec<(String, UpstreamValue)> {
+            let value = |path: &str| UpstreamValue::Claim(DataPath::parse(path).unwrap());
+            values.iter().map(|path| (format!("of_{path}"), value(path))).collect()
+        };
+        let name = |cookies: &[(String, UpstreamValue)]| {
+            Route { cookies, ..Route::to(&Target::Origin) }.access_token_cookie().map(str::to_owned)
+        };
+        assert_eq!(
+            name(&cookies(&["sub", "access_token.sub", "access_token", "roles"])).as_deref(),
+            Some("of_access_token")
+        );
+        assert_eq!(name(&cookies(&["sub", "access_token.sub", "refresh_token"])), None);
+    }
 }

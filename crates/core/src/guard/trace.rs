@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn only_a_valid_trace_goes_on_and_a_state_only_with_it() {
-        let (long, longest) = ("a=".repeat(MAX_STATE), "a".repeat(MAX_STATE));
+        let (long, longest) = ("a".repeat(8193), "a".repeat(8192));
         for (fields, forwarded) in [
             (&[(PARENT, VALID), (STATE, "a=1"), (STATE, "b=2")][..], [1, 2]),
             (&[(PARENT, VALID)], [1, 0]),

@@ -171,6 +171,18 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_told_apart_by_their_last_sixteen_characters_before_they_are_compared() {
+        let end = "0123456789abcdef";
+        assert_eq!(fingerprint(&format!("a{end}")), fingerprint(&format!("b{end}")));
+        for at in 0..end.len() {
+            let mut other = end.to_owned();
+            other.replace_range(at..=at, "x");
+            assert_ne!(fingerprint(end), fingerprint(&other), "{other}");
+        }
+        assert_eq!(fingerprint(&end[1..]), None);
+    }
+
+    #[test]
     fn invalid_tokens_are_not_cached_and_the_cache_stays_small() {
         let (keys, cache) = (keys("a"), SessionCache::default());
         for invalid in ["", "x", "a.b.c.d.e", &"e".repeat(100)] {

@@ -492,4 +492,23 @@ mod tests {
             assert!(!has_grant(without.clone()), "{without}");
         }
     }
+
+    #[test]
+    fn a_session_without_its_access_token_reads_nothing_from_its_entry_but_what_refreshes_it() {
+        let claims = |holds: &[&str]| {
+            serde_json::json!({
+                "sub": "alice", "access_token": "secret", "copy": { "of": ["secret"] },
+                "token_entry": { "key": "k", "id": "i", "at": 1, "holds": holds },
+            })
+        };
+        let session = |holds: &[&str]| Session::new(claims(holds).as_object().cloned().unwrap_or_default());
+        let held = ["access_token", "copy", "id_token", "refresh_token", "api_cookies"];
+        let without = session(&held).without_access_token();
+        assert!(
+            ["id_token", "refresh_token", "api_cookies"].map(|claim| session(&held).lacks(claim))
+                == [true; 3]
+        );
+        assert_eq!(held.map(|claim| without.lacks(claim)), [false, false, false, true, true]);
+        assert_eq!(without.claims().keys().collect::<Vec<_>>(), ["sub", "token_entry"]);
+    }
 }

@@ -8,7 +8,7 @@ use vestibule_testing::dpop::{Nonces, Proof};
 use vestibule_testing::provider::ISSUER;
 use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
 
-use crate::refresh::{EXPIRED, SECOND, bearer, sent};
+use crate::refresh::{EXPIRED, SECOND, Sent, bearer, sent};
 
 const TOKEN_ENDPOINT: &str = "https://idp.example/token";
 const ORDERS: &str = "exchanged-1-for-orders";
@@ -371,6 +371,27 @@ fn a_sign_out_forgets_the_token_and_its_copies_get_none() {
     assert!(answer.status == 401 && answer.forwarded.is_none(), "{answer:?}");
     browser.sign_in(&world, "bob", "/");
     assert_eq!(bearer(&api(&world, &mut browser)), Some("exchanged-2-for-orders"));
+}
+
+#[test]
+fn an_exchange_that_ends_after_its_session_stores_nothing() {
+    let mut settings = exchanging();
+    settings["session"]["tokens"] = json!("store");
+    let (world, mut browser) = signed_in_with(settings);
+    let csrf = browser.csrf(&world);
+    let cookies = browser.cookie_header();
+    world.http.token_time.set(SECOND);
+    let signed_out: Sent<'_> = Box::pin(async {
+        world.clock.sleep(Duration::from_millis(500)).await;
+        let headers = [("cookie", cookies.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+        world
+            .sent("POST", &format!("{APP}/auth/signout"), &headers, format!("csrfToken={csrf}").as_bytes())
+            .await
+    });
+    let answers = world.all([sent(&world, &cookies, Duration::ZERO), signed_out]);
+    assert_eq!(answers[1].status, 302, "{:?}", answers[1]);
+    settle(&world);
+    assert_eq!((exchanges(&world), world.store.keys("exchanged/")), (1, Vec::new()));
 }
 
 #[test]

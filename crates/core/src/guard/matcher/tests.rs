@@ -144,6 +144,7 @@ fn the_error_of_an_invalid_pattern_names_the_position() {
         ("/100%", Encoding, 1),
         ("/a/..", NeverMatches, 3),
         ("/../:a", NeverMatches, 1),
+        ("/../x-:a", NeverMatches, 1),
         ("/a/%2e", NeverMatches, 3),
         ("/a%2fb", NeverMatches, 1),
         ("/a\\\\b", NeverMatches, 2),
@@ -230,6 +231,31 @@ fn work_bombs_many_repetitions_are_matched_in_linear_time() {
     ] {
         assert!(!Pattern::parse(&pattern).unwrap().matches(&path), "{pattern}");
     }
+}
+
+#[test]
+fn letters_match_in_any_case_only_where_case_does_not_matter() {
+    for (pattern, path) in [
+        ("/User", "/user"),
+        ("/User-:id", "/user-1"),
+        ("/user-:id", "/User-1"),
+        ("/:a?/User-:id", "/x/user-1"),
+        ("/:name.PDF", "/a.pdf"),
+        ("/User-:id(\\d+)", "/user-1"),
+    ] {
+        let (pattern, path) = (Pattern::parse(pattern).unwrap(), CanonicalPath::new(path).unwrap());
+        let matches = |case| pattern.matches_reading(&Reading::new(path.segments(), case, &Budget::new()));
+        assert_eq!([Case::Matters, Case::Ignored].map(matches), [false, true], "{pattern:?}");
+    }
+}
+
+#[test]
+fn work_bombs_optional_parts_cost_four_units_for_each_of_them_and_each_segment() {
+    let pattern = Pattern::parse(&format!("{}/x", "/:a*".repeat(19))).unwrap();
+    let path = CanonicalPath::new(&"/a".repeat(50)).unwrap();
+    let budget = Budget::new();
+    assert!(!pattern.matches_reading(&Reading::new(path.segments(), Case::Matters, &budget)));
+    assert_eq!(budget.spent(), 4 * 20 * 50);
 }
 
 proptest! {

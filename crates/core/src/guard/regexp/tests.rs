@@ -89,6 +89,30 @@ fn a_new_state_costs_four_units_for_each_step_and_a_known_one_costs_one() {
 }
 
 #[test]
+fn a_text_matches_or_not_whatever_was_matched_before_it() {
+    // The last letters are as far from "a" as the kept characters are from each other.
+    let letters = ["a", "x", "-", "\u{e1}", "\u{161}", "\u{1e1}"];
+    let longer = |texts: &[String]| -> Vec<String> {
+        texts.iter().flat_map(|text| letters.map(|letter| format!("{text}{letter}"))).collect()
+    };
+    let one = letters.map(str::to_owned).to_vec();
+    let two = longer(&one);
+    let texts = [one, two.clone(), longer(&two)].concat();
+    for expression in ["\u{e1}|xa", "\u{161}|-a|x\u{e1}", "a|x\u{1e1}", ".\\b.*", "\\B.*a", "(?!\u{e1}|xa).*"]
+    {
+        let known = Program::new(&parsed(expression).unwrap()).unwrap();
+        for text in texts.iter().chain(texts.iter().rev()) {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            assert_eq!(
+                known.matches(&units, &Budget::new()),
+                matches(expression, text),
+                "{expression} {text}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_error_of_an_invalid_expression_names_the_position() {
     use RegexpProblem::{
         Backreference, BeyondBmp, CountOrder, EmptyClass, Escape, GroupName, Lookbehind, NothingToRepeat,

@@ -539,3 +539,24 @@ fn path_confusion_a_file_answers_without_its_ending() {
     let path = CanonicalPath::new("/report").unwrap();
     assert!(restricted.decide(&request("h", "GET", "/report"), &path, &exact).unwrap().is_public());
 }
+
+#[test]
+fn another_page_may_act_where_every_rule_that_restricts_a_reading_allows_it() {
+    for (of_other_reading, allows_there, expected) in
+        [(Access::Public, false, true), (admin(), false, false), (admin(), true, true)]
+    {
+        let other = Rule { allows_cross_origin: allows_there, ..rule(&["/api/hook"], of_other_reading) };
+        let written = Rule { allows_cross_origin: true, ..rule(&["/:path*"], Access::SignedIn) };
+        let rules = RuleSet::new(vec![other, written], DefaultAccess::Public);
+        let decided = decide(&rules, "h", "POST", "/api;x/hook");
+        assert_eq!((index(&decided), decided.others.len()), (Some(1), 1));
+        assert_eq!(decided.allows_cross_origin(), expected, "{:?}", decided.others);
+    }
+}
+
+#[test]
+fn work_bombs_each_character_of_a_reading_costs_one_unit_and_so_does_each_slash() {
+    let segments = ["admin", "", "\u{e9}"].map(str::to_owned);
+    assert_eq!(work_of(&segments), "/admin//\u{e9}".len());
+    assert_eq!(work_of(&[]), 0);
+}

@@ -356,6 +356,17 @@ mod tests {
     }
 
     #[test]
+    fn a_large_token_makes_as_many_others_go_as_it_needs_room() {
+        let tokens = Rc::new(ExchangedTokens::default());
+        for number in 0..64 {
+            lead(&tokens, &id(&number.to_string()), 1000).complete(token(1600, MAX_CHARACTERS / 64));
+        }
+        lead(&tokens, &id("large"), 1000).complete(token(1600, MAX_CHARACTERS / 2));
+        let kept = |sid: &str| tokens.0.borrow().entries.contains_key(&id(sid));
+        assert_eq!(["0", "31", "32", "63", "large"].map(kept), [false, false, true, true, true]);
+    }
+
+    #[test]
     fn what_is_forgotten_does_not_come_back() {
         let tokens = Rc::new(ExchangedTokens::default());
         lead(&tokens, &id("a"), 1000).complete(token(1600, 1));

@@ -268,6 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_used_for_longest_makes_room() {
+        for (used, unused) in [("a", "b"), ("b", "a")] {
+            let memory = TokenMemory::default();
+            memory.remember(used, content(MAX_CHARACTERS / 3));
+            memory.remember(unused, content(MAX_CHARACTERS / 3));
+            assert!(memory.content(used).is_some());
+            memory.remember("c", content(MAX_CHARACTERS / 2));
+            let known = [used, unused, "c"].map(|name| memory.content(name).is_some());
+            assert_eq!(known, [true, false, true], "{used} was used");
+        }
+    }
+
+    #[test]
     fn the_memory_is_bounded_and_keeps_what_is_used() {
         let memory = TokenMemory::default();
         for number in 0..2 * MAX_ENTRIES {
