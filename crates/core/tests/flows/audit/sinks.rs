@@ -17,10 +17,11 @@ const COLLECTOR: &str = "https://logs.example.com/vestibule?key=of-the-endpoint"
 const SECRET_OF_COLLECTOR: &str = "the-secret-of-the-collector-of-these-tests";
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An endpoint that answers with a status, and what it was sent.
+/// An endpoint that answers with a status and a body, and what it was sent.
 #[derive(Clone, Default)]
 struct Collector {
     status: Rc<Cell<u16>>,
+    body: Rc<RefCell<Vec<u8>>>,
     requests: Rc<RefCell<Vec<FetchRequest>>>,
 }
 
@@ -38,7 +39,8 @@ impl Collector {
         world.http.answer_with(move |request| {
             let answer = if request.url == COLLECTOR {
                 this.requests.borrow_mut().push(request);
-                Ok(FetchResponse { status: this.status.get(), headers: Headers::default(), body: Vec::new() })
+                let body = this.body.borrow().clone();
+                Ok(FetchResponse { status: this.status.get(), headers: Headers::default(), body })
             } else {
                 let now = vestibule_core::time::Timestamp::from_millis(clock.now());
                 provider.answer(&request, now)
@@ -169,6 +171,35 @@ fn a_failure_that_passes_loses_nothing() {
     wait(&world, SECOND * 3);
     assert_eq!(names(&collector.lines()), ["signed_in", "signed_in"]);
     assert_eq!(world.logged(LogEvent::AuditNotDelivered).len(), 1);
+}
+
+#[test]
+fn what_an_endpoint_answers_counts_for_nothing_up_to_64_kib() {
+    for (size, is_taken) in [(64 * 1024, true), (64 * 1024 + 1, false)] {
+        let (collector, world) = Collector::of(json!({ "sinks": COLLECTOR }));
+        *collector.body.borrow_mut() = vec![b'x'; size];
+        signed_in(&world, "bob");
+        wait(&world, SECOND * 10);
+        assert_eq!(names(&collector.lines()).len(), if is_taken { 1 } else { 2 }, "{size}");
+        assert_eq!(world.logged(LogEvent::AuditNotDelivered).is_empty(), is_taken, "{size}");
+    }
+}
+
+#[test]
+fn a_dataset_gets_one_batch_of_a_request_and_the_next_one_of_the_next() {
+    let (_, world) = Collector::of(json!({ "sinks": "analytics", "kinds": "refusal" }));
+    let mut bob = signed_in(&world, "bob");
+    for _ in 0..60 {
+        is_refused(&world, &mut bob);
+    }
+    // It was not bound, and is asked again after a minute.
+    world.sinks.are_bound.set(true);
+    wait(&world, SECOND * 61);
+    for rows in [25, 50, 63, 64] {
+        is_refused(&world, &mut bob);
+        wait(&world, SECOND);
+        assert_eq!(world.sinks.points.borrow().len(), rows);
+    }
 }
 
 #[test]
