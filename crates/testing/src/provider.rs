@@ -223,6 +223,7 @@ impl Server for FakeProvider {
             "/userinfo" => "userinfo",
             "/revoke" => "revocation",
             "/groups" => "groups",
+            "/emails" => "emails",
             "/introspect" => "introspection",
             "/par" => "par",
             "/.well-known/ssf-configuration/events" => "transmitter",
@@ -256,6 +257,7 @@ impl Server for FakeProvider {
             "exchange" => self.exchanges.exchange(request, &self.dpop),
             "revocation" => self.revoke(request),
             "groups" => Self::groups(request),
+            "emails" => Self::emails(request),
             "introspection" => self.introspection.answer(request),
             "par" => self.requests.push(request),
             "transmitter" => (200, transmitter()),
@@ -366,11 +368,18 @@ impl FakeProvider {
         (200, json!({ "value": ["group-a", "group-b", "group-c"] }))
     }
 
+    /// The user's e-mail addresses, of which the second is verified.
+    fn emails(request: &FetchRequest) -> (u16, Value) {
+        let Some(user) = user_of(request) else {
+            return (401, json!({ "error": "invalid_token" }));
+        };
+        let address =
+            |host: &str, verified: bool| json!({ "email": format!("{user}@{host}"), "verified": verified });
+        (200, json!([address("new.example", false), address("list.example", true)]))
+    }
+
     fn userinfo(request: &FetchRequest) -> (u16, Value) {
-        let token = request.headers.get("authorization").unwrap_or_default();
-        let user = token.strip_prefix("Bearer access-").or_else(|| token.strip_prefix("DPoP access-"));
-        let user = user.and_then(|grant| grant.split('~').next());
-        let Some(user) = user else {
+        let Some(user) = user_of(request) else {
             return (401, json!({ "error": "invalid_token" }));
         };
         let roles = if user == "alice" { json!(["admin", "user"]) } else { json!(["user"]) };
@@ -407,6 +416,13 @@ impl FakeProvider {
             lie(value);
         }
     }
+}
+
+/// Whose access token the request has.
+fn user_of(request: &FetchRequest) -> Option<&str> {
+    let token = request.headers.get("authorization")?;
+    let grant = token.strip_prefix("Bearer access-").or_else(|| token.strip_prefix("DPoP access-"))?;
+    grant.split('~').next()
 }
 
 const CLIENT_SECRET: &str = "acme-secret";

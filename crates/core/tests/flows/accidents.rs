@@ -195,6 +195,21 @@ fn a_page_that_was_open_over_night_keeps_the_address() {
 }
 
 #[test]
+fn an_address_that_the_browser_has_already_or_that_is_the_usual_one_is_not_kept_again() {
+    let world = TestEnv::new();
+    let keeps = |browser: &mut Browser, wanted: &str| {
+        let form = [("csrfToken", "of yesterday"), ("callbackUrl", wanted)];
+        let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &form);
+        answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("callback-url="))
+    };
+    let mut browser = Browser::new();
+    assert!(!keeps(&mut browser, APP));
+    assert!(keeps(&mut browser, "/dashboard"));
+    assert!(!keeps(&mut browser, "/dashboard"));
+    assert!(keeps(&mut browser, "/another"));
+}
+
+#[test]
 fn a_rejected_password_keeps_the_address() {
     for dialect in ["authjs-v5", "next-auth-v4"] {
         let mut settings = json_api();

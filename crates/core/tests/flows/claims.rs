@@ -223,6 +223,41 @@ fn userinfo_that_fails_changes_no_claim_and_fails_no_refresh() {
 }
 
 #[test]
+fn a_list_of_addresses_that_fails_for_a_moment_says_nothing_of_the_address() {
+    let mut settings = with_lease("none");
+    settings["providers"][0]["emails"] =
+        json!({ "url": "https://idp.example/emails", "where": { "verified": true }, "verified": "verified" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    // At a sign-in, the person tries again.
+    world.provider.answers_once("emails", 503, ("retry-after", "1"), &json!({}));
+    browser.sign_in(&world, "bob", "/");
+    assert_eq!(browser.session(&world), Value::Null);
+    browser.sign_in(&world, "bob", "/");
+    let of = |browser: &Browser| {
+        let claims = sealed(&world, browser);
+        ["name", "email", "email_verified"].map(|claim| claims[claim].clone())
+    };
+    let before = [json!("bob"), json!("bob@list.example"), json!(true)];
+    assert_eq!(of(&browser), before);
+    // At a refresh, the claims stay as they are.
+    for status in [500, 503] {
+        userinfo(&world, |claims| claims["name"] = json!("Robert"));
+        world.provider.answers_once("emails", status, ("retry-after", "1"), &json!({}));
+        world.pass(EXPIRED);
+        assert_eq!(fetch(&world, &mut browser).status, 200, "{status}");
+        assert_eq!(of(&browser), before, "{status}");
+    }
+    assert_eq!(world.logged(LogEvent::ClaimsNotRefreshed).len(), 2);
+    assert!(world.logged(LogEvent::EmailsRequestFailed).is_empty());
+    // A list that is refused says nothing of the address, either, but the rest counts.
+    world.provider.answers_once("emails", 403, ("x-reason", "scope"), &json!({}));
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert_eq!(of(&browser), [json!("Robert"), before[1].clone(), before[2].clone()]);
+    assert_eq!(world.logged(LogEvent::EmailsRequestFailed).len(), 1);
+}
+
+#[test]
 fn a_person_whom_allow_no_longer_lets_in_loses_the_session() {
     for lease in LEASES {
         let mut settings = with_lease(lease);

@@ -196,6 +196,26 @@ fn preflight_as_a_way_in_nothing_but_cors_goes_in_and_comes_out_of_a_guarded_pat
 }
 
 #[test]
+fn preflight_as_a_way_in_it_is_guarded_where_either_its_own_method_or_the_announced_one_is() {
+    let (env, mut alice) = with(|settings| {
+        settings["rules"] = json!([
+            { "match": "/orders", "methods": ["OPTIONS"], "access": "public" },
+            { "match": "/form", "methods": ["POST"], "access": "public" },
+            { "match": "/open", "methods": ["OPTIONS", "POST"], "access": "public" },
+        ]);
+    });
+    let preflight =
+        [("origin", "https://evil.example"), ("access-control-request-method", "POST"), ("cookie", "app=1")];
+    for (path, is_guarded) in [("/orders", true), ("/form", true), ("/other", true), ("/open", false)] {
+        alice.send(&env, "OPTIONS", &format!("{APP}{path}?now=1"), &preflight, b"");
+        let sent = (0..).map_while(|number| env.forwarder.request(number)).last().unwrap();
+        assert_eq!(sent.request.url.path, path);
+        assert_eq!(sent.request.url.query.is_none(), is_guarded, "{path}");
+        assert_eq!(sent.request.headers.contains("cookie"), !is_guarded, "{path}");
+    }
+}
+
+#[test]
 fn functions_behind_paths_a_server_function_on_a_public_path_needs_a_session() {
     let next = |settings: &mut Value| settings["upstreams"][0]["framework"] = json!("nextjs");
     let (env, mut alice) = with(next);

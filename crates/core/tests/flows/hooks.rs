@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -221,4 +222,23 @@ fn an_update_changes_only_the_claims_in_updatable() {
     let answer = browser.send(&world, "POST", &url, &[("content-type", "application/json")], huge.as_bytes());
     assert_eq!(answer.status, 400);
     assert_eq!(browser.session(&world)["user"]["name"], "Robert", "what was good stays");
+}
+
+#[test]
+fn a_session_that_ends_at_a_page_which_a_hook_opens_ends_in_the_browser_too() {
+    let mut settings = settings();
+    settings["refresh"] = json!({ "lease": "durable-object" });
+    let world = TestEnv::with_hooks(settings, Opinionated::default());
+    let mut browser = Browser::new();
+    browser.sign_in(&world, "bob", "/");
+    world.provider.grants.revoke("bob");
+    world.pass(Duration::from_secs(3605));
+    let answer = browser.open(&world, &format!("{APP}/open"));
+    let forwarded = answer.forwarded.expect("the hook lets everyone pass");
+    assert!(!forwarded.request.headers.contains("authorization"));
+    // The next process asks the provider no more.
+    let asked = world.fetches("https://idp.example/token");
+    let other = world.isolate(vestibule_testing::settings(), "elsewhere");
+    assert_eq!(browser.session(&other)["error"], "RefreshTokenError");
+    assert_eq!(world.fetches("https://idp.example/token"), asked);
 }

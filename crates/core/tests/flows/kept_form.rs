@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use vestibule_core::session::kept_form::{MAX_FORM, MAX_SEALED};
 use vestibule_testing::{APP, Answer, Browser, TestEnv, settings};
 
 /// What a browser sends with a form of the site's own page.
@@ -198,6 +199,33 @@ fn only_an_urlencoded_form_of_at_most_64_kib_is_kept() {
         ("GET", urlencoded, "navigate", b"a=1"),
     ] {
         assert!(!send(method, content_type, mode, body), "{method} {content_type} {mode}");
+    }
+}
+
+#[test]
+fn the_largest_form_that_is_kept_is_shown() {
+    let world = world();
+    let browser = ended(&world);
+    let text = "x".repeat(MAX_FORM - "text=".len());
+    // The address takes what the form leaves.
+    let keep = |length: usize| {
+        let url = format!("{APP}/save?{}", "q".repeat(length));
+        let answer = browser.clone().post_with(&world, &url, &[("text", &text)], &OWN);
+        kept(&answer).unwrap_or_else(|| panic!("{answer:?}"))
+    };
+    let room = MAX_SEALED - keep(1).len();
+    let sealed = keep(1 + room / 4 * 3);
+    // A block of the cipher is 16 bytes.
+    assert!((MAX_SEALED - 22..=MAX_SEALED).contains(&sealed.len()), "{}", sealed.len());
+    let mut bob = signed_in(&world, "bob");
+    let shown = show(&world, &mut bob, &sealed);
+    assert_eq!((shown.status, hidden(&shown)), (200, vec![("text".to_owned(), text)]));
+    // No more is read than the field of the largest one.
+    let rest = MAX_SEALED - sealed.len() - "&x=".len();
+    for (length, is_shown) in [(rest, true), (rest + 1, false)] {
+        let fields = [("form", sealed.as_str()), ("x", &"x".repeat(length))];
+        let answer = bob.post_with(&world, &format!("{APP}/auth/form"), &fields, &OWN);
+        assert_eq!(!hidden(&answer).is_empty(), is_shown, "{length}");
     }
 }
 

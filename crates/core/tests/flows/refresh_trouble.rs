@@ -516,6 +516,26 @@ fn update<'a>(world: &'a TestEnv, cookies: &'a str, csrf: &'a str, after: Durati
 }
 
 #[test]
+fn an_update_keeps_the_tokens_of_a_session_that_another_process_may_have_refreshed() {
+    let mut settings = with_lease("none");
+    settings["session"]["updatable"] = json!(["name"]);
+    let (world, mut browser) = signed_in_with(settings.clone(), EXPIRED);
+    world.provider.grants.rotation.set(Rotation::Grace(0));
+    let other = world.isolate(settings, "elsewhere");
+    let refreshed = world.all([sent(&other, &browser.cookie_header(), Duration::ZERO)]);
+    assert_eq!(bearer(&refreshed[0]), Some("access-bob~1"));
+    let (csrf, cookies) = (browser.csrf(&world), browser.cookie_header());
+    let answer = &world.all([update(&world, &cookies, &csrf, Duration::ZERO)])[0];
+    assert_eq!((answer.status, grants(&world)), (200, (1, 1)), "the provider refuses the token here");
+    let shown: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((&shown["user"]["name"], shown.get("access_token")), (&json!("Robert"), None));
+    browser.take(answer);
+    // Where the new tokens are known, the same cookie leads to them.
+    assert_eq!(bearer(&browser.fetch(&other, &format!("{APP}/api"))), Some("access-bob~1"));
+    assert_eq!(browser.session(&other)["user"]["name"], "Robert");
+}
+
+#[test]
 fn an_update_never_puts_older_tokens_in_place_of_newer_ones() {
     for lease in LEASES {
         // The page does not see the token, and the upstream gets it.

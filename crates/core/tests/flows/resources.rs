@@ -1,5 +1,7 @@
 //! `flow/guard/resource` and `flow/guard/challenge`: clients that send tokens for exactly one resource of the site.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use vestibule_core::config::Config;
 use vestibule_core::log::LogEvent;
@@ -243,6 +245,19 @@ fn without_the_scope_of_the_rule_the_answer_names_it_and_what_the_token_has_alre
     assert_eq!(answer.status, 401);
     assert!(challenge(&answer).starts_with("Bearer error=\"insufficient_user_authentication\""));
     assert!(challenge(&answer).ends_with(&format!(", resource_metadata=\"{METADATA}\"")));
+}
+
+#[test]
+fn while_a_token_cannot_be_verified_the_client_is_asked_for_no_other_one() {
+    let env = env();
+    env.provider.goes_down("jwks");
+    let sent = token(&env, &json!(RESOURCE), "tools:read");
+    let answer = post(&env, "/mcp/tools", &sent);
+    assert_eq!((answer.status, challenge(&answer)), (503, ""));
+    assert!(answer.headers.contains("retry-after"));
+    env.provider.comes_back();
+    env.pass(Duration::from_mins(2));
+    assert_eq!(post(&env, "/mcp/tools", &sent).status, 200);
 }
 
 #[test]

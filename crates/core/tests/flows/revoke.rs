@@ -69,6 +69,20 @@ fn an_operator_ends_all_sessions_of_a_user() {
 }
 
 #[test]
+fn the_name_of_a_fact_tells_users_apart_and_is_the_one_in_the_store() {
+    let world = world("kv");
+    let named = |body: &Value| json_of(&revoke(&world, OPERATOR, body))["id"].as_str().unwrap().to_owned();
+    let (first, alice) = (named(&json!({ "user": bob() })), {
+        named(&json!({ "user": { "provider": "acme", "sub": "alice-1" } }))
+    });
+    world.pass(Duration::from_secs(2));
+    assert_eq!((named(&json!({ "user": bob() })), first == alice), (first.clone(), false));
+    for id in [first, alice] {
+        assert!(world.store.keys("").iter().any(|key| key.contains(&id) && !id.is_empty()), "{id}");
+    }
+}
+
+#[test]
 fn an_operator_ends_one_session_and_leaves_the_users_others() {
     for store in STORES {
         let world = world(store);
@@ -238,6 +252,21 @@ fn what_is_not_one_documented_body_is_rejected_and_revokes_nothing() {
     }
     assert!(is_in(&world, &browser));
     assert_eq!(world.store.writes.get(), 0);
+}
+
+#[test]
+fn the_longest_identifiers_are_taken_and_a_body_of_4_kib() {
+    let world = world("kv");
+    let id = |length: usize| "x".repeat(length);
+    for (provider, sid, spaces, status) in
+        [(512, 512, 0, 200), (513, 1, 0, 400), (1, 513, 0, 400), (1, 1, 4096, 200), (1, 1, 4097, 413)]
+    {
+        let body = json!({ "provider_session": { "provider": id(provider), "sid": id(sid) } });
+        let body = format!("{body:<spaces$}", body = body.to_string());
+        let headers = [("authorization", &*format!("Bearer {OPERATOR}"))];
+        let answer = revoke_raw(&world, &headers, body.as_bytes());
+        assert_eq!(answer.status, status, "{provider} {sid} {}: {answer:?}", body.len());
+    }
 }
 
 #[test]

@@ -70,6 +70,23 @@ fn a_name_alone_is_above_the_heading() {
 }
 
 #[test]
+fn the_icon_of_a_page_makes_room_for_the_sites_own_unless_it_warns() {
+    let [logo, name] = [json!({ "logo": "/logo.svg" }), json!({ "name": "Acme" })];
+    for (theme, has_icon) in [(json!({}), true), (logo, false), (name, false)] {
+        let mut settings = settings();
+        settings["theme"] = theme.clone();
+        let world = TestEnv::with(settings);
+        for (page, icon, has_icon) in [
+            (SIGN_IN, "icon way", has_icon),
+            ("https://app.example.com/auth/error?error=Configuration", "icon bad", true),
+        ] {
+            let page = Browser::new().open(&world, page);
+            assert_eq!(page.body.contains(&format!("<svg class=\"{icon}\"")), has_icon, "{theme} {icon}");
+        }
+    }
+}
+
+#[test]
 fn everyone_gets_what_the_pages_show_and_link_to() {
     let world = TestEnv::with(themed(settings()));
     for path in ["/logo.svg", "/forgot-password", "/sign-up?from=mail"] {

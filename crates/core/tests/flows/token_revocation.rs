@@ -93,6 +93,33 @@ fn a_session_without_a_refresh_token_revokes_nothing() {
     assert!(revocations(&world).is_empty(), "an access token alone is not revoked");
 }
 
+#[test]
+fn a_refresh_token_that_the_store_does_not_give_is_missed_only_where_it_would_be_revoked() {
+    for (revocation, tokens, has_refresh_token, missed) in [
+        (json!(ENDPOINT), "store", true, 1),
+        (json!(false), "store", true, 0),
+        (json!(ENDPOINT), "store", false, 0),
+        (json!(ENDPOINT), "cookie", false, 0),
+    ] {
+        let mut settings = with_key(&revocation);
+        settings["session"]["tokens"] = json!(tokens);
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+        if !has_refresh_token {
+            world.provider.alters_answer_at("token", |answer| {
+                answer.as_object_mut().unwrap().remove("refresh_token");
+            });
+        }
+        browser.sign_in(&world, "bob", "/");
+        world.store.garbles("tokens/", "nothing that opens");
+        let other = world.isolate(settings, "here");
+        let csrf = browser.csrf(&other);
+        browser.post(&other, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+        let failed = world.logged(LogEvent::TokenRevocationFailed);
+        assert_eq!(failed.len(), missed, "{revocation} {tokens} {has_refresh_token}");
+        assert!(failed.iter().all(|line| line.message().contains("cannot be read from the store")));
+    }
+}
+
 /// Signs out. Returns how long the browser waited for the answer, and how long everything took.
 fn time_to_sign_out(world: &TestEnv, browser: &mut Browser) -> (Duration, Duration) {
     let csrf = browser.csrf(world);

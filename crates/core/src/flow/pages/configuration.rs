@@ -127,11 +127,15 @@ mod tests {
     };
 
     fn answer(url: &str, headers: &[(&str, &str)]) -> Response {
+        answer_to(Method::Get, url, headers)
+    }
+
+    fn answer_to(method: Method, url: &str, headers: &[(&str, &str)]) -> Response {
         let auth = json!({ "base_path": "<b>", "providers": [{ "id": "okta" }] });
         let errors = Config::load(auth, &|_| None, &RUNTIME).unwrap_err();
         let page = [("accept", "text/html")];
         let request = Request {
-            method: Method::Get,
+            method,
             url: RequestUrl::parse(url).unwrap(),
             headers: page.iter().chain(headers).copied().collect(),
         };
@@ -154,6 +158,16 @@ mod tests {
                 }
                 assert!(!answer.body.contains("<b>"));
             }
+        }
+    }
+
+    #[test]
+    fn the_page_looks_again_by_itself_unless_that_would_send_a_form_again() {
+        for (method, looks_again) in [(Method::Get, true), (Method::Post, false)] {
+            let answer = answer_to(method, "http://localhost:8787/x", &[]);
+            let shown =
+                ["http-equiv=\"refresh\"", "every three seconds"].map(|text| answer.body.contains(text));
+            assert_eq!(shown, [looks_again, looks_again]);
         }
     }
 

@@ -467,6 +467,25 @@ mod tests {
     }
 
     #[test]
+    fn tokens_with_made_up_key_ids_fill_no_memory() {
+        let mut cached = CachedProvider::default();
+        let longest = "x".repeat(MAX_UNKNOWN_KID);
+        for kid in [format!("{longest}x"), longest.clone()] {
+            assert_eq!(cached.begun_at_first_sight_of(&kid, 1, BEGUN), 1);
+        }
+        assert_eq!((cached.unknown_kids.len(), cached.begun_at_first_sight_of(&longest, 2, BEGUN)), (1, 1));
+        for number in 0..2 * MAX_UNKNOWN_KIDS {
+            cached.begun_at_first_sight_of(&number.to_string(), 3, BEGUN);
+        }
+        assert_eq!(cached.unknown_kids.len(), MAX_UNKNOWN_KIDS);
+        // What is not remembered counts as seen now; after a minute there is room again.
+        assert_eq!(cached.begun_at_first_sight_of("another", 4, BEGUN), 4);
+        let later = BEGUN.plus(UNKNOWN_KEY_THROTTLE);
+        assert_eq!(cached.begun_at_first_sight_of("another", 5, later), 5);
+        assert_eq!(cached.begun_at_first_sight_of("another", 6, later), 5);
+    }
+
+    #[test]
     fn a_late_failure_of_an_earlier_fetch_does_not_affect_a_newer_one() {
         let mut cached = CachedProvider::default();
         let second = Duration::from_secs(1);

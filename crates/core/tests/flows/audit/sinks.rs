@@ -17,7 +17,7 @@ const COLLECTOR: &str = "https://logs.example.com/vestibule?key=of-the-endpoint"
 const SECRET_OF_COLLECTOR: &str = "the-secret-of-the-collector-of-these-tests";
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An endpoint that answers with a status, and what it was sent.
+/// An endpoint that answers with a status and a body, and what it was sent.
 #[derive(Clone, Default)]
 struct Collector {
     status: Rc<Cell<u16>>,
@@ -186,6 +186,23 @@ fn a_failure_that_passes_loses_nothing() {
     wait(&world, SECOND * 3);
     assert_eq!(names(&collector.lines()), ["signed_in", "signed_in"]);
     assert_eq!(world.logged(LogEvent::AuditNotDelivered).len(), 1);
+}
+
+#[test]
+fn a_dataset_gets_one_batch_of_a_request_and_the_next_one_of_the_next() {
+    let (_, world) = Collector::of(json!({ "sinks": "analytics", "kinds": "refusal" }));
+    let mut bob = signed_in(&world, "bob");
+    for _ in 0..60 {
+        is_refused(&world, &mut bob);
+    }
+    // It was not bound, and is asked again after a minute.
+    world.sinks.are_bound.set(true);
+    wait(&world, SECOND * 61);
+    for rows in [25, 50, 63, 64] {
+        is_refused(&world, &mut bob);
+        wait(&world, SECOND);
+        assert_eq!(world.sinks.points.borrow().len(), rows);
+    }
 }
 
 #[test]
