@@ -115,12 +115,10 @@ impl<P: Platform> RequestContext<'_, P> {
         token: &str,
     ) -> Result<Vec<Transmitted<'c>>, (&'c EventTransmitter, UnprovenError)> {
         let (mut proven, mut unproven) = (Vec::new(), None::<(&EventTransmitter, UnprovenError)>);
-        let mut is_forged = false;
         for transmitter in named {
             match self.unless_stopped(self.verify_transmitter_signature(transmitter, token)).await {
                 Ok(payload) => proven.push((transmitter, payload)),
                 Err(error) => {
-                    is_forged |= error.costs_as_forged();
                     let rejects = |error: &UnprovenError| matches!(error, UnprovenError::Rejected(_));
                     if unproven.as_ref().is_none_or(|(_, first)| rejects(first) && !rejects(&error)) {
                         unproven = Some((transmitter, error));
@@ -130,7 +128,8 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         match unproven {
             Some(unproven) if proven.is_empty() => {
-                if is_forged {
+                // What may be a real one, as long as the keys of one of them are unavailable, does not count.
+                if unproven.1.costs_as_forged() {
                     self.count_forged().await;
                 }
                 Err(unproven)
@@ -139,7 +138,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// The same without counting a token that is not proven: another provider may prove it.
+    /// What `verification` makes of a token, without counting one that is not proven: another provider may prove it.
     pub(super) async fn unless_stopped<T>(
         &self,
         verification: impl Future<Output = Result<T, Error>>,
