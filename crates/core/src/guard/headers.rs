@@ -408,6 +408,7 @@ mod tests {
             ("x-user-emails", "1"),
             ("x-nextjs-data", "1"),
             ("x-middleware-prefetch", "1"),
+            ("x_custom", "1"),
             ("x-http-method-override", "PATCH"),
             ("cf-ray", "1"),
             ("accept", "*/*"),
@@ -620,6 +621,8 @@ mod tests {
             ("true-client-ip", false),
             ("true_client_ip", true),
             ("x_user_email", true),
+            ("x_custom", false),
+            ("sentry.trace", false),
             ("x-middleware-prefetch", false),
             ("accept", false),
         ] {

@@ -108,7 +108,7 @@ impl Pattern {
     pub(super) fn last_segment(&self) -> Option<&str> {
         let (_, last) = self.source.strip_suffix('/').unwrap_or(&self.source).rsplit_once('/')?;
         // What a slash in an expression or in braces begins has the end of these.
-        (!last.is_empty() && !last.contains(SPECIAL)).then_some(last)
+        (!last.contains(SPECIAL)).then_some(last)
     }
 
     pub(super) fn first_segment(&self) -> FirstSegment<'_> {

@@ -464,6 +464,14 @@ mod tests {
         assert_eq!(CanonicalPath::new(&bomb(1000)), Err(PathError::TooManyReadings));
         let long = format!("/admin;x/{}", "a".repeat(MAX_LENGTH - 10));
         assert_eq!(readings(&long).len(), 2);
+        // Of four readings, one has five characters more, one three more, and two one more.
+        let four = |length: usize| CanonicalPath::new(&format!("/{};b%2562", "a".repeat(length - 1)));
+        let longest = (MAX_READINGS_LENGTH - 5 - 3) / 4;
+        assert_eq!(
+            four(longest).unwrap().readings().map(|reading| reading[0].len() + 1).sum::<usize>(),
+            MAX_READINGS_LENGTH
+        );
+        assert_eq!(four(longest + 1), Err(PathError::TooManyReadings));
         assert_eq!(CanonicalPath::new(&"/%2e%2e;".repeat(131_072)), Err(PathError::TooLong));
     }
 

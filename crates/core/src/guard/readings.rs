@@ -425,4 +425,57 @@ mod tests {
         let of_report = ["report.html", "report.php", "report/index.html", "report/index.php"];
         assert_eq!(answering(&["report"]), of_report);
     }
+
+    #[test]
+    fn path_confusion_a_path_runs_one_script_and_what_is_behind_it_is_the_page() {
+        let of = |path: &str| {
+            readings(path, &PathReadings { exact: vec![ServerReading::Suffix], ..PathReadings::default() })
+        };
+        for (path, expected) in [
+            ("/tool.php", &["/"][..]),
+            ("/shop/tool.php", &["/"]),
+            ("/tool.php/x", &["/x", "/tool.php"]),
+            ("/shop/tool.php/x", &["/x", "/shop/x", "/shop/tool.php"]),
+            ("/a.php/b.php/x", &["/b.php/x", "/a.php", "/b.php"]),
+        ] {
+            assert_eq!(of(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_reading_says_which_habits_of_a_server_lead_to_it() {
+        use ServerReading::{FileName, Script, Suffix};
+        let habits = |path: &[&str], page: &str| {
+            let segments: Vec<String> = path.iter().map(|&segment| segment.to_owned()).collect();
+            let found = PathReadings::default().of(&segments);
+            found.into_iter().find(|(segments, _)| segments.join("/") == page).map(|(_, habits)| habits)
+        };
+        assert_eq!(habits(&["admin.json"], "admin"), Some(vec![Suffix]));
+        assert_eq!(habits(&["index.php", "admin.json"], "admin"), Some(vec![Script, Suffix]));
+        assert_eq!(habits(&["index.php", "admin.json."], "admin"), Some(vec![FileName, Script, Suffix]));
+        // The same habit twice.
+        assert_eq!(habits(&["page-data", "admin.html", "page-data.json"], "admin"), Some(vec![Suffix]));
+    }
+
+    #[test]
+    fn only_names_of_files_are_looked_for() {
+        let mut files = NamedFiles::default();
+        for name in ["admin", "logo.png", ".json", ".html"] {
+            files.add(name);
+            assert!(files.is_empty(), "{name}");
+        }
+        files.add("report.html");
+        assert!(!files.is_empty());
+    }
+
+    #[test]
+    fn what_only_looks_like_the_data_of_a_page_is_not_read_as_that_page() {
+        for (path, expected) in [
+            ("/page-data/admin/data.json", "/page-data/admin/data"),
+            ("/docs/admin/page-data.json", "/docs/admin/page-data"),
+            ("/page-data/page-data.json", "/page-data/page-data"),
+        ] {
+            assert_eq!(readings(path, &PathReadings::default()), [expected]);
+        }
+    }
 }

@@ -345,6 +345,10 @@ mod tests {
             "https://app.example.com/a;b",
             "https://app.example.com/*",
             "https://App.example.com/mcp",
+            "https://App.example.com",
+            "https://App.example.com/",
+            "https://app.example.com:443",
+            "HTTPS://app.example.com",
             "https://app.example.com:443/mcp",
         ] {
             assert!(ResourceIdentifier::parse(text).is_err(), "{text}");
@@ -411,8 +415,12 @@ mod tests {
 
     #[test]
     fn metadata_is_at_one_path_of_the_resource_s_own_origin() {
-        let resources = resources(&["https://a.example/mcp", "https://b.example"]);
+        let resources =
+            resources(&["https://a.example/mcp", "https://b.example", "https://d.example/mcp.rsc"]);
         for (origin, path, expected) in [
+            ("https://b.example", "/.WELL-KNOWN/oauth-protected-resource", Some(None)),
+            // Next.js shows another page there.
+            ("https://d.example", "/.well-known/oauth-protected-resource/mcp.rsc", Some(None)),
             (
                 "https://a.example",
                 "/.well-known/oauth-protected-resource/mcp",

@@ -336,4 +336,14 @@ mod tests {
         );
         assert_eq!(name(&cookies(&["sub", "access_token.sub", "refresh_token"])), None);
     }
+
+    #[test]
+    fn what_is_left_out_says_in_which_header_or_cookie_it_would_be() {
+        let text = |field| {
+            let (name, claim) = ("user".to_owned(), "profile".to_owned());
+            LeftOut { field, name, claim, error: HeaderValueError::Control }.to_string()
+        };
+        assert!(text(SentIn::Header).starts_with("the header user for the claim profile: "));
+        assert!(text(SentIn::Cookie).starts_with("the cookie user for the claim profile: "));
+    }
 }

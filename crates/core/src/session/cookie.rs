@@ -209,4 +209,17 @@ mod tests {
         let other = names.other_session().unwrap();
         assert!(has(other) && has(&chunk::chunk_name(other, 0)));
     }
+
+    #[test]
+    fn a_cookie_that_belongs_to_one_host_is_expired_for_that_host_only() {
+        for (host_prefix, domains) in [(true, 0), (false, 3)] {
+            let naming = CookieNaming { prefix: None, host_prefix };
+            let names = CookieNames::new(&naming, Dialect::AuthJsV5, true);
+            let field = format!("{}=x", names.session());
+            let cookies = Cookies::parse(std::iter::once(field.as_str()));
+            let expired = erase_everywhere("www.app.example.com", None, &names, &cookies);
+            let with_domain = expired.iter().filter(|cookie| cookie.has_domain()).count();
+            assert_eq!((expired.len(), with_domain), (1 + domains, domains), "{expired:?}");
+        }
+    }
 }

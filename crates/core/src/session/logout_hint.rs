@@ -124,6 +124,8 @@ mod tests {
 
     use super::*;
     use crate::session::names::CookieNaming;
+    use crate::session::policy::{Persistence, SessionConfig};
+    use crate::session::tokens::TokenStorage;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
     const HOUR: Duration = Duration::from_hours(1);
@@ -198,6 +200,9 @@ mod tests {
                 assert_eq!(found(&planted, "s-1", NOW), None, "{salt}");
             }
         }
+        assert!(is_hint(&names, names.logout_hint()));
+        assert!(is_hint(&names, &chunk::chunk_name(names.logout_hint(), 1)));
+        assert!(!names.all_sessions().any(|session| is_hint(&names, session)));
         // Auth.js takes every cookie whose name begins with the session's for a part of it.
         assert!(!names.all_sessions().any(|session| names.logout_hint().starts_with(session)));
     }
@@ -215,5 +220,31 @@ mod tests {
         assert_eq!(erased("", &json!({ "hint_chunks": 3 })), ["H", "H.0", "H.1", "H.2"]);
         let name = names.logout_hint();
         assert_eq!(erased(&format!("{name}.1=x; {name}.7=y"), &json!({})), ["H.1", "H.7"]);
+    }
+
+    #[test]
+    fn a_hint_is_kept_until_its_session_ends_and_at_most_400_days() {
+        const DAY: Duration = Duration::from_hours(24);
+        let lifetime = |absolute_max_age: Option<Duration>, claims: &Value| {
+            let config = SessionConfig {
+                max_age: HOUR,
+                update_age: HOUR,
+                revalidate: None,
+                absolute_max_age,
+                persistence: Persistence::Persistent,
+                expose: Vec::new(),
+                updatable: Vec::new(),
+                tokens: TokenStorage::Cookie,
+            };
+            let sealing = Sealing { keys: &keys(), dialect: Dialect::AuthJsV5, session: &config };
+            super::lifetime(sealing, &session(claims), NOW)
+        };
+        let signed_in = json!({ "signed_in_at": NOW.minus(DAY).seconds() });
+        let ends = json!({ "signed_in_at": NOW.seconds(), "ends_at": NOW.plus(HOUR).seconds() });
+        assert_eq!(lifetime(None, &signed_in), 400 * DAY);
+        assert_eq!(lifetime(Some(500 * DAY), &signed_in), 400 * DAY);
+        assert_eq!(lifetime(Some(90 * DAY), &signed_in), 89 * DAY);
+        assert_eq!(lifetime(Some(90 * DAY), &ends), HOUR);
+        assert_eq!(lifetime(None, &ends), HOUR);
     }
 }

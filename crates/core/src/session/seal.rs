@@ -351,6 +351,12 @@ mod tests {
         let without = |name: &str| raw(Dialect::AuthJsV5, &format!(r#"{{"exp":1800000099,"n":"{name}"}}"#));
         assert_eq!(sid(&[SECRET], &without("a")), sid(&[SECRET], &without("a")));
         assert_ne!(sid(&[SECRET], &without("a")), sid(&[SECRET], &without("b")));
+        let with_jti = |jti: &str, n: u8| {
+            raw(Dialect::AuthJsV5, &format!(r#"{{"exp":1800000099,"jti":"{jti}","n":{n}}}"#))
+        };
+        assert_eq!(sid(&[SECRET], &with_jti("a", 1)), sid(&[SECRET], &with_jti("a", 2)));
+        assert_ne!(sid(&[SECRET], &with_jti("a", 1)), sid(&[SECRET], &with_jti("b", 1)));
+        assert_ne!(sid(&[SECRET], &with_jti("", 1)), sid(&[SECRET], &with_jti("", 2)));
         // Its own `sid` stays.
         let own = sealed("old", Dialect::AuthJsV5, "s", &json!({ "sid": "mine" }));
         assert_eq!(sid(&["old"], &own), "mine");

@@ -375,4 +375,15 @@ mod tests {
         };
         assert_eq!(StepUpAttempt::from_value(&attempt.to_value()), Some(attempt));
     }
+
+    #[test]
+    fn what_was_found_of_an_authentication_is_how_long_ago_it_was_unless_it_is_to_come() {
+        let now = NOW.seconds();
+        let found = |at: u64| {
+            let claims = json!({ "auth_time": at });
+            asks(&[], &[], Some(300)).checks(|name| claims.get(name), NOW)[0].found.clone()
+        };
+        assert_eq!([found(now), found(now - 7)], ["0 s ago", "7 s ago"]);
+        assert_eq!(found(now + 7), (now + 7).to_string());
+    }
 }

@@ -139,4 +139,33 @@ mod tests {
         assert_eq!(left(false), ["roles", "sub"]);
         assert_eq!(left(true), ["api_cookies", "refresh_token", "roles", "sub"]);
     }
+
+    #[test]
+    fn what_a_session_lacks_is_in_its_entry_and_was_not_read() {
+        let with = |claims: Value| {
+            let mut session = session().claims().clone();
+            session.extend(claims.as_object().unwrap().clone());
+            Session::new(session)
+        };
+        let entry =
+            |holds: &[&str]| json!({ "token_entry": { "key": "k", "id": "i", "at": 1, "holds": holds } });
+        let (read, unread) = (with(entry(&["access_token"])), with(entry(&["access_token", "profile"])));
+        let lacked =
+            |session: &Session| ["access_token", "profile", "elsewhere"].map(|claim| session.lacks(claim));
+        assert_eq!((lacked(&read), read.lacks_any()), ([false; 3], false));
+        assert_eq!((lacked(&unread), unread.lacks_any()), ([false, true, false], true));
+        assert_eq!((lacked(&session()), session().lacks_any()), ([false; 3], false));
+    }
+
+    #[test]
+    fn a_session_without_its_entry_has_no_claim_of_it_and_says_nothing_of_it() {
+        let mut claims = session().claims().clone();
+        let holds = ["access_token", "refresh_token", "nested"];
+        claims.insert("token_entry".to_owned(), json!({ "key": "k", "id": "i", "at": 1, "holds": holds }));
+        let session = Session::new(claims);
+        let names = |session: Session| session.claims().keys().cloned().collect::<Vec<_>>();
+        let left = ["api_cookies", "expires_at", "id_token", "roles", "sub"];
+        assert_eq!(names(session.without_entry()), left);
+        assert_eq!(names(session.without_entry_claims()), [&left[..], &["token_entry"]].concat());
+    }
 }

@@ -199,8 +199,8 @@ fn first_segment(nodes: &[Node]) -> (Option<String>, Option<Units>) {
     let ends_here = Node::beginning_of_all(remaining).0.has_at_most(SLASH);
     let first = String::from_utf16(&segment).ok().filter(|segment| ends_here && !segment.is_empty());
     let beginning = match Node::beginning_of_all(rest) {
-        (units, false) if !units.contains(SLASH) => Some(units),
-        _ => None,
+        (units, false) => Some(units),
+        (_, true) => None,
     };
     (first, beginning)
 }

@@ -28,6 +28,15 @@ fn patterns_match_what_next_js_s_matcher_matches() {
         ("/:a*/x/:b*", &["/x", "/a/x", "/x/b", "/x/x/x", "/a/b/x/c/d"], &["/", "/a/b"]),
         ("/:a?/:b?/c", &["/c", "/a/c", "/a/b/c"], &["/a/b/d/c", "/"]),
         ("/a/:x+/b/:y+", &["/a/1/b/2", "/a/1/2/b/3/4", "/a/b/b/b"], &["/a/b/2", "/a/1/b", "/a/b/b"]),
+        ("/a{}*b", &["/ab"], &["/a", "/b"]),
+        ("/a{}+", &["/a"], &["/aa", "/"]),
+        ("/:a*x", &["/bx", "/a/bx"], &["/b", "/a/b", "/x", "/"]),
+        ("/:a?-x", &["/b-x"], &["/b", "/-x", "/a/b-x", "/"]),
+        ("/blog{/:a-x}", &["/blog/b-x"], &["/blog/b", "/blog", "/blog/-x"]),
+        ("/blog{/:a-x}?", &["/blog", "/blog/b-x"], &["/blog/b"]),
+        ("/:a.", &["/b.", "/b..", "/..."], &["/b"]),
+        ("/.:name", &["/.env"], &["/env", "/..."]),
+        ("/..:name", &["/..env"], &["/.env", "/..."]),
         ("/file-:id", &["/file-1", "/file--"], &["/file-", "/file", "/xfile-1"]),
         ("/:id.json", &["/a.json", "/a.json.json", "/%C3%A9.json"], &["/.json", "/a.jsonx"]),
         ("/:from-:to", &["/a-b", "/a-b-c", "/--b"], &["/-b", "/a-", "/ab", "/--", "/-", "/a-b-"]),
@@ -184,6 +193,8 @@ fn patterns_are_found_by_their_first_segment_if_it_is_literal() {
         ("/docs{-x}?", FirstSegment::Anything),
         ("/docs(.*)", FirstSegment::Anything),
         ("/docs:x", FirstSegment::Anything),
+        ("/([a-c])", FirstSegment::Anything),
+        ("/doc([a-z])/x", FirstSegment::Anything),
         ("/:lang(en|de)?/docs", FirstSegment::Anything),
         ("/(en|de)/docs", FirstSegment::Anything),
     ] {
@@ -256,6 +267,11 @@ fn work_bombs_optional_parts_cost_four_units_for_each_of_them_and_each_segment()
     let budget = Budget::new();
     assert!(!pattern.matches_reading(&Reading::new(path.segments(), Case::Matters, &budget)));
     assert_eq!(budget.spent(), 4 * 20 * 50);
+    // Where nothing follows the one that repeats, its number of segments decides.
+    let pattern = Pattern::parse("/a/:path*").unwrap();
+    let budget = Budget::new();
+    assert!(pattern.matches_reading(&Reading::new(path.segments(), Case::Matters, &budget)));
+    assert_eq!(budget.spent(), 0);
 }
 
 proptest! {
@@ -282,5 +298,22 @@ proptest! {
             }
             Err(error) => prop_assert!(error.at <= text.chars().count()),
         }
+    }
+}
+
+#[test]
+fn the_last_segment_is_the_name_of_a_file_only_if_it_is_text() {
+    for (pattern, last) in [
+        ("/docs/index.html", Some("index.html")),
+        ("/docs/index.html/", Some("index.html")),
+        ("/:lang/report.html", Some("report.html")),
+        ("/", None),
+        ("/docs/:name.html", None),
+        ("/docs/(.*).html", None),
+        ("/docs{/a.html}?", None),
+        ("/docs/a\\.html", None),
+        ("/docs/%61.html", None),
+    ] {
+        assert_eq!(Pattern::parse(pattern).unwrap().last_segment(), last, "{pattern}");
     }
 }

@@ -46,6 +46,8 @@ fn expressions_match_whole_texts_as_in_ecmascript() {
         ("a(?=b|$).*", &["a", "ab"], &["ac"]),
         ("\\bab\\b.*", &["ab", "ab c", "ab-"], &["abc", "ab_"]),
         ("a\\Bb.*", &["ab"], &["a"]),
+        (".\\ba", &["-a", "\u{e9}a"], &["xa", "_a"]),
+        (".\\B-", &["--", "\u{e9}-"], &["a-", "_-"]),
         ("(?:a|b(?=c)|c)*", &["", "abc", "bcbc", "aacc"], &["b", "ba"]),
         ("(?:a+b)+", &["ab", "aabab"], &["a", "abb", ""]),
     ] {
@@ -86,20 +88,45 @@ fn a_new_state_costs_four_units_for_each_step_and_a_known_one_costs_one() {
         budget.spent()
     };
     assert_eq!([cost(), cost()], [9 * 9 * 4, 9]);
+    // The same where case does not matter.
+    let text: Vec<AnyCase> = text.into_iter().map(AnyCase::new).collect();
+    let cost = || {
+        let budget = Budget::new();
+        assert!(program.matches(&text, &budget));
+        budget.spent()
+    };
+    assert_eq!([cost(), cost()], [9 * 9 * 4, 9]);
+}
+
+#[test]
+fn a_program_with_more_states_than_are_kept_forgets_them_and_matches_the_same() {
+    // Which of the first eight characters are "a" makes 256 states.
+    let program = Program::new(&parsed("[ab]{7}a[ab]*").unwrap()).unwrap();
+    for number in 0..1_u16 << 11 {
+        let text: Vec<u16> = (0..11).map(|bit| if number >> bit & 1 == 1 { 0x61 } else { 0x62 }).collect();
+        assert_eq!(program.matches(&text, &Budget::new()), text[7] == 0x61, "{number:b}");
+    }
 }
 
 #[test]
 fn a_text_matches_or_not_whatever_was_matched_before_it() {
-    // The last letters are as far from "a" as the kept characters are from each other.
-    let letters = ["a", "x", "-", "\u{e1}", "\u{161}", "\u{1e1}"];
+    // The last ones are as far from "a" and from the first one as the rows of what is kept are from each other.
+    let letters = ["\0", "a", "x", "-", "\u{80}", "\u{e1}", "\u{161}"];
     let longer = |texts: &[String]| -> Vec<String> {
         texts.iter().flat_map(|text| letters.map(|letter| format!("{text}{letter}"))).collect()
     };
     let one = letters.map(str::to_owned).to_vec();
     let two = longer(&one);
     let texts = [one, two.clone(), longer(&two)].concat();
-    for expression in ["\u{e1}|xa", "\u{161}|-a|x\u{e1}", "a|x\u{1e1}", ".\\b.*", "\\B.*a", "(?!\u{e1}|xa).*"]
-    {
+    for expression in [
+        "\u{e1}|xa",
+        "\u{161}|-a|x\u{e1}",
+        "\u{80}|x\0",
+        "x\u{80}|-\0",
+        ".\\b.*",
+        "\\B.*a",
+        "(?!\u{e1}|xa).*",
+    ] {
         let known = Program::new(&parsed(expression).unwrap()).unwrap();
         for text in texts.iter().chain(texts.iter().rev()) {
             let units: Vec<u16> = text.encode_utf16().collect();
@@ -167,6 +194,7 @@ fn the_error_of_an_invalid_expression_names_the_position() {
         (deep(32), None),
         (deep(33), Some(TooLarge)),
         (deep(100), Some(TooLarge)),
+        ("(a)".repeat(100), None),
         ("a{1000}".to_owned(), None),
         ("a{1001}".to_owned(), Some(TooLarge)),
         ("a{0,1000}".to_owned(), None),

@@ -560,3 +560,76 @@ fn work_bombs_each_character_of_a_reading_costs_one_unit_and_so_does_each_slash(
     assert_eq!(work_of(&segments), "/admin//\u{e9}".len());
     assert_eq!(work_of(&[]), 0);
 }
+
+#[test]
+fn the_rule_of_a_whole_host_decides_before_the_others_only_where_slashes_are_ambiguous() {
+    let whole_host = Rule { allows_any_slashes: true, ..rule(&["/:path*"], Access::SignedIn) };
+    let rules = RuleSet::new(vec![rule(&["/open"], Access::Public), whole_host], DefaultAccess::Public);
+    for (path, expected) in [("/open", 0), ("/open/", 0), ("//open", 1), ("/%2fopen", 1), ("/other", 1)] {
+        let canonical = CanonicalPath::with_any_slashes(path).unwrap();
+        let decided = rules.decide(&request("h", "GET", path), &canonical, &PathReadings::default()).unwrap();
+        assert_eq!((index(&decided), decided.is_public()), (Some(expected), expected == 0), "{path}");
+    }
+}
+
+#[test]
+fn a_slash_at_the_end_makes_a_reading_of_its_own_only_for_expressions() {
+    let count = |pattern: &str, path: &str| {
+        let rules = RuleSet::new(vec![rule(&[pattern], admin())], DefaultAccess::Public);
+        let canonical = CanonicalPath::new(path).unwrap();
+        rules.readings(&request("h", "GET", path), &canonical, &PathReadings::default(), &Budget::new()).len()
+    };
+    assert_eq!(count("/area/:path*", "/area/"), count("/area/:path*", "/area"));
+    assert_eq!(count("/area/(.*)", "/area/"), 2 * count("/area/(.*)", "/area"));
+}
+
+#[test]
+fn a_decision_is_remembered_only_where_nothing_but_host_path_and_method_decides() {
+    let condition = Condition { source: Source::Header("x-beta".to_owned()), value: None };
+    let with_condition = Rule { has: vec![condition], ..rule(&["/a"], admin()) };
+    let with_method = Rule { methods: Some(vec![Method::new("DELETE")]), ..rule(&["/a"], admin()) };
+    for (rules, of_get, of_overridable) in [
+        (vec![rule(&["/a"], admin())], true, true),
+        (vec![with_method.clone()], true, false),
+        (vec![with_condition.clone()], false, false),
+        (vec![with_method, with_condition], false, false),
+    ] {
+        let rules = RuleSet::new(rules, DefaultAccess::Public);
+        let overridable = request("h", "POST", "/a?_method=DELETE");
+        assert_eq!(rules.look_at_address_only(&request("h", "GET", "/a")), of_get);
+        assert_eq!(rules.look_at_address_only(&overridable), of_overridable);
+    }
+}
+
+#[test]
+fn what_decided_is_found_again_by_its_places() {
+    let rules = RuleSet::new(
+        vec![rule(&["/x", "/admin"], admin()), rule(&["/:path*"], Access::SignedIn)],
+        DefaultAccess::Public,
+    );
+    for path in ["/admin", "/admin;x", "/other", "/"] {
+        let decided = decide(&rules, "h", "GET", path);
+        let again = rules.decisions_at(&decided.places()).unwrap();
+        assert_eq!((again.places(), again.place()), (decided.places(), decided.place()), "{path}");
+    }
+    let fewer = RuleSet::new(vec![rule(&["/x"], admin())], DefaultAccess::Public);
+    assert!(fewer.decisions_at(&decide(&rules, "h", "GET", "/other").places()).is_none());
+}
+
+#[test]
+fn a_file_that_answers_for_a_path_is_a_reading_by_the_habits_that_lead_to_it() {
+    use ServerReading::{Script, Suffix};
+    let rules = RuleSet::new(vec![rule(&["/report.html"], admin())], DefaultAccess::Public);
+    let readers = |path: &str| {
+        let canonical = CanonicalPath::new(path).unwrap();
+        let readings =
+            rules.readings(&request("h", "GET", path), &canonical, &PathReadings::default(), &Budget::new());
+        readings
+            .into_iter()
+            .find(|reading| reading.segments == ["report.html"])
+            .map(|reading| reading.readers)
+    };
+    assert_eq!(readers("/report"), Some(Readers::Some(vec![Suffix])));
+    assert_eq!(readers("/index.php/report"), Some(Readers::Some(vec![Script, Suffix])));
+    assert_eq!(readers("/report.json"), Some(Readers::Some(vec![Suffix])));
+}

@@ -235,4 +235,27 @@ mod tests {
         assert!(derived_key(&a, "s") != derived_key(&a, "t") && derived_key(&a, "s") != derived_key(&b, "s"));
         assert_eq!(derived_key(&a, "s").expose().len(), 44);
     }
+
+    #[test]
+    fn work_bombs_an_entry_of_more_than_a_megabyte_is_not_read() {
+        let opens = |length: usize| {
+            let tokens = Map::from_iter([("access_token".to_owned(), Value::from("x".repeat(length)))]);
+            let sealed = entry().seal(("s", 3), &EntryContent { tokens, previous: None }, &mut random());
+            entry().open(("s", 3), &sealed).is_some()
+        };
+        // In the store, four characters stand for three.
+        assert_eq!([20_000, 800_000].map(opens), [true, false]);
+    }
+
+    #[test]
+    fn an_entry_that_says_it_is_of_another_session_or_generation_does_not_open() {
+        let entry = entry();
+        let opens = |sid: &str, generation: u64| {
+            let content = json!({ "sid": sid, "generation": generation, "tokens": {}, "previous": null });
+            let sealed = seal(entry.key(), &entry.name("s", 3), &content, &mut random());
+            entry.open(("s", 3), &sealed).is_some()
+        };
+        assert!(opens("s", 3));
+        assert!(!opens("t", 3) && !opens("s", 4));
+    }
 }

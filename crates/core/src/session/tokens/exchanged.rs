@@ -378,6 +378,17 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_session_leaves_the_tokens_of_the_others() {
+        let tokens = Rc::new(ExchangedTokens::default());
+        for sid in ["a", "b", "c"] {
+            lead(&tokens, &id(sid), 1000).complete(token(1600, 1));
+        }
+        tokens.forget("b");
+        let kept = |sid: &str| tokens.0.borrow().entries.contains_key(&id(sid));
+        assert_eq!(["a", "b", "c"].map(kept), [true, false, true]);
+    }
+
+    #[test]
     fn the_memory_is_bounded() {
         let tokens = Rc::new(ExchangedTokens::default());
         let kept = lead(&tokens, &id("in flight"), 1000);

@@ -255,6 +255,17 @@ mod tests {
         let memory = TokenMemory::default();
         let failed = |seconds| memory.fail("a", at(seconds));
         assert_eq!([10, 69, 70, 71, 9].map(failed), [true, false, true, false, true]);
+        assert_eq!([9, 9, 10].map(failed), [false; 3]);
+    }
+
+    #[test]
+    fn of_names_without_an_entry_the_oldest_make_room() {
+        let memory = TokenMemory::default();
+        for number in (0..=MAX_ENTRIES + 1).rev() {
+            memory.remember_absence(&format!("{number:03}"), at(10));
+        }
+        let is_absent = |name: &str| matches!(memory.look_up(name, at(10)), Knowledge::Absent);
+        assert_eq!(["000", "255", "256", "257"].map(is_absent), [true, true, false, false]);
     }
 
     #[test]
@@ -265,6 +276,18 @@ mod tests {
         assert!(memory.content("large").is_some() && memory.content("small").is_none());
         memory.remember("small", content(1));
         assert!(memory.content("large").is_none() && memory.content("small").is_some());
+    }
+
+    #[test]
+    fn a_process_remembers_entries_of_one_megabyte_together() {
+        for (more, is_kept) in [(0, true), (1, false)] {
+            let memory = TokenMemory::default();
+            // A text has two quotation marks.
+            memory.remember("a", content(1024 * 1024 / 2 - 2));
+            memory.remember("b", content(1024 * 1024 / 2 - 2 + more));
+            assert_eq!(memory.content("a").is_some(), is_kept, "{more} more");
+            assert!(memory.content("b").is_some());
+        }
     }
 
     #[test]
