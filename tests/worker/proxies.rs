@@ -36,6 +36,8 @@ fn nginx(env: &TestEnv) -> Nginx {
     let mut servers = written.to_owned();
     for (from, to) in [
         ("listen 443 ssl;", "listen unix:SOCKETS/front;".to_owned()),
+        ("ssl_certificate /etc/nginx/app.example.com.pem;", String::new()),
+        ("ssl_certificate_key /etc/nginx/app.example.com.key;", String::new()),
         ("http://127.0.0.1:3000", "http://unix:SOCKETS/app".to_owned()),
         ("https://auth.example.com/auth/verify", format!("http://{}/auth/verify", env.address())),
         // A header tells the runtime the scheme. At Cloudflare the scheme comes from TLS.
