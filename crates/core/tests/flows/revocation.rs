@@ -504,7 +504,7 @@ fn with_upstream(upstream: &Value) -> Value {
 
 #[test]
 fn on_a_public_path_nothing_is_read_that_its_server_does_not_get() {
-    let (plain, told) =
+    let (plain, informed) =
         (with_upstream(&json!({})), with_upstream(&json!({ "headers": { "X-User": "sub" } })));
     let world = TestEnv::with(plain.clone());
     let mut browser = Browser::new();
@@ -516,8 +516,8 @@ fn on_a_public_path_nothing_is_read_that_its_server_does_not_get() {
         (&plain, "GET", &[][..], false),
         (&plain, "GET", &token[..], false),
         (&plain, "POST", &foreign[..], false),
-        (&told, "POST", &foreign[..], true),
-        (&told, "GET", &[][..], true),
+        (&informed, "POST", &foreign[..], true),
+        (&informed, "GET", &[][..], true),
     ] {
         let other = world.isolate(settings.clone(), "here");
         let before = world.store.revocation_reads.get();
