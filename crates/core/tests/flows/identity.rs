@@ -281,6 +281,19 @@ fn nobody_by_that_name_a_session_without_sub_or_with_an_error_is_sent_nowhere_by
 }
 
 #[test]
+fn a_session_with_an_error_gives_a_script_no_token() {
+    let world = TestEnv::new();
+    for (error, status) in [(Value::Null, 200), (json!("RefreshTokenError"), 401)] {
+        let claims =
+            json!({ "sub": "bob-1", "provider": "acme", "access_token": "access-bob", "error": error });
+        let headers = [("sec-fetch-site", "same-origin"), ("x-vestibule-token", "1")];
+        let url = format!("{APP}/auth/token");
+        let answer = sealed(&world, &claims).send(&world, "GET", &url, &headers, b"");
+        assert_eq!((answer.status, answer.body.contains("access-bob")), (status, status == 200), "{claims}");
+    }
+}
+
+#[test]
 fn same_sub_other_provider_rules_header_fields_and_assertions_tell_them_apart() {
     let mut two = settings();
     two["providers"] = json!([
