@@ -522,3 +522,121 @@ fn allow_ends_a_session_where_a_refresh_says_that_the_claim_is_gone() {
     assert_eq!(fetch(&world, &mut browser).status, 401);
     assert_eq!(world.logged(LogEvent::SessionNoLongerAllowed).len(), 1);
 }
+
+/// An API that says at the login who the user is, and at a refresh only what its profile has, if there is one.
+fn saying_at_the_login(profile: bool, user: &Value, claims: &Value, allow: &Value) -> Value {
+    let mut settings = json_api();
+    settings["refresh"] = json!({ "lease": "none" });
+    settings["claims"] = claims.clone();
+    let provider = settings["providers"][0].as_object_mut().unwrap();
+    if !profile {
+        provider.remove("profile");
+    }
+    provider.insert("user".to_owned(), user.clone());
+    provider.insert("email_verified".to_owned(), json!("login.verified"));
+    if !allow.is_null() {
+        provider.insert("allow".to_owned(), allow.clone());
+    }
+    settings
+}
+
+/// The answer to a login that has these members, too.
+fn login(world: &TestEnv, more: &Value) {
+    let mut login =
+        json!({ "accessToken": "access-ada", "refreshToken": "refresh-ada", "expiresIn": 3600, "id": 17 });
+    login.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    world.api.answers_json("/sign-in", 200, &login);
+}
+
+#[test]
+fn allow_applies_at_a_refresh_to_what_stays_of_the_user() {
+    let user = json!({ "id": "login.id", "name": "login.name", "email": "login.email" });
+    let claims = json!({ "plan": "login.plan" });
+    let settings = |allow: &Value| saying_at_the_login(false, &user, &claims, allow);
+    for (allow, verified, is_allowed) in [
+        (json!({ "user.email": ["ada@example.com"] }), true, true),
+        (json!({ "user.email": ["eve@example.com"] }), true, false),
+        (json!({ "user.email": ["ada@example.com"] }), false, false),
+        (json!({ "user.plan": ["pro"] }), true, true),
+        (json!({ "user.plan": ["free"] }), true, false),
+    ] {
+        let (world, mut browser) = (TestEnv::with(settings(&Value::Null)), Browser::new());
+        login(&world, &json!({ "email": "ada@example.com", "verified": verified, "plan": "pro" }));
+        sign_in_as_ada(&world, &mut browser);
+        world.pass(EXPIRED);
+        let changed = world.isolate(settings(&allow), "elsewhere");
+        let status = fetch(&changed, &mut browser).status;
+        assert_eq!(status, if is_allowed { 200 } else { 401 }, "{allow} {verified}");
+    }
+}
+
+#[test]
+fn what_was_verified_of_an_address_is_not_said_of_another_one() {
+    // The profile has an address without a statement, and the login one with it.
+    let user =
+        json!({ "id": "profile.id", "name": "profile.firstName", "email": ["login.email", "profile.email"] });
+    for (email, verified) in [("ada@example.com", json!(true)), ("eve@example.com", Value::Null)] {
+        let settings = saying_at_the_login(true, &user, &json!({}), &Value::Null);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        login(&world, &json!({ "email": "ada@example.com", "verified": true }));
+        sign_in_as_ada(&world, &mut browser);
+        assert_eq!(sealed(&world, &browser)["email_verified"], true);
+        world.api.answers_json("/me", 200, &json!({ "id": 17, "firstName": "Ada", "email": email }));
+        world.pass(EXPIRED);
+        assert_eq!(fetch(&world, &mut browser).status, 200);
+        let after = sealed(&world, &browser);
+        assert_eq!((&after["email"], &after["email_verified"]), (&json!(email), &verified));
+    }
+}
+
+#[test]
+fn what_is_said_of_an_address_goes_with_it() {
+    let user = json!({ "id": "profile.id", "name": "profile.firstName", "email": "profile.email" });
+    let claims = json!({ "mail": "user.email" });
+    let (world, mut browser) =
+        (TestEnv::with(saying_at_the_login(true, &user, &claims, &Value::Null)), Browser::new());
+    login(&world, &json!({ "verified": true }));
+    sign_in_as_ada(&world, &mut browser);
+    let before = sealed(&world, &browser);
+    assert_eq!((&before["mail"], &before["email_verified"]), (&before["email"], &json!(true)));
+    world.api.answers_json("/me", 200, &json!({ "id": 17, "firstName": "Ada" }));
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    let after = sealed(&world, &browser);
+    for lost in ["email", "mail", "email_verified"] {
+        assert_eq!(after.get(lost), None, "{lost}");
+    }
+    assert_eq!(after["name"], "Ada");
+}
+
+#[test]
+fn a_name_that_the_configuration_reads_elsewhere_stays_where_a_refresh_does_not_say_it() {
+    let user = json!({ "id": "profile.id", "name": "profile.firstName", "email": "profile.email" });
+    let settings = saying_at_the_login(true, &user, &json!({ "name": "login.nick" }), &Value::Null);
+    for profile in [json!({ "id": 17 }), json!({ "id": 17, "firstName": "Augusta" })] {
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+        login(&world, &json!({ "nick": "countess" }));
+        sign_in_as_ada(&world, &mut browser);
+        assert_eq!(sealed(&world, &browser)["name"], "countess");
+        world.api.answers_json("/me", 200, &profile);
+        world.pass(EXPIRED);
+        assert_eq!(fetch(&world, &mut browser).status, 200);
+        assert_eq!(sealed(&world, &browser)["name"], "countess", "{profile}");
+    }
+}
+
+#[test]
+fn what_a_page_wrote_stays_where_the_provider_has_nothing_of_that_name() {
+    let mut settings = with_lease("none");
+    settings["claims"]["nickname"] = json!("profile.nickname");
+    settings["session"]["updatable"] = json!(["nickname"]);
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let csrf = browser.csrf(&world);
+    let update = json!({ "csrfToken": csrf, "data": { "nickname": "rob" } }).to_string();
+    let headers = [("content-type", "application/json")];
+    browser.send(&world, "POST", &format!("{APP}/auth/session"), &headers, update.as_bytes());
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert_eq!(sealed(&world, &browser)["nickname"], "rob");
+}

@@ -101,6 +101,30 @@ fn what_fails_is_named_with_its_problem() {
 }
 
 #[test]
+fn the_store_and_the_lock_are_checked_for_whatever_is_kept_there() {
+    let all = |revocation: &str, lease: &str, tokens: &str| {
+        let mut settings = settings();
+        settings["revocation"] = json!({ "store": revocation });
+        settings["refresh"] = json!({ "lease": lease });
+        settings["session"]["tokens"] = json!(tokens);
+        settings
+    };
+    for (settings, expected) in [
+        (all("none", "none", "cookie"), ["unused", "unused"]),
+        (all("kv", "none", "cookie"), ["failing", "unused"]),
+        (all("none", "kv", "cookie"), ["failing", "unused"]),
+        (all("none", "none", "store"), ["failing", "unused"]),
+        (all("durable-object", "none", "cookie"), ["unused", "failing"]),
+        (all("none", "durable-object", "cookie"), ["unused", "failing"]),
+    ] {
+        let world = TestEnv::in_environment(settings.clone(), &with_monitor);
+        world.store.is_down.set(true);
+        let answer = details(&world, MONITOR);
+        assert_eq!(statuses(&answer)[2..4], expected.map(Value::from), "{settings}");
+    }
+}
+
+#[test]
 fn a_provider_that_went_down_is_seen_within_a_minute_and_asked_no_more_than_that() {
     let world = TestEnv::in_environment(site("kv"), &with_monitor);
     for _ in 0..10 {

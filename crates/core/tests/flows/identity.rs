@@ -265,6 +265,35 @@ fn nobody_by_that_name_a_session_without_sub_passes_public_paths_only() {
 }
 
 #[test]
+fn nobody_by_that_name_a_session_without_sub_or_with_an_error_is_sent_nowhere_by_the_sign_in_page() {
+    let world = TestEnv::new();
+    let claims =
+        |sub: &str, error: Value| json!({ "sub": sub, "provider": "acme", "name": "bob", "error": error });
+    for (claims, goes_on) in [
+        (claims("bob-1", Value::Null), true),
+        (claims("", Value::Null), false),
+        (claims("bob-1", json!("RefreshTokenError")), false),
+    ] {
+        let answer =
+            sealed(&world, &claims).open(&world, &format!("{APP}/auth/signin?callbackUrl=/dashboard"));
+        assert_eq!(answer.status, if goes_on { 302 } else { 200 }, "{claims}");
+    }
+}
+
+#[test]
+fn a_session_with_an_error_gives_a_script_no_token() {
+    let world = TestEnv::new();
+    for (error, status) in [(Value::Null, 200), (json!("RefreshTokenError"), 401)] {
+        let claims =
+            json!({ "sub": "bob-1", "provider": "acme", "access_token": "access-bob", "error": error });
+        let headers = [("sec-fetch-site", "same-origin"), ("x-vestibule-token", "1")];
+        let url = format!("{APP}/auth/token");
+        let answer = sealed(&world, &claims).send(&world, "GET", &url, &headers, b"");
+        assert_eq!((answer.status, answer.body.contains("access-bob")), (status, status == 200), "{claims}");
+    }
+}
+
+#[test]
 fn same_sub_other_provider_rules_header_fields_and_assertions_tell_them_apart() {
     let mut two = settings();
     two["providers"] = json!([

@@ -282,6 +282,18 @@ fn a_form_whose_user_is_unknown_is_not_kept() {
         ("cookie", &cookies),
     ];
     assert_eq!(kept(&world.send("POST", &format!("{APP}/save"), &headers, b"a=1")), None);
+    // The same without a session: two markers, of which one may be another site's.
+    let [bobs, alices] =
+        ["bob", "alice"].map(|user| signed_in(&world, user).cookie(MARKER).unwrap().to_owned());
+    for (markers, is_kept) in [
+        (format!("{MARKER}={bobs}"), true),
+        (format!("{MARKER}={bobs}; {MARKER}={alices}"), false),
+        (format!("{MARKER}="), false),
+    ] {
+        let headers = [headers[0], headers[1], headers[2], ("cookie", &markers)];
+        let answer = world.send("POST", &format!("{APP}/save"), &headers, b"a=1");
+        assert_eq!(kept(&answer).is_some(), is_kept, "{markers}");
+    }
     let mut planted = Browser::new();
     planted.plant("__Secure-authjs.session-token", "x");
     assert_eq!(kept(&send(&world, &mut planted, &FIELDS)), None);

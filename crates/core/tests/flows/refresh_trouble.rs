@@ -504,6 +504,25 @@ fn an_update_of_the_session_while_the_provider_is_down_keeps_the_tokens() {
     }
 }
 
+#[test]
+fn an_update_of_a_session_whose_refresh_token_is_invalid_tells_the_browser() {
+    let mut settings = with_lease("durable-object");
+    settings["session"]["updatable"] = json!(["name"]);
+    let (world, mut browser) = signed_in_with(settings.clone(), EXPIRED);
+    world.provider.grants.revoke("bob");
+    let (csrf, cookies) = (browser.csrf(&world), browser.cookie_header());
+    let answer = &world.all([update(&world, &cookies, &csrf, Duration::ZERO)])[0];
+    assert_eq!(answer.status, 200);
+    browser.take(answer);
+    let asked = world.fetches("https://idp.example/token");
+    let session = browser.session(&world.isolate(settings, "elsewhere"));
+    assert_eq!(
+        (&session["user"]["name"], &session["error"]),
+        (&json!("Robert"), &json!("RefreshTokenError"))
+    );
+    assert_eq!(world.fetches("https://idp.example/token"), asked, "it is asked once");
+}
+
 /// A page's update of the session, with these cookies.
 fn update<'a>(world: &'a TestEnv, cookies: &'a str, csrf: &'a str, after: Duration) -> Sent<'a> {
     Box::pin(async move {

@@ -190,6 +190,35 @@ fn token_passthrough_a_token_passes_at_the_resource_that_it_was_issued_for_and_n
 }
 
 #[test]
+fn provider_mix_up_a_resource_takes_no_token_of_another_provider() {
+    let mut settings = site(&json!({}));
+    let other = json!({
+        "id": "other", "type": "oidc", "name": "Other", "issuer": "https://other.example",
+        "accept_bearer": { "audience": "https://other-api.example.com" },
+    });
+    settings["providers"].as_array_mut().unwrap().push(other);
+    for resource in settings["resources"].as_array_mut().unwrap() {
+        resource["provider"] = json!("acme");
+    }
+    let env = TestEnv::in_environment(settings, &|name| match name {
+        "AUTH_OTHER_ID" | "AUTH_OTHER_SECRET" => Some("of-the-other-provider".to_owned()),
+        name => environment(name),
+    });
+    for audience in [json!(RESOURCE), json!("https://other-api.example.com")] {
+        let claims = json!({
+            "iss": "https://other.example", "sub": "alice-1", "aud": audience, "scope": "tools:read",
+            "iat": env.now().seconds(), "exp": env.now().seconds() + 300,
+        });
+        let token = env.provider.signed(&json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" }), &claims);
+        // Nothing is asked of that provider, whose address no server of this test has.
+        let answer = post(&env, "/mcp/tools", &token);
+        assert_eq!((answer.status, answer.forwarded.is_none()), (401, true), "{audience}");
+    }
+    let own = token(&env, &json!(RESOURCE), "tools:read");
+    assert_eq!(post(&env, "/mcp/tools", &own).status, 200);
+}
+
+#[test]
 fn token_passthrough_no_token_of_another_audience_reaches_a_public_path_of_a_resource() {
     let env = env();
     assert_eq!(send(&env, "POST", "/mcp/open", &[]).status, 200);

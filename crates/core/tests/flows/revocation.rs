@@ -490,3 +490,60 @@ fn a_member_without_the_sites_store_says_at_start_that_sign_outs_elsewhere_do_no
     assert!(advice_of(false).contains("AUTH_KV"), "{}", advice_of(false));
     assert_eq!(advice_of(true), "");
 }
+
+/// A site with an upstream that gets nothing of the user but what this says, and tokens of clients.
+fn with_upstream(upstream: &Value) -> Value {
+    let mut settings = site("kv");
+    settings["upstreams"] = json!([{ "to": "https://upstream.example" }]);
+    for (key, value) in upstream.as_object().unwrap() {
+        settings["upstreams"][0][key] = value.clone();
+    }
+    settings["providers"][0]["accept_bearer"] = json!({ "audience": "https://api.example.com" });
+    settings
+}
+
+#[test]
+fn on_a_public_path_nothing_is_read_that_its_server_does_not_get() {
+    let (plain, informed) =
+        (with_upstream(&json!({})), with_upstream(&json!({ "headers": { "X-User": "sub" } })));
+    let world = TestEnv::with(plain.clone());
+    let mut browser = Browser::new();
+    browser.sign_in(&world, "bob", "/");
+    let foreign =
+        [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")];
+    let token = [("authorization", "Bearer eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA")];
+    for (settings, method, headers, is_read) in [
+        (&plain, "GET", &[][..], false),
+        (&plain, "GET", &token[..], false),
+        (&plain, "POST", &foreign[..], false),
+        (&informed, "POST", &foreign[..], true),
+        (&informed, "GET", &[][..], true),
+    ] {
+        let other = world.isolate(settings.clone(), "here");
+        let before = world.store.revocation_reads.get();
+        let fetched = world.fetches("https://idp.example/jwks");
+        let answer = browser.send(&other, method, &format!("{APP}/about"), headers, b"");
+        assert!(answer.forwarded.is_some(), "{headers:?}");
+        assert_eq!(world.store.revocation_reads.get() > before, is_read, "{method} {headers:?}");
+        assert_eq!(world.fetches("https://idp.example/jwks"), fetched, "{headers:?}");
+    }
+}
+
+#[test]
+fn a_server_that_opens_sessions_itself_gets_no_revoked_one_on_a_public_path() {
+    let settings = with_upstream(&json!({ "forward_session": true }));
+    let world = TestEnv::with(settings.clone());
+    let mut browser = Browser::new();
+    browser.sign_in(&world, "bob", "/");
+    let mut copy = browser.clone();
+    let seen = |place: &TestEnv, browser: &mut Browser| {
+        let forwarded = browser.open(place, &format!("{APP}/about")).forwarded.unwrap();
+        forwarded.request.headers.joined("cookie").contains("session-token")
+    };
+    assert!(seen(&world, &mut copy));
+    let csrf = browser.csrf(&world);
+    browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+    for place in [&world, &world.isolate(settings, "here")] {
+        assert!(!seen(place, &mut copy.clone()));
+    }
+}

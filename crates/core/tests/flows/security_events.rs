@@ -433,6 +433,18 @@ fn an_event_that_cannot_be_stored_gets_503_so_that_it_comes_again() {
 }
 
 #[test]
+fn an_event_of_several_kib_is_read_and_one_of_more_than_16_is_not() {
+    for (length, is_read) in [(11_000, true), (13_000, false)] {
+        let world = world("kv");
+        let one = signed_in(&world, "bob");
+        let mut event = claims(&world, REVOKED, &bob());
+        event["reason_admin"] = json!({ "en": "x".repeat(length) });
+        let answer = push(&world, &signed(&world, &event));
+        assert_eq!((answer.status == 202, is_in(&world, &one)), (is_read, !is_read), "{length}: {answer:?}");
+    }
+}
+
+#[test]
 fn a_flood_of_forged_events_costs_bounded_work() {
     let world = world("kv");
     let header = json!({ "alg": "ES256", "kid": "key-1", "typ": "secevent+jwt" });

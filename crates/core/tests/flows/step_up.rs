@@ -347,6 +347,16 @@ fn a_provider_that_answers_without_it_gets_a_page_and_no_second_try() {
 }
 
 #[test]
+fn unproven_identity_only_the_id_token_shows_how_the_provider_authenticated_the_user() {
+    let world = world(&json!({ "acr": "gold" }));
+    let mut browser = signed_in(&world);
+    let request = sent_to_provider(&world, &mut browser, PAGE);
+    world.provider.alters_answer_at("userinfo", |claims| claims["acr"] = json!("gold"));
+    assert_page(&comes_back(&world, &mut browser, &request, "bob"), NOT_GIVEN);
+    assert_eq!(browser.fetch(&world, DATA).status, 401);
+}
+
+#[test]
 fn a_refusal_at_the_provider_is_a_page() {
     for error in
         ["access_denied", "login_required", "unmet_authentication_requirements", "interaction_required"]

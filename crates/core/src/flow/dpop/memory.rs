@@ -82,6 +82,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_server_keeps_its_nonce_while_others_get_theirs() {
+        let memory = DpopMemory::default();
+        for origin in ["https://a.example", "https://b.example", "https://c.example", "https://b.example"] {
+            memory.remember(Server::Resource, origin.to_owned(), origin);
+        }
+        for origin in ["https://a.example", "https://b.example", "https://c.example"] {
+            assert_eq!(memory.nonce(Server::Resource, origin).as_deref(), Some(origin));
+        }
+        assert_eq!(memory.nonces.borrow().len(), 3);
+    }
+
+    #[test]
     fn each_server_has_its_newest_nonce_and_any_number_of_others_leaves_the_memory_bounded() {
         let memory = DpopMemory::default();
         let remember = |server, origin: &str, nonce| memory.remember(server, origin.to_owned(), nonce);

@@ -86,22 +86,50 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     fn is_proof_nonce(&self, found: Option<&str>) -> bool {
-        let newest = slot(self.now);
-        // The clock of the process that gave it may be ahead.
-        let slots = [newest, newest.saturating_sub(1), newest + 1];
         let secrets = || self.config().keys.secrets();
         found.is_some_and(|found| {
-            slots
+            accepted_slots(self.now)
                 .into_iter()
                 .any(|slot| secrets().any(|secret| Secret::new(nonce(secret, slot)).matches(found)))
         })
     }
 }
 
+/// The time during which one nonce is the newest.
 fn slot(now: Timestamp) -> u64 {
     now.seconds() / NONCE_LIFETIME
 }
 
+/// Those whose nonces are accepted.
+fn accepted_slots(now: Timestamp) -> [u64; 3] {
+    let newest = slot(now);
+    // The clock of the process that gave it may be ahead.
+    [newest, newest.saturating_sub(1), newest + 1]
+}
+
 fn nonce(secret: &Secret, slot: u64) -> String {
     derive_id(secret, PURPOSE, &slot.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_the_newest_for_its_lifetime_and_accepted_for_one_more_and_from_a_clock_that_is_ahead() {
+        let begins = 1000 * NONCE_LIFETIME;
+        let at = Timestamp::from_seconds;
+        for second in [begins, begins + NONCE_LIFETIME - 1] {
+            assert_eq!(slot(at(second)), 1000);
+        }
+        for (now, is_accepted) in [
+            (begins - NONCE_LIFETIME - 1, false),
+            (begins - NONCE_LIFETIME, true),
+            (begins, true),
+            (begins + 2 * NONCE_LIFETIME - 1, true),
+            (begins + 2 * NONCE_LIFETIME, false),
+        ] {
+            assert_eq!(accepted_slots(at(now)).contains(&1000), is_accepted, "{now}");
+        }
+    }
 }

@@ -261,7 +261,7 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         email_verification = kept.unwrap_or(email_verification);
         if let SignInKind::Refresh(refreshed) = kind {
-            refreshed.add_kept_claims(&mut user, &self.config().claims);
+            configured.extend(refreshed.kept_claims(&configured, &self.config().claims));
         }
         user.extend(email_verification.claim().map(|verified| ("email_verified".to_owned(), verified)));
         // `allow` may name a configured claim: `allow = { "user.roles" = … }`.

@@ -84,15 +84,16 @@ impl<'a> RefreshedUser<'a> {
         verification
     }
 
-    /// Adds the configured claims that stay, in the same way.
-    pub(crate) fn add_kept_claims(&self, user: &mut Map<String, Value>, configured: &[(String, DataPath)]) {
-        for (claim, from) in configured {
-            if let (false, None, Some(kept)) =
-                (self.is_known(from), user.get(claim), self.session.claims().get(claim))
-            {
-                user.insert(claim.clone(), kept.clone());
-            }
-        }
+    /// The configured claims that stay: the refresh does not bring what they are read from, and none is in `stated`.
+    pub(crate) fn kept_claims(
+        &self,
+        stated: &[(String, Value)],
+        configured: &[(String, DataPath)],
+    ) -> Vec<(String, Value)> {
+        let is_stated = |claim: &str| stated.iter().any(|(name, _)| name == claim);
+        let stays = |(claim, from): &&(String, DataPath)| !is_stated(claim) && !self.is_known(from);
+        let kept = |claim: &String| Some((claim.clone(), self.session.claims().get(claim)?.clone()));
+        configured.iter().filter(stays).filter_map(|(claim, _)| kept(claim)).collect()
     }
 
     /// The session's claims, with `new` ones in place of those that follow the user.
