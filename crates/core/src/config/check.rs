@@ -163,13 +163,14 @@ pub(super) fn set_clients(auth: &Table<'_>, checked: &mut WithoutSecrets) {
 pub(super) fn with_secrets(auth: &Table<'_>, checked: WithoutSecrets) -> Option<Config> {
     let WithoutSecrets { origin, login_url, providers, .. } = &checked;
     let secrets = secrets::session_secrets(auth);
-    let verify = verify::verify(&auth.table("verify"), &secrets);
-    let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
+    let sealing: Vec<&Secret> = secrets.iter().collect();
+    let verify = verify::verify(&auth.table("verify"), &sealing);
+    let others: Vec<&Secret> = secrets.iter().chain(&verify.secret).collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
     let of_operator = revocation.operator.one.iter().chain(&revocation.operator.everything);
-    let health_others: Vec<Secret> = others.iter().chain(of_operator).cloned().collect();
+    let health_others: Vec<&Secret> = others.iter().copied().chain(of_operator).collect();
     let health_secrets = health::health_secrets(auth, providers, &health_others);
-    let audit_others: Vec<Secret> = health_others.iter().chain(&health_secrets).cloned().collect();
+    let audit_others: Vec<&Secret> = health_others.iter().copied().chain(&health_secrets).collect();
     let audit = audit::audit(&auth.table("audit"), providers, &audit_others);
     let metrics = metrics::metrics(&auth.table("metrics"), &[origin.as_ref(), login_url.as_ref()]);
     let event_transmitters = transmitters::transmitters(auth, providers, &others);
