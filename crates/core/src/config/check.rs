@@ -38,10 +38,11 @@ use super::theme::Theme;
 use super::{Config, Pages, Provider};
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
+use crate::guard::headers::GuardedNames;
 use crate::guard::resource::Resources;
 use crate::guard::rules::RuleSet;
 use crate::session::dialect::Dialect;
-use crate::session::names::CookieNaming;
+use crate::session::names::{CookieNaming, SiteCookieNames};
 use crate::session::policy::SessionConfig;
 use crate::texts::offered::Languages;
 use crate::upstream::Upstream;
@@ -64,6 +65,7 @@ pub(super) struct WithoutSecrets {
     origin: Option<Origin>,
     cookie_domain: Option<CookieDomain>,
     cookie_naming: CookieNaming,
+    cookie_names: SiteCookieNames,
     session: SessionConfig,
     refresh: RefreshConfig,
     resources: Resources,
@@ -71,6 +73,7 @@ pub(super) struct WithoutSecrets {
     providers: Vec<Provider>,
     rules: RuleSet,
     upstreams: Vec<Upstream>,
+    guarded: GuardedNames,
     pages: Pages,
     theme: Theme,
     languages: Languages,
@@ -124,6 +127,10 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> WithoutSecrets {
     pages::open(auth, &site, &mut rules);
     let rules = RuleSet::new(rules, default_access);
     pages::refuse_guarded(auth, &site, &rules);
+    let edge = auth.place.loading.runtime.edge;
+    let guarded =
+        GuardedNames::of(&upstreams, &rules, edge, &edge_headers).with_cookies(cookie_naming.clone());
+    let cookie_names = SiteCookieNames::new(&cookie_naming, dialect);
     pages::refuse_no_straight_way(auth, &pages, &providers);
     providers::refuse_straight_way(auth);
 
@@ -139,6 +146,7 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> WithoutSecrets {
         origin,
         cookie_domain,
         cookie_naming,
+        cookie_names,
         session,
         refresh,
         resources,
@@ -146,6 +154,7 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> WithoutSecrets {
         providers,
         rules,
         upstreams,
+        guarded,
         pages,
         theme,
         languages,
@@ -196,6 +205,7 @@ pub(super) fn with_secrets(auth: &Table<'_>, checked: WithoutSecrets) -> Option<
         origin: checked.origin,
         cookie_domain: checked.cookie_domain,
         cookie_naming: checked.cookie_naming,
+        cookie_names: checked.cookie_names,
         session: checked.session,
         refresh: checked.refresh,
         revocation,
@@ -209,6 +219,7 @@ pub(super) fn with_secrets(auth: &Table<'_>, checked: WithoutSecrets) -> Option<
         providers: checked.providers,
         rules: checked.rules,
         upstreams: checked.upstreams,
+        guarded: checked.guarded,
         pages: checked.pages,
         theme: checked.theme,
         languages: checked.languages,
