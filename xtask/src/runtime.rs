@@ -45,7 +45,7 @@ impl RuntimeName {
             }
             RuntimeName::Native => Runtime::Native(build_server(project)?),
             RuntimeName::Wasi => {
-                let file = build_component(project, Store::Redis, None)?;
+                let file = build_component(project, Store::Redis, None, Effort::Fast)?;
                 Runtime::Wasi(wasi::with_redis(project, file, REQUESTS_OF_INSTANCE)?)
             }
         })

@@ -9,7 +9,7 @@ use clap::Args;
 use xtask_arguments::component::Store;
 
 use crate::browser;
-use crate::build::{build_component, build_component_to, component_file};
+use crate::build::{Effort, build_component, build_component_to, component_file};
 use crate::check;
 use crate::host;
 use crate::project::Project;
@@ -71,7 +71,8 @@ pub(crate) fn wasi(project: &Project, options: &Options) -> Result<()> {
     if let Some(config) = &config {
         check_before_build(project, config, options.store)?;
     }
-    let file = build_component(project, options.store, config.as_deref())?;
+    let effort = if options.build { Effort::Optimized } else { Effort::Fast };
+    let file = build_component(project, options.store, config.as_deref(), effort)?;
     println!("   {}", file.display());
     if options.build {
         return Ok(());
@@ -119,7 +120,7 @@ fn test(project: &Project, file: &Path) -> Result<()> {
 /// Runs the tests of crates/server that need the component and jco.
 fn test_in_jco(project: &Project, file: &Path) -> Result<()> {
     tools::ensure_npm_of(project, DIRECTORY)?;
-    let key_value = build_component(project, Store::Keyvalue, None)?;
+    let key_value = build_component(project, Store::Keyvalue, None, Effort::Fast)?;
     let host = ensure_wasmtime(project)?;
     let jco = project.path(DIRECTORY).join("node_modules/@bytecodealliance/jco/dist/jco.js");
     step("the component in jco", || {

@@ -14,13 +14,12 @@ use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
 use crate::guard::budget::Budget;
 use crate::guard::decision::Decision;
-use crate::guard::headers::{GuardedNames, SessionCookies};
+use crate::guard::headers::SessionCookies;
 use crate::guard::matcher::{Case, Reading};
 use crate::guard::path::PathError;
 use crate::guard::readings::PathReadings;
 use crate::guard::route::{IdentityHeaders, Route};
 use crate::guard::rules::{DecidedReading, Matched, Mismatch, Readers, ReadingDecision, RuleDecisions};
-use crate::session::names::CookieNames;
 use crate::session::proven::ProvenClaims;
 use crate::session::read;
 use crate::upstream::Upstream;
@@ -268,15 +267,14 @@ fn explain_forwarding<'a>(
 ) -> ForwardedRequest<'a> {
     let upstream = Upstream::of_host(&config.upstreams, &request.url.authority);
     let route = Route::new(upstream, decided.rule());
-    let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers)
-        .with_cookies(config.cookie_naming.clone());
-    let names = CookieNames::new(&config.cookie_naming, config.dialect, request.url.secure);
+    let names = config.cookie_names.of(request.url.secure);
     let cookies = Cookies::parse(request.headers.get_all("cookie"));
-    let positions = read::only_positions(config.dialect, &names, &cookies).unwrap_or_default();
+    let positions = read::only_positions(config.dialect, names, &cookies).unwrap_or_default();
     let session = SessionCookies { positions: &positions, renewed: &[] };
     let identity = route.identity(claims);
-    let out =
-        route.changes(&config.rules, &guarded, request, &identity, session).applied_to(&request.headers);
+    let out = route
+        .changes(&config.rules, &config.guarded, request, &identity, session)
+        .applied_to(&request.headers);
     let values =
         |headers: &Headers, name: &str| -> Vec<String> { headers.get_all(name).map(str::to_owned).collect() };
     let mut changed: Vec<String> = Vec::new();
@@ -287,7 +285,7 @@ fn explain_forwarding<'a>(
             changed.push(name.to_owned());
         }
     }
-    let mut guarded: Vec<String> = guarded.names().map(str::to_owned).collect();
+    let mut guarded: Vec<String> = config.guarded.names().map(str::to_owned).collect();
     guarded.extend(route.sets_authorization().then(|| "authorization".to_owned()));
     let audience = route.audience(request).filter(|_| claims.is_some());
     let has_token = |token: &BearerToken| claims.and_then(|claims| claims.lookup(token.path())).is_some();

@@ -20,6 +20,11 @@ pub trait Given {
         self.variable(name).filter(|value| !value.is_empty())
     }
 
+    /// Whether the host opens a folder with files.
+    fn has_files(&self) -> bool {
+        true
+    }
+
     /// The text of a file in the folder that the host opens; `None` if there is none.
     ///
     /// # Errors

@@ -180,6 +180,9 @@ fn secret(given: &dyn Given, name: &str) -> Result<Option<String>, ConfigError> 
     if let Some(value) = given.text(name) {
         return Ok(Some(value));
     }
+    if !given.has_files() {
+        return Ok(None);
+    }
     let path = format!("secrets/{name}");
     let text = given.file(&path).map_err(|error| {
         ConfigError::new(

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, FutureIncomingResponse, IncomingResponse, OutgoingBody, OutgoingRequest, RequestOptions,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingResponse, OutgoingBody, OutgoingRequest,
+    RequestOptions,
 };
 
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
@@ -24,8 +25,38 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// The head of a response, with its body not read yet.
 pub(crate) struct Received {
     pub(crate) status: u16,
-    pub(crate) headers: Headers,
+    headers: Headers,
+    /// The same fields as the host's, until one is changed: to give it back its own takes less than to give it new ones.
+    of_host: Option<Fields>,
     pub(crate) body: Option<Incoming>,
+}
+
+impl Received {
+    /// A response of this status that nobody sent.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: Headers::new(), of_host: None, body: None }
+    }
+
+    /// The header fields.
+    pub(crate) fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The header fields, to change them.
+    pub(crate) fn headers_mut(&mut self) -> &mut Headers {
+        self.of_host = None;
+        &mut self.headers
+    }
+
+    /// The header fields as the host's.
+    pub(crate) fn take_host_fields(&mut self) -> Fields {
+        self.of_host.take().unwrap_or_else(|| convert::to_host_fields(&self.headers))
+    }
+
+    /// The header fields alone.
+    pub(crate) fn into_headers(self) -> Headers {
+        self.headers
+    }
 }
 
 /// Sends a request of our own, through the gateway if there is one, and reads the whole response.
@@ -41,7 +72,9 @@ pub(crate) async fn fetch(request: FetchRequest, egress: Option<&Url>) -> Result
             Some(body) => body.read_all(limit).await,
         };
         match read {
-            Ok(Some(body)) => Ok(FetchResponse { status: received.status, headers: received.headers, body }),
+            Ok(Some(body)) => {
+                Ok(FetchResponse { status: received.status, headers: received.into_headers(), body })
+            }
             Ok(None) => Err(FetchError::TooLarge(limit)),
             Err(_) => Err(failed("the response ended early".to_owned())),
         }
@@ -84,9 +117,11 @@ pub(crate) async fn send(
         executor::spawn(upload(body, to));
     }
     let response = received(&response).await.map_err(|error| described(&error))?;
-    let headers = convert::headers(&response.headers());
+    let fields = response.headers();
+    let headers = convert::headers(&fields);
+    let of_host = convert::is_for_any_connection(&headers).then(|| Fields::clone(&fields));
     let body = response.consume().ok().and_then(Incoming::new);
-    Ok(Received { status: response.status(), headers, body })
+    Ok(Received { status: response.status(), headers, of_host, body })
 }
 
 async fn upload(body: Body, to: OutgoingBody) {

@@ -107,8 +107,12 @@ impl Given for Host {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
+    fn has_files(&self) -> bool {
+        *self.has_folder.get_or_init(|| !get_directories().is_empty())
+    }
+
     fn file(&self, path: &str) -> Result<Option<String>, String> {
-        if !self.has_folder.get_or_init(|| !get_directories().is_empty()) {
+        if !self.has_files() {
             return Ok(None);
         }
         match std::fs::read_to_string(path) {

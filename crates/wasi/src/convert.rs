@@ -119,6 +119,11 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
 }
 
+/// Whether no field is about one connection.
+pub(crate) fn is_for_any_connection(headers: &Headers) -> bool {
+    !OF_CONNECTION.iter().any(|name| headers.contains(name))
+}
+
 /// The core's header fields as the host's, without those of a connection. One that the host refuses is left out.
 pub(crate) fn to_host_fields(headers: &Headers) -> Fields {
     let fields = headers.iter().filter(|(name, _)| !OF_CONNECTION.contains(name));

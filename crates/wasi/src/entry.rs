@@ -1,6 +1,6 @@
 //! One request: its head and body from the host, the core's answer back to it.
 
-use wasip2::http::types::{ErrorCode, IncomingRequest, OutgoingResponse, ResponseOutparam};
+use wasip2::http::types::{ErrorCode, Fields, IncomingRequest, OutgoingResponse, ResponseOutparam};
 
 use vestibule_core::broken_configuration;
 use vestibule_core::http::cookie::SetCookie;
@@ -49,10 +49,10 @@ pub(crate) async fn respond(request: IncomingRequest, to: ResponseOutparam) {
         Outcome::Response(response) => send(response, &method, to).await,
         Outcome::Forwarded { mut response, cookies, no_store, server_timing } => {
             if let Some(times) = server_timing {
-                response.headers.append("server-timing", times);
+                response.headers_mut().append("server-timing", times);
             }
             if no_store || !cookies.is_empty() {
-                not_stored(&mut response.headers, &cookies);
+                not_stored(response.headers_mut(), &cookies);
             }
             stream(response, &method, to).await;
         }
@@ -77,22 +77,31 @@ fn not_stored(headers: &mut Headers, cookies: &[SetCookie]) {
 /// Sends a response of ours.
 async fn send(response: Response, method: &Method, to: ResponseOutparam) {
     let body = Some(Body::of(response.body.as_bytes()));
-    begin(response.status, response.headers, body.filter(|_| *method != Method::Head), to).await;
+    let (fields, body) =
+        (convert::to_host_fields(&response.headers), body.filter(|_| *method != Method::Head));
+    begin(response.status, fields, body, false, to).await;
 }
 
 /// Sends an upstream's response, of which the body is streamed.
-async fn stream(response: Received, method: &Method, to: ResponseOutparam) {
-    let Received { status, headers, body } = response;
+async fn stream(mut response: Received, method: &Method, to: ResponseOutparam) {
+    // A body whose length is known ends without (RFC 9112 section 6), and each question is a call of the host.
+    let may_have_trailers = !response.headers().contains("content-length");
+    let fields = response.take_host_fields();
+    let Received { status, body, .. } = response;
     // Such a response has no body, whatever its fields say of one (RFC 9110 section 6.4.1).
     let has_body = *method != Method::Head && !matches!(status, 204 | 304);
     let body = Some(Body { first: Vec::new(), rest: body }).filter(|_| has_body);
-    begin(status, headers, body, to).await;
+    begin(status, fields, body, may_have_trailers, to).await;
 }
 
-async fn begin(status: u16, headers: Headers, body: Option<Body>, to: ResponseOutparam) {
-    // A body whose length is known ends without (RFC 9112 section 6), and each question is a call of the host.
-    let may_have_trailers = !headers.contains("content-length");
-    let response = OutgoingResponse::new(convert::to_host_fields(&headers));
+async fn begin(
+    status: u16,
+    fields: Fields,
+    body: Option<Body>,
+    may_have_trailers: bool,
+    to: ResponseOutparam,
+) {
+    let response = OutgoingResponse::new(fields);
     // A response begins with 200.
     if status != 200 && response.set_status_code(status).is_err() {
         let error = ErrorCode::HttpProtocolError;

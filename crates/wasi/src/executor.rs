@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,17 +47,22 @@ struct Event {
 /// Runs `main`, and every job that it spawns, until all are done.
 pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
     TIME.set(None);
-    let mut tasks = vec![Task::new(Box::pin(main))];
+    // It stays where it is: it has some kilobytes.
+    let main = pin!(main);
+    let mut main = Task::new(main);
+    let mut tasks: Vec<Task<Job>> = Vec::new();
+    let mut is_done = false;
     loop {
+        is_done = is_done || main.is_done();
         tasks.retain_mut(|task| !task.is_done());
         let spawned = SPAWNED.take();
         let has_new = !spawned.is_empty();
         tasks.extend(spawned.into_iter().map(Task::new));
-        if has_new || tasks.iter().any(Task::may_go_on) {
+        if has_new || !is_done && main.may_go_on() || tasks.iter().any(Task::may_go_on) {
             continue;
         }
         // A job that waits for nothing would wait for ever.
-        if tasks.is_empty() || !wait() {
+        if is_done && tasks.is_empty() || !wait() {
             return;
         }
     }
@@ -67,7 +72,7 @@ pub(crate) fn run(main: impl Future<Output = ()> + 'static) {
 #[cfg(feature = "keyvalue")]
 pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut context = Context::from_waker(Waker::noop());
-    match std::pin::pin!(future).poll(&mut context) {
+    match pin!(future).poll(&mut context) {
         Poll::Ready(result) => Some(result),
         Poll::Pending => None,
     }
@@ -116,8 +121,8 @@ fn wait() -> bool {
     true
 }
 
-struct Task {
-    job: Job,
+struct Task<F> {
+    job: F,
     woken: Arc<Woken>,
 }
 
@@ -129,8 +134,8 @@ impl Wake for Woken {
     }
 }
 
-impl Task {
-    fn new(job: Job) -> Self {
+impl<F: Future<Output = ()> + Unpin> Task<F> {
+    fn new(job: F) -> Self {
         Self { job, woken: Arc::new(Woken(AtomicBool::new(true))) }
     }
 
@@ -144,6 +149,6 @@ impl Task {
             return false;
         }
         let waker = Waker::from(Arc::clone(&self.woken));
-        self.job.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+        Pin::new(&mut self.job).poll(&mut Context::from_waker(&waker)).is_ready()
     }
 }

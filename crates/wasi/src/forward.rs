@@ -1,6 +1,5 @@
 //! Forwards requests to upstreams, with both bodies streamed.
 
-use vestibule_core::http::headers::Headers;
 use vestibule_core::http::response::Response;
 use vestibule_core::http::url::Url;
 use vestibule_core::log::RequestDetails;
@@ -30,7 +29,7 @@ impl Forwarder for Wasi {
     async fn forward(&self, forward: Forward<'_>, body: Body) -> Result<Received, ForwardError> {
         // An upgrade needs the connection itself, which wasi:http 0.2 does not give.
         if forward.request.headers.contains("sec-websocket-key") {
-            return Ok(Received { status: 501, headers: Headers::new(), body: None });
+            return Ok(Received::empty(501));
         }
         let (target, egress) = server(&forward, &self.instance.network)?;
         let meant = forward.target;
@@ -43,12 +42,12 @@ impl Forwarder for Wasi {
         headers.remove("expect");
         let sent = client::send(&request.method, (server, &path), headers, body, egress);
         let mut response = sent.await.map_err(ForwardError::Unreachable)?;
-        if let Some(location) = response.headers.get("location") {
+        if let Some(location) = response.headers().get("location") {
             // A server of the site's own network leads to itself by its own name, or by the site's.
             let by_own_name = forward.location(location);
             let location = by_own_name.or_else(|| Forward { target: meant, ..forward }.location(location));
             if let Some(location) = location {
-                response.headers.set("location", location);
+                response.headers_mut().set("location", location);
             }
         }
         Ok(response)
@@ -71,7 +70,10 @@ impl Forwarder for Wasi {
         is_taken: &dyn Fn(&str) -> bool,
     ) -> Result<(Received, Vec<String>), ForwardError> {
         let mut taken = Vec::new();
-        response.headers.retain(|name, value| {
+        if !response.headers().contains("set-cookie") {
+            return Ok((response, taken));
+        }
+        response.headers_mut().retain(|name, value| {
             let is_kept = name != "set-cookie" || !is_taken(value);
             if !is_kept {
                 taken.push(value.to_owned());
@@ -86,7 +88,7 @@ impl Forwarder for Wasi {
     }
 
     fn field(&self, response: &Received, name: &str) -> Option<String> {
-        response.headers.contains(name).then(|| response.headers.joined(name))
+        response.headers().contains(name).then(|| response.headers().joined(name))
     }
 
     fn discard(&self, response: Received) {
@@ -111,7 +113,8 @@ impl Forwarder for Wasi {
         let received = client::send(&forward.request.method, (server, &path), headers, Body::of(&[]), egress)
             .await
             .map_err(ForwardError::Unreachable)?;
-        Ok(Response { headers: received.headers, ..Response::empty(received.status) })
+        let status = received.status;
+        Ok(Response { headers: received.into_headers(), ..Response::empty(status) })
     }
 }
 

@@ -32,8 +32,7 @@ const SCRIPT: &str = "index.js";
 /// The Worker's WebAssembly. The script imports it by this name.
 const MODULE: &str = "index_bg.wasm";
 
-/// The arguments of wasm-opt. It rejects code with a feature that is not enabled, so these are the features that rustc and
-/// wasm-bindgen use here (its abort handler uses exceptions) and that the Workers runtime supports.
+/// The arguments of wasm-opt for the Worker.
 const OPTIMIZE: &[&str] = &[
     "-Oz",
     // Otherwise every function with one caller becomes a part of it, so all flows together one function of 160 kB. V8 compiles
@@ -42,6 +41,11 @@ const OPTIMIZE: &[&str] = &[
     "--one-caller-inline-max-function-size=40",
     // Keeps the names of functions for `cargo xtask size`; `optimize` removes them afterwards.
     "--debuginfo",
+];
+
+/// wasm-opt rejects code with a feature that is not enabled, so these are the features that rustc and wasm-bindgen use here
+/// (its abort handler uses exceptions) and that the runtimes support.
+const FEATURES: &[&str] = &[
     "--enable-bulk-memory",
     "--enable-bulk-memory-opt",
     "--enable-call-indirect-overlong",
@@ -201,12 +205,17 @@ fn bundle(project: &Project, wasm: &Path, output: &Path, effort: Effort) -> Resu
 /// Optimizes the module in place. `named` is the path for a copy with the names of its functions, which `cargo xtask size`
 /// reads; the module's own path leaves none.
 fn optimize(project: &Project, path: &Path, named: &Path) -> Result<()> {
-    let mut command = project.command(tools::node(project)?);
-    command.arg("node_modules/binaryen/bin/wasm-opt").args(OPTIMIZE);
-    command.args([path.as_os_str(), OsStr::new("-o"), named.as_os_str()]);
-    run_quietly(&mut command)?;
+    wasm_opt(project, &[OPTIMIZE, FEATURES].concat(), path, named)?;
     let bytes = fs::read(named).context("cannot read wasm-opt's output")?;
     fs::write(path, module::without_names(&bytes)?).context("cannot write the WebAssembly without names")
+}
+
+/// Runs wasm-opt.
+fn wasm_opt(project: &Project, arguments: &[&str], from: &Path, to: &Path) -> Result<()> {
+    let mut command = project.command(tools::node(project)?);
+    command.arg("node_modules/binaryen/bin/wasm-opt").args(arguments);
+    command.args([from.as_os_str(), OsStr::new("-o"), to.as_os_str()]);
+    run_quietly(&mut command).map(drop)
 }
 
 /// Joins the shim, the bindings and the snippets of crates into one minified module with esbuild. The WebAssembly and the

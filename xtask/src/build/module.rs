@@ -1,10 +1,14 @@
-//! Reads the sizes of functions and data in a WebAssembly module, and removes the names of its functions.
+//! Reads the sizes of functions and data in a WebAssembly module, removes the names of its functions, and changes the module in a
+//! component.
 
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
-use wasm_encoder::{Module, RawSection};
+use wasm_encoder::{ComponentSectionId, Module, RawSection, Section};
 use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
+
+/// How many bytes a component begins with before its sections: what it is, and of which version.
+const PREAMBLE: usize = 8;
 
 /// The functions and data of a module.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,6 +77,30 @@ pub(super) fn without_names(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(module.finish())
 }
 
+/// The same component with its largest module changed: that of the program. The others are of a few lines, and connect it.
+pub(super) fn with_core(component: &[u8], change: impl FnOnce(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    const NO_COMPONENT: &str = "this is not a WebAssembly component";
+    let mut sections: Vec<RawSection<'_>> = Vec::new();
+    let mut end = 0;
+    for payload in Parser::new(0).parse_all(component) {
+        let payload = payload.context(NO_COMPONENT)?;
+        // The parser also goes through what a section has of its own sections.
+        if let Some((id, range)) = payload.as_section().filter(|(_, range)| range.start >= end) {
+            end = range.end;
+            sections.push(RawSection { id, data: component.get(range).context(NO_COMPONENT)? });
+        }
+    }
+    let modules = sections.iter_mut().filter(|section| section.id == ComponentSectionId::CoreModule as u8);
+    let core = modules.max_by_key(|module| module.data.len()).context(NO_COMPONENT)?;
+    let changed = change(core.data)?;
+    core.data = &changed;
+    let mut made = component.get(..PREAMBLE).context(NO_COMPONENT)?.to_owned();
+    for section in &sections {
+        Section::append_to(section, &mut made);
+    }
+    Ok(made)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +129,17 @@ mod tests {
         let nameless = without_names(MODULE).unwrap();
         assert_eq!(nameless, MODULE[..MODULE.len() - 27]);
         assert_eq!(contents(&nameless).unwrap().functions, [function("", 2), function("", 3)]);
+    }
+
+    #[test]
+    fn only_the_largest_module_of_a_component_is_changed() {
+        let section = |data: &[u8]| [&[1, u8::try_from(data.len()).unwrap()], data].concat();
+        let small = section(&MODULE[..8]);
+        let of = |large: &[u8]| [b"\0asm\x0d\0\x01\0", &*small, &section(large), &small].concat();
+        assert_eq!(with_core(&of(MODULE), without_names).unwrap(), of(&without_names(MODULE).unwrap()));
+        for bytes in [&b""[..], MODULE, &of(MODULE)[..20]] {
+            assert!(with_core(bytes, without_names).is_err(), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn build(project: &Project, runtime: RuntimeName) -> Result<Vec<(&'static str, O
         RuntimeName::Native => build_server(project).map(|_| Vec::new()),
         RuntimeName::Wasi => {
             tools::ensure_redis(project)?;
-            build_component(project, Store::Redis, None)?;
+            build_component(project, Store::Redis, None, Effort::Fast)?;
             host_of_component(project)
         }
     }

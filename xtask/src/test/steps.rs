@@ -99,7 +99,9 @@ pub(super) fn checks(project: &Project) -> Vec<Step<'_>> {
 pub(super) fn built(project: &Project) -> Vec<Step<'_>> {
     vec![
         Step::new("build", || build::build_and_check(project)),
-        Step::new("build, the component", || build::build_component(project, Store::Redis, None).map(drop)),
+        Step::new("build, the component", || {
+            build::build_component(project, Store::Redis, None, build::Effort::Fast).map(drop)
+        }),
     ]
 }
 

@@ -34,7 +34,9 @@ pub(super) use providers::with_preset_defaults;
 use super::place::refuse;
 use super::table::Table;
 use super::{Config, Provider, SiteConfig};
+use crate::guard::headers::GuardedNames;
 use crate::guard::rules::RuleSet;
+use crate::session::names::SiteCookieNames;
 use vestibule_oidc::http::origin::{CookieDomain, Origin};
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::secret::Secret;
@@ -87,6 +89,10 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> SiteConfig {
     pages::open(auth, &site, &mut rules);
     let rules = RuleSet::new(rules, default_access);
     pages::refuse_guarded(auth, &site, &rules);
+    let edge = auth.place.loading.runtime.edge;
+    let guarded =
+        GuardedNames::of(&upstreams, &rules, edge, &edge_headers).with_cookies(cookie_naming.clone());
+    let cookie_names = SiteCookieNames::new(&cookie_naming, dialect);
     pages::refuse_no_straight_way(auth, &pages, &providers);
     providers::refuse_straight_way(auth);
 
@@ -102,6 +108,7 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> SiteConfig {
         origin,
         cookie_domain,
         cookie_naming,
+        cookie_names,
         session,
         refresh,
         resources,
@@ -109,6 +116,7 @@ pub(super) fn without_secrets(auth: &Table<'_>) -> SiteConfig {
         providers,
         rules,
         upstreams,
+        guarded,
         pages,
         theme,
         languages,
@@ -126,13 +134,14 @@ pub(super) fn set_clients(auth: &Table<'_>, checked: &mut SiteConfig) {
 pub(super) fn with_secrets(auth: &Table<'_>, checked: SiteConfig) -> Option<Config> {
     let SiteConfig { origin, login_url, providers, .. } = &checked;
     let secrets = secrets::session_secrets(auth);
-    let verify = verify::verify(&auth.table("verify"), &secrets);
-    let others: Vec<Secret> = secrets.iter().chain(&verify.secret).cloned().collect();
+    let sealing: Vec<&Secret> = secrets.iter().collect();
+    let verify = verify::verify(&auth.table("verify"), &sealing);
+    let others: Vec<&Secret> = secrets.iter().chain(&verify.secret).collect();
     let revocation = revocation::revocation(&auth.table("revocation"), &others);
     let of_operator = revocation.operator.one.iter().chain(&revocation.operator.everything);
-    let health_others: Vec<Secret> = others.iter().chain(of_operator).cloned().collect();
+    let health_others: Vec<&Secret> = others.iter().copied().chain(of_operator).collect();
     let health_secrets = health::health_secrets(auth, providers, &health_others);
-    let audit_others: Vec<Secret> = health_others.iter().chain(&health_secrets).cloned().collect();
+    let audit_others: Vec<&Secret> = health_others.iter().copied().chain(&health_secrets).collect();
     let audit = audit::audit(&auth.table("audit"), providers, &audit_others);
     let metrics = metrics::metrics(&auth.table("metrics"), &[origin.as_ref(), login_url.as_ref()]);
     let event_transmitters = transmitters::transmitters(auth, providers, &others);

@@ -10,13 +10,13 @@ use crate::config::theme::Theme;
 use crate::config::verify::VerifyConfig;
 use crate::guard::cross_origin::TrustedOrigin;
 use crate::guard::decision::DefaultAccess;
-use crate::guard::headers::EdgeFields;
+use crate::guard::headers::{EdgeFields, GuardedNames};
 use crate::guard::resource::Resources;
 use crate::guard::rules::{ClaimRequirement, Rule, RuleSet};
 use crate::log::{AuditConfig, MetricsConfig};
 use crate::revocation::policy::RevocationConfig;
 use crate::session::dialect::Dialect;
-use crate::session::names::CookieNaming;
+use crate::session::names::{CookieNaming, SiteCookieNames};
 use crate::session::policy::{Sealing, SessionConfig};
 use crate::texts::offered::Languages;
 use crate::upstream::bearer_token::BearerToken;
@@ -89,6 +89,8 @@ pub struct SiteConfig {
     pub cookie_domain: Option<CookieDomain>,
     /// How the cookies are named: `cookies.prefix` and `cookies.host_prefix`.
     pub cookie_naming: CookieNaming,
+    /// The names that the cookies have by it.
+    pub cookie_names: SiteCookieNames,
     /// How long a session is valid, what of it a page can read, and which claims a page can change.
     pub session: SessionConfig,
     /// How access tokens are refreshed.
@@ -106,6 +108,8 @@ pub struct SiteConfig {
     /// Where requests are forwarded to. The first upstream whose host matches receives the request; without a match, the
     /// request goes to the zone's own origin.
     pub upstreams: Vec<Upstream>,
+    /// The header fields and cookies that some upstream or rule sets, of which no client's own arrives there.
+    pub guarded: GuardedNames,
     /// The app's own pages in place of Vestibule's.
     pub pages: Pages,
     /// How Vestibule's own pages show whose site it is.

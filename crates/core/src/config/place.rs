@@ -80,8 +80,8 @@ impl<'a> Place<'a> {
     }
 
     /// How the secret of that name is set, which follows "set it".
-    pub(super) fn set_secret(&self, name: &str) -> String {
-        self.loading.runtime.set_secret.replace("NAME", name)
+    pub(super) fn set_secret<'b>(&self, name: &'b str) -> HowToSet<'b> {
+        HowToSet { how: self.loading.runtime.set_secret, name }
     }
 
     /// The last key on the way here.
@@ -97,6 +97,19 @@ impl<'a> Place<'a> {
     /// Whether a mistake was noted at this place or inside it.
     pub(super) fn is_refused(&self) -> bool {
         self.loading.problems.concern(&self.to_string())
+    }
+}
+
+/// How a secret is set. The text is made only where a message needs it.
+pub(super) struct HowToSet<'a> {
+    /// With `NAME` for the secret's name.
+    how: &'static str,
+    name: &'a str,
+}
+
+impl fmt::Display for HowToSet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.how.replace("NAME", self.name))
     }
 }
 

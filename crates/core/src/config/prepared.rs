@@ -1,6 +1,7 @@
 //! A configuration that is checked before its secrets are there.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 
 use serde_json::{Map, Value};
 
@@ -17,7 +18,8 @@ use super::{Config, SiteConfig, object, schema};
 /// It is as if no variable were set that the checks looked for: [`is_for`](Self::is_for) says whether that is so.
 #[derive(Debug)]
 pub struct Prepared {
-    auth: Map<String, Value>,
+    /// What the secrets are read by. It is never dropped: an instance of one request would have nothing of that but the work.
+    auth: ManuallyDrop<Map<String, Value>>,
     checked: SiteConfig,
     runtime: &'static Runtime,
     /// The variables that were looked for, and change what was checked if one is set.
@@ -46,7 +48,7 @@ impl Prepared {
             (auth, checked)
         });
         let (auth, checked) = loading.problems.unless_any(made)?;
-        Ok(Self { auth, checked, runtime, unset: unset.into_inner() })
+        Ok(Self { auth: ManuallyDrop::new(auth), checked, runtime, unset: unset.into_inner() })
     }
 
     /// Whether it is what [`Config::load`] would make with these variables, once it has the secrets.

@@ -51,9 +51,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     pub(crate) fn new(vestibule: &'a Vestibule, platform: &'a P, request: &'a Request) -> Option<Self> {
         let config = &vestibule.config;
         let Site { origin, mut names, upstream } = vestibule.site_cache.site(
-            &config.cookie_naming,
-            config.dialect,
+            &config.cookie_names,
             &config.upstreams,
+            config.origin.as_ref(),
             &request.url,
         )?;
         let host_role = HostRole::of(config, &origin);

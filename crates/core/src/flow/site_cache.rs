@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::session::dialect::Dialect;
-use crate::session::names::{CookieNames, CookieNaming};
+use crate::session::names::{CookieNames, SiteCookieNames};
 use crate::upstream::Upstream;
 use vestibule_oidc::http::origin::Origin;
 use vestibule_oidc::http::request::RequestUrl;
@@ -29,12 +28,12 @@ struct Entry {
 }
 
 impl SiteCache {
-    /// The site of a request; `None` if its host is not a valid host in a URL.
+    /// The site of a request; `None` if its host is not a valid host in a URL. `own` is the site's configured origin.
     pub(crate) fn site(
         &self,
-        naming: &CookieNaming,
-        dialect: Dialect,
+        names: &SiteCookieNames,
         upstreams: &[Upstream],
+        own: Option<&Origin>,
         url: &RequestUrl,
     ) -> Option<Site> {
         let mut last = self.0.borrow_mut();
@@ -44,8 +43,12 @@ impl SiteCache {
         {
             return Some(known.site.clone());
         }
-        let origin = Rc::new(Origin::parse(&url.origin()).ok()?);
-        let names = Rc::new(CookieNames::new(naming, dialect, url.secure));
+        let is_of = |own: &&Origin| own.secure() == url.secure && own.authority() == url.authority;
+        let origin = match own.filter(is_of) {
+            Some(own) => own.clone(),
+            None => Origin::parse(&url.origin()).ok()?,
+        };
+        let (origin, names) = (Rc::new(origin), Rc::clone(names.of(url.secure)));
         let upstream = Upstream::position(upstreams, &url.authority);
         let site = Site { origin, names, upstream };
         *last = Some(Entry { secure: url.secure, authority: url.authority.clone(), site: site.clone() });
@@ -56,10 +59,13 @@ impl SiteCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::dialect::Dialect;
+    use crate::session::names::CookieNaming;
 
     #[test]
     fn an_origin_gets_its_own_cookie_names_after_a_request_to_another_origin() {
-        let (sites, naming) = (SiteCache::default(), CookieNaming::default());
+        let names = SiteCookieNames::new(&CookieNaming::default(), Dialect::AuthJsV5);
+        let (sites, own) = (SiteCache::default(), Origin::parse("https://a.example").unwrap());
         let urls = [
             ("https://a.example/x", "https://a.example", "__Secure-authjs.session-token"),
             ("https://a.example/y?z", "https://a.example", "__Secure-authjs.session-token"),
@@ -70,10 +76,10 @@ mod tests {
         ];
         for (url, origin, name) in urls.iter().chain(urls.iter().rev()) {
             let url = RequestUrl::parse(url).unwrap();
-            let site = sites.site(&naming, Dialect::AuthJsV5, &[], &url).unwrap();
+            let site = sites.site(&names, &[], Some(&own), &url).unwrap();
             assert_eq!((site.origin.as_str(), site.names.session()), (*origin, *name), "{url:?}");
         }
         let no_host = RequestUrl::parse("https://a.1.2/").unwrap();
-        assert!(sites.site(&naming, Dialect::AuthJsV5, &[], &no_host).is_none());
+        assert!(sites.site(&names, &[], Some(&own), &no_host).is_none());
     }
 }

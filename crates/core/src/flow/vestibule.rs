@@ -15,7 +15,6 @@ use crate::flow::provider::cache::ProviderCache;
 use crate::flow::provider::client_keys::ClientKeys;
 use crate::flow::provider::encryption_keys::EncryptionKeys;
 use crate::flow::site_cache::SiteCache;
-use crate::guard::headers::GuardedNames;
 use crate::hooks::{Configured, ErasedHooks, Hooks, Typed};
 use crate::lease::in_flight::InFlightRefreshes;
 use crate::revocation::memory::RevocationMemory;
@@ -29,8 +28,6 @@ use crate::session::tokens::memory::TokenMemory;
 #[derive(Clone)]
 pub struct Vestibule {
     pub(crate) config: Rc<Config>,
-    /// The header fields that some upstream or rule sets.
-    pub(crate) guarded: Rc<GuardedNames>,
     pub(crate) providers: Rc<ProviderCache>,
     pub(crate) refreshes: Rc<InFlightRefreshes>,
     /// What this process knows of revoked sessions.
@@ -87,11 +84,8 @@ impl Vestibule {
     }
 
     fn with_erased(config: Config, hooks: Rc<dyn ErasedHooks>) -> Self {
-        let guarded = GuardedNames::of(&config.upstreams, &config.rules, config.edge, &config.edge_headers)
-            .with_cookies(config.cookie_naming.clone());
         Self {
             config: Rc::new(config),
-            guarded: Rc::new(guarded),
             providers: Rc::default(),
             refreshes: Rc::default(),
             revocations: RevocationMemory::default(),

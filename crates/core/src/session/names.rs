@@ -1,5 +1,7 @@
 //! The names of Vestibule's and Auth.js's cookies.
 
+use std::rc::Rc;
+
 use crate::session::dialect::Dialect;
 
 /// How a site names its cookies.
@@ -86,6 +88,26 @@ pub struct CookieNames {
     signed_out: String,
     logout_hint: String,
     logout_state: String,
+}
+
+/// The names of the cookies of one site, on `https` and on `http`.
+#[derive(Clone, Debug)]
+pub struct SiteCookieNames {
+    on_https: Rc<CookieNames>,
+    on_http: Rc<CookieNames>,
+}
+
+impl SiteCookieNames {
+    /// The names in `dialect`.
+    pub fn new(naming: &CookieNaming, dialect: Dialect) -> Self {
+        let names = |secure| Rc::new(CookieNames::new(naming, dialect, secure));
+        Self { on_https: names(true), on_http: names(false) }
+    }
+
+    /// Those of an app whose origin is `https` (`secure`), or is not.
+    pub fn of(&self, secure: bool) -> &Rc<CookieNames> {
+        if secure { &self.on_https } else { &self.on_http }
+    }
 }
 
 impl CookieNames {

@@ -16,6 +16,7 @@ pub struct ProvenClaims<'a> {
     claims: Cow<'a, Map<String, Value>>,
     subject: &'a str,
     provider: Option<&'a str>,
+    client: Option<&'a str>,
     /// Made where something depends on it.
     account: OnceCell<Value>,
     has_proven_email: bool,
@@ -34,11 +35,12 @@ impl<'a> ProvenClaims<'a> {
     ) -> Option<Self> {
         let subject = claims.get("sub")?.as_str().filter(|subject| !subject.is_empty())?;
         let provider = claims.get("provider").and_then(Value::as_str);
+        let client = claims.get(CLIENT).and_then(Value::as_str);
         let mut claims = Cow::Borrowed(claims);
         for path in withheld {
             path.remove(claims.to_mut());
         }
-        Some(Self { claims, subject, provider, account: OnceCell::new(), has_proven_email })
+        Some(Self { claims, subject, provider, client, account: OnceCell::new(), has_proven_email })
     }
 
     /// The value at a path. `account` is `PROVIDER:SUB`: a provider's identifiers are unique for that provider only, and
@@ -70,12 +72,12 @@ impl<'a> ProvenClaims<'a> {
 
     /// Whether the claims are those of a client that acts for itself, without a user.
     pub fn is_client(&self) -> bool {
-        self.client().is_some()
+        self.client.is_some()
     }
 
     /// The `client_id` of such a client (`oauth_client`).
     pub fn client(&self) -> Option<&str> {
-        self.claims.get(CLIENT)?.as_str()
+        self.client
     }
 
     /// The subject (`sub`): the provider's identifier of the user.

@@ -16,7 +16,7 @@ const PROVIDER: &str = "audit";
 const MAX_SINKS: usize = 4;
 
 /// Checks the table. `other_secrets` are those which the endpoint's must differ from.
-pub(super) fn audit(audit: &Table<'_>, providers: &[Provider], other_secrets: &[Secret]) -> AuditConfig {
+pub(super) fn audit(audit: &Table<'_>, providers: &[Provider], other_secrets: &[&Secret]) -> AuditConfig {
     if audit.has("secret") {
         let set = audit.place.set_secret(AUDIT_SECRET);
         refuse!(

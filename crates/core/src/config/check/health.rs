@@ -9,7 +9,7 @@ use vestibule_oidc::secret::Secret;
 const PROVIDER: &str = "health";
 
 /// The secrets that are set. `others` are secrets that each must differ from.
-pub(super) fn health_secrets(auth: &Table<'_>, providers: &[Provider], others: &[Secret]) -> Vec<Secret> {
+pub(super) fn health_secrets(auth: &Table<'_>, providers: &[Provider], others: &[&Secret]) -> Vec<Secret> {
     let mut secrets = Vec::new();
     let is_taken = providers.iter().any(|provider| provider.id == PROVIDER);
     for name in HEALTH_SECRETS.into_iter().skip(usize::from(is_taken)) {

@@ -11,8 +11,8 @@ pub(super) fn metrics(metrics: &Table<'_>, origins: &[Option<&Origin>]) -> Metri
     let mut choices: Vec<(&str, bool)> = sinks.map(|sink| (sink.value, true)).collect();
     choices.push(("none", false));
     let server_timing = metrics.flag("server_timing").unwrap_or_default();
-    let public = origins.iter().flatten().find(|origin| !is_loopback(origin.host()));
-    if let Some(origin) = public.filter(|_| server_timing) {
+    if server_timing && let Some(origin) = origins.iter().flatten().find(|origin| !is_loopback(origin.host()))
+    {
         let (place, origin) = (metrics.at("server_timing"), origin.as_str());
         refuse!(
             place,

@@ -16,7 +16,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Checks the table. `other_secrets` are the session secrets and the proxy's, which an operator's must differ from.
-pub(super) fn revocation(revocation: &Table<'_>, other_secrets: &[Secret]) -> RevocationConfig {
+pub(super) fn revocation(revocation: &Table<'_>, other_secrets: &[&Secret]) -> RevocationConfig {
     let runtime = revocation.place.loading.runtime;
     let mut stores: Vec<(&str, RevocationStore)> =
         runtime.revocations.iter().map(|store| (store.value, store.kind)).collect();
@@ -42,9 +42,9 @@ pub(super) fn revocation(revocation: &Table<'_>, other_secrets: &[Secret]) -> Re
     }
 }
 
-fn operator(revocation: &Table<'_>, store: RevocationStore, other_secrets: &[Secret]) -> OperatorSecrets {
+fn operator(revocation: &Table<'_>, store: RevocationStore, other_secrets: &[&Secret]) -> OperatorSecrets {
     let one = secrets(revocation, &REVOKE_SECRETS, other_secrets);
-    let with_one: Vec<Secret> = other_secrets.iter().chain(&one).cloned().collect();
+    let with_one: Vec<&Secret> = other_secrets.iter().copied().chain(&one).collect();
     let everything = secrets(revocation, &REVOKE_ALL_SECRETS, &with_one);
     let operator = OperatorSecrets { one, everything };
     if operator.are_set() && store == RevocationStore::None {
@@ -57,7 +57,7 @@ fn operator(revocation: &Table<'_>, store: RevocationStore, other_secrets: &[Sec
     operator
 }
 
-fn secrets(revocation: &Table<'_>, names: &'static [&'static str], others: &[Secret]) -> Vec<Secret> {
+fn secrets(revocation: &Table<'_>, names: &'static [&'static str], others: &[&Secret]) -> Vec<Secret> {
     let mut secrets = Vec::new();
     for name in names {
         let Some(secret) = variable(revocation.place.loading.env, name) else { continue };

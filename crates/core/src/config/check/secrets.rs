@@ -65,7 +65,7 @@ pub(super) fn session_secrets(auth: &Table<'_>) -> Vec<Secret> {
 }
 
 /// Checks a secret that others send in a header. `others` are secrets that it must differ from, and `other_purpose` says why.
-pub(super) fn check_header_secret(secret: &str, place: &Place<'_>, others: &[Secret], other_purpose: &str) {
+pub(super) fn check_header_secret(secret: &str, place: &Place<'_>, others: &[&Secret], other_purpose: &str) {
     const FIX: &str = "create one with `openssl rand -hex 32`";
     if secret.len() < MIN_SECRET_LENGTH {
         refuse!(place, "the secret is shorter than {MIN_SECRET_LENGTH} characters", "{FIX}");

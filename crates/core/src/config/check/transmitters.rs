@@ -18,7 +18,7 @@ const MAX_AUDIENCE: usize = 512;
 pub(super) fn transmitters(
     auth: &Table<'_>,
     providers: &[Provider],
-    other_secrets: &[Secret],
+    other_secrets: &[&Secret],
 ) -> Vec<EventTransmitter> {
     let mut transmitters: Vec<EventTransmitter> = Vec::new();
     for table in auth.tables("event_transmitters") {
@@ -41,7 +41,7 @@ pub(super) fn transmitters(
 fn transmitter(
     table: &Table<'_>,
     providers: &[Provider],
-    other_secrets: &[Secret],
+    other_secrets: &[&Secret],
 ) -> Option<EventTransmitter> {
     let audiences = audiences(table);
     let provider = provider(table, providers)?;
@@ -131,7 +131,7 @@ fn issuer_and_keys(table: &Table<'_>, oauth: Option<&OAuthProvider>) -> Option<(
     Some((issuer, keys))
 }
 
-fn authorization(table: &Table<'_>, provider: &str, others: &[Secret]) -> Option<Secret> {
+fn authorization(table: &Table<'_>, provider: &str, others: &[&Secret]) -> Option<Secret> {
     let (name, secret) = provider_variable(provider, "events_secret", table.place.loading.env);
     if table.has("secret") {
         let set = table.place.set_secret(&name);

@@ -8,7 +8,7 @@ use crate::config::verify::VerifyConfig;
 use vestibule_oidc::secret::Secret;
 
 /// Checks the table. `sealing` are the session secrets, which the proxy's secret must differ from.
-pub(super) fn verify(verify: &Table<'_>, sealing: &[Secret]) -> VerifyConfig {
+pub(super) fn verify(verify: &Table<'_>, sealing: &[&Secret]) -> VerifyConfig {
     let headers = verify.chosen("headers", &HEADERS);
     let set = verify.place.set_secret(VERIFY_SECRET);
     if verify.has("secret") {

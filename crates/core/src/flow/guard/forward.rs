@@ -47,12 +47,12 @@ impl<P: Platform> RequestContext<'_, P> {
             None => session.and_then(|session| self.bound_token(session)),
         };
         let bound = bound.filter(|token| token.replaces_bearer(&mut identity));
-        let (config, guarded) = (self.config(), &self.vestibule.guarded);
+        let config = self.config();
         let positions = if route.forward_session { self.session_positions() } else { Vec::new() };
         let replaced = if route.forward_session { self.session_without_dead_token(session) } else { None };
         let cookies =
             SessionCookies { positions: &positions, renewed: replaced.as_deref().unwrap_or(&renewed) };
-        let mut changes = route.changes(&config.rules, guarded, self.request, &identity, cookies);
+        let mut changes = route.changes(&config.rules, &config.guarded, self.request, &identity, cookies);
         if admitted.has_used_proof && !route.sets_authorization() {
             changes.remove("authorization");
             changes.remove(dpop::PROOF);
@@ -153,10 +153,10 @@ impl<P: Platform> RequestContext<'_, P> {
     /// In many frameworks an OPTIONS request runs the handler of the path. So the upstream gets no body, no query and no
     /// cookies, and the client gets only the CORS headers of its response.
     async fn forward_preflight(&self, route: &Route<'_>, hops: String) -> Response {
-        let (config, guarded) = (self.config(), &self.vestibule.guarded);
+        let config = self.config();
         let mut changes = route.changes(
             &config.rules,
-            guarded,
+            &config.guarded,
             self.request,
             &IdentityHeaders::default(),
             SessionCookies::default(),

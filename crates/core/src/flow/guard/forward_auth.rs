@@ -64,7 +64,7 @@ impl<P: Platform> RequestContext<'_, P> {
         // As in `protect`: a preflight passes because it has no effect, so its method must be certain.
         let methods_matter =
             original.method == Method::Options || self.config().rules.distinguishes_methods();
-        match self.vestibule.guarded.misleading(&original, methods_matter) {
+        match self.config().guarded.misleading(&original, methods_matter) {
             Some(name) => Err(format!("the request has a header {name:?}, which servers may misread")),
             None => Ok(self.vestibule.at_scheme_of_site(original)),
         }
@@ -113,7 +113,7 @@ impl<P: Platform> RequestContext<'_, P> {
 
     /// Decides only whether a user is signed in. The original request is unknown, so the rules cannot be applied.
     async fn decide_signed_in(&self, secret: ProxySecret) -> Response {
-        let is_imitation = |name: &str| self.vestibule.guarded.is_confusable(name);
+        let is_imitation = |name: &str| self.config().guarded.is_confusable(name);
         if self.request.headers.iter().any(|(name, _)| is_imitation(name)) {
             return self.rejected("the request has a header that looks like one that Vestibule sets");
         }
@@ -226,7 +226,7 @@ impl<P: Platform> RequestContext<'_, P> {
     fn names_without_value(&self, sets_authorization: bool, answer: &Response) -> String {
         // A proof belongs to the token in `Authorization`.
         let of_token = ["authorization", "dpop"].into_iter().filter(|_| sets_authorization);
-        let names = self.vestibule.guarded.names().chain(of_token).chain([VERIFY_SECRET]);
+        let names = self.config().guarded.names().chain(of_token).chain([VERIFY_SECRET]);
         let absent: Vec<&str> = names.filter(|name| !answer.headers.contains(name)).collect();
         absent.join(",")
     }

@@ -17,7 +17,7 @@ pub(in crate::config::check::providers) fn variable(
         names::PROVIDER_VARIABLES.contains(&key),
         "{key} is missing in PROVIDER_VARIABLES, so the reference lacks it"
     );
-    let name = format!("{}_{}", variable_prefix(id), key.to_ascii_uppercase());
+    let name = variable_name(id, key);
     let value = secrets::variable(env, &name);
     (name, value)
 }
@@ -175,5 +175,14 @@ impl<'a> Parameters<'a> {
 
 /// `AUTH_ACME_EU` for `acme-eu`.
 pub(in crate::config::check::providers) fn variable_prefix(id: &str) -> String {
-    format!("AUTH_{}", id.replace('-', "_").to_ascii_uppercase())
+    let letter = |c: char| if c == '-' { '_' } else { c.to_ascii_uppercase() };
+    "AUTH_".chars().chain(id.chars().map(letter)).collect()
+}
+
+/// `AUTH_ACME_EU_CLIENT_ID` for the key `client_id` of `acme-eu`.
+fn variable_name(id: &str, key: &str) -> String {
+    let mut name = variable_prefix(id);
+    name.push('_');
+    name.extend(key.chars().map(|c| c.to_ascii_uppercase()));
+    name
 }
