@@ -247,11 +247,12 @@ mod tests {
             claim("team", "access_token.team"),
             claim("level", "profile.level"),
         ];
-        let mut data = Map::new();
-        user.add_kept_claims(&mut data, &configured);
-        assert_eq!(Value::from(data), json!({ "plan": "pro" }));
-        let mut data = object(&json!({ "plan": "free" }));
-        user.add_kept_claims(&mut data, &configured);
-        assert_eq!(Value::from(data), json!({ "plan": "free" }));
+        let kept = |stated: &[(&str, Value)]| {
+            let stated: Vec<_> =
+                stated.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            user.kept_claims(&stated, &configured)
+        };
+        assert_eq!(kept(&[]), [("plan".to_owned(), json!("pro"))]);
+        assert_eq!(kept(&[("plan", json!("free"))]), []);
     }
 }
