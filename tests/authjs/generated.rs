@@ -158,7 +158,7 @@ impl Sides {
             "{}, story {number} of seed {seed}{}\n{}{difference}  cargo xtask authjs --site \"{0}\" --seed {seed} --story {number}\n",
             site.name(),
             if story.has_pages { ", own pages" } else { "" },
-            told(&story),
+            in_words(&story),
         )
     }
 
@@ -184,7 +184,7 @@ impl Sides {
 }
 
 /// The story in words.
-fn told(story: &Case) -> String {
+fn in_words(story: &Case) -> String {
     let mut text = String::new();
     for (name, value) in &story.cookies {
         let _ = writeln!(text, "  with {name}={value:.60}");

@@ -35,7 +35,7 @@ pub enum Media {
     JsonAsForm,
     JsonOfProblem,
     Multipart,
-    Unnamed,
+    NoType,
     Both,
 }
 
@@ -53,7 +53,7 @@ impl Media {
             Self::FormAsText => Some("text/plain"),
             Self::Multipart => Some("multipart/form-data; boundary=x"),
             Self::Both => Some("application/x-www-form-urlencoded, application/json"),
-            Self::Unnamed => None,
+            Self::NoType => None,
         }
     }
 }
@@ -295,7 +295,7 @@ impl Grammar {
             Media::JsonAsForm,
             Media::JsonOfProblem,
             Media::Multipart,
-            Media::Unnamed,
+            Media::NoType,
             Media::Both,
         ];
         if self.random.one_in(4) { self.random.one_of(&odd) } else { Media::Form }

@@ -54,7 +54,7 @@ fn media_type(sent: &mut Sent) {
 fn return_addresses(site: Site, sent: &mut Sent) {
     let is_refused = |text: &str| is_no_address(text) || is_ambiguous(text);
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let mend = |pair: &str, name: &str| match pair.split_once('=') {
+    let fixed = |pair: &str, name: &str| match pair.split_once('=') {
         Some((it, value)) if it == name && is_outside_latin(&decoded(&value.replace('+', " "))) => {
             format!("{it}={}", encode(&in_ascii(&decoded(&value.replace('+', " ")))))
         }
@@ -64,7 +64,7 @@ fn return_addresses(site: Site, sent: &mut Sent) {
         _ => pair.to_owned(),
     };
     let all =
-        |text: &str| text.split('&').map(|pair| mend(pair, "callbackUrl")).collect::<Vec<_>>().join("&");
+        |text: &str| text.split('&').map(|pair| fixed(pair, "callbackUrl")).collect::<Vec<_>>().join("&");
     if let Some((path, query)) = sent.url.split_once('?') {
         sent.url = format!("{path}?{}", all(query));
     }
