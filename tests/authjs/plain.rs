@@ -73,6 +73,7 @@ fn return_addresses(site: Site, sent: &mut Sent) {
         if media == FORM {
             *body = all(body);
         } else if media == JSON
+            && !has_repetition(body)
             && let Ok(mut json) = serde_json::from_str::<serde_json::Value>(body)
             && let Some(address) = json.get_mut("callbackUrl")
         {
@@ -98,6 +99,12 @@ fn return_addresses(site: Site, sent: &mut Sent) {
             }
         }
     });
+}
+
+/// Whether an object has two members of one name, of which reading it would leave one.
+fn has_repetition(body: &str) -> bool {
+    let members = vestibule_core::json::members(body.as_bytes()).unwrap_or_default();
+    (1..members.len()).any(|at| members[..at].iter().any(|(name, _)| *name == members[at].0))
 }
 
 /// An address as a browser writes it: everything outside ASCII is percent-encoded.
@@ -161,7 +168,8 @@ fn client(site: Site, sent: &mut Sent) {
                 *body = others.chain(["json=true"]).collect::<Vec<_>>().join("&");
             }
             JSON => {
-                if let Ok(mut json) = serde_json::from_str::<serde_json::Value>(body)
+                if !has_repetition(body)
+                    && let Ok(mut json) = serde_json::from_str::<serde_json::Value>(body)
                     && json.is_object()
                 {
                     json["json"] = "true".into();
