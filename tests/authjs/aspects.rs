@@ -33,9 +33,8 @@ pub fn aspects(site: Site, answer: &Answer) -> Aspects {
     }
     let body = match media_type {
         Some("text/html") => "HTML".to_owned(),
-        Some("application/json") => {
-            serde_json::from_str(&answer.body).map_or_else(|_| answer.body.clone(), |json| body(&json))
-        }
+        Some("application/json") => serde_json::from_str(&answer.body)
+            .map_or_else(|_| answer.body.clone(), |json| body(&json, &mut aspects)),
         _ => answer.body.clone(),
     };
     aspects.insert("body".to_owned(), body);
@@ -44,7 +43,7 @@ pub fn aspects(site: Site, answer: &Answer) -> Aspects {
 }
 
 /// An address with its parameters in order and with random values hidden.
-fn address(location: &str) -> String {
+pub fn address(location: &str) -> String {
     let Some((page, query)) = location.split_once('?') else { return location.to_owned() };
     let mut parameters: Vec<String> = form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| match &*name {
@@ -56,10 +55,12 @@ fn address(location: &str) -> String {
     format!("{page} with {}", parameters.join(", "))
 }
 
-fn body(json: &Value) -> String {
+/// The body of an answer. The address in `{"url":…}` is an aspect of its own, the same as that of a redirect.
+pub fn body(json: &Value, aspects: &mut Aspects) -> String {
     let mut json = json.clone();
     if let Some(url) = json.get_mut("url") {
-        *url = json!(address(url.as_str().unwrap_or_default()));
+        aspects.insert("location".to_owned(), address(url.as_str().unwrap_or_default()));
+        *url = json!("(location)");
     }
     if let Some(token) = json.get_mut("csrfToken") {
         let is_one =
@@ -148,7 +149,7 @@ fn claims(mut claims: Value) -> String {
     claims.to_string()
 }
 
-/// The name of the duration from now to the time in `text`, with a tolerance of a minute; `text` itself if it matches
+/// The name of the duration from now to the time in `text`, with a tolerance of some minutes; `text` itself if it matches
 /// none. `write` formats a time like `text`. Only the first `length` bytes are compared.
 fn span(text: &str, write: impl Fn(Timestamp) -> String, length: usize) -> String {
     let spans = [
@@ -160,7 +161,7 @@ fn span(text: &str, write: impl Fn(Timestamp) -> String, length: usize) -> Strin
     let beginning = |text: &str| text.get(..length.min(text.len())).unwrap_or_default().to_owned();
     let is = |span: Duration| {
         // The cases' sessions are made before the first request.
-        (0..=70).any(|off| {
+        (0..=150).any(|off| {
             let at = now().plus(span).plus(Duration::from_secs(10)).minus(Duration::from_secs(off));
             beginning(&write(at)) == beginning(text)
         })

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use vestibule_core::session::dialect::Dialect;
 
+use crate::cookies::{How, Role, Tampering};
 use crate::site::{DAY, FOREIGN_SECRET, SECRET, Site, TOKEN, ada};
 
 /// A sequence of requests of one browser.
@@ -18,12 +19,14 @@ pub struct Case {
     pub steps: Vec<Step>,
 }
 
-/// One request. The browser replaces `{csrf}`, `{state}` and `{code:USER}`.
+/// One request. The browser replaces `{csrf}`, `{state}`, `{code:USER}` and `{code:USER;ODDITY}`.
 pub struct Step {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: Option<String>,
+    /// What happens to the browser's cookies before the request.
+    pub tampering: Vec<Tampering>,
 }
 
 /// All cases of a site.
@@ -184,7 +187,7 @@ fn pages(list: &mut List) {
 }
 
 /// Valid and malicious return addresses of every kind.
-const ADDRESSES: &[&str] = &[
+pub const ADDRESSES: &[&str] = &[
     "/",
     "/x",
     "/x?a=b&c=d#e",
@@ -585,6 +588,8 @@ fn oddities(list: &mut List) {
     odd_credentials(list);
     odd_pages(list);
     odd_callbacks(list);
+    odd_answers(list);
+    odd_origins(list);
 }
 
 /// The media type of a form.
@@ -745,6 +750,11 @@ fn odd_forms(list: &mut List) {
             r#"{"csrfToken":"{csrf}","callbackUrl":1}"#,
         ),
         (
+            "a token and a list",
+            &[("content-type", "application/json")],
+            r#"{"csrfToken":"{csrf}","csrfToken":[1]}"#,
+        ),
+        (
             "callbackUrl null",
             &[("content-type", "application/json")],
             r#"{"csrfToken":"{csrf}","callbackUrl":null}"#,
@@ -898,6 +908,56 @@ fn odd_callbacks(list: &mut List) {
     }
 }
 
+/// Answers of the provider that are odd, and a provider of OAuth 2.
+fn odd_answers(list: &mut List) {
+    let form = [("csrfToken", "{csrf}"), ("callbackUrl", "/dashboard")];
+    for (provider, what, callback) in [
+        ("acme", "an e-mail address in capitals", "?code={code:ada;email in capitals}&state={state}"),
+        ("acme", "an ID token of another key", "?code={code:ada;another key}&state={state}"),
+        ("acme", "an access token of another type", "?code={code:ada;token_type MAC}&state={state}"),
+        ("acme", "expires_in that is none", "?code={code:ada;expires_in junk}&state={state}"),
+        ("acme", "a name that is a number", "?code={code:ada;name a number}&state={state}"),
+        ("acme", "no name", "?code={code:ada;no name}&state={state}"),
+        ("hub", "nothing odd", "?code={code:ada}&state={state}"),
+        ("hub", "a code that is none", "?code=junk&state={state}"),
+        ("hub", "an issuer", "?code={code:ada}&state={state}&iss=https%3A%2F%2Fidp.example"),
+        ("hub", "an ID token that is none", "?code={code:ada;an id_token that is none}&state={state}"),
+        ("hub", "no id", "?code={code:ada;userinfo without an id}&state={state}"),
+        ("hub", "userinfo that fails", "?code={code:ada;userinfo answers 500}&state={state}"),
+    ] {
+        list.case(&format!("odd answer of {provider}: {what}"))
+            .get("/csrf")
+            .post(&format!("/signin/{provider}"), &form)
+            .get(&format!("/callback/{provider}{callback}"));
+    }
+    list.case("odd answer: the CSRF cookie is lost meanwhile")
+        .get("/csrf")
+        .post("/signin/acme", &form)
+        .get("/callback/acme?code={code:ada}&state={state}")
+        .after(Role::Csrf, How::Lose);
+}
+
+/// Pages of other sites, and addresses that people write.
+fn odd_origins(list: &mut List) {
+    let form = [("csrfToken", "{csrf}")];
+    for (name, value) in [
+        ("origin", list.site.origin()),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        list.case(&format!("odd origin: {name} {value}")).has_csrf().post_with(
+            "/signout",
+            &form,
+            &[(name, value)],
+        );
+    }
+    list.case("odd path: the base path alone").get("");
+    list.case("odd path: a provider behind the sign-in page").own_pages().get("/signin/acme");
+    list.case("person: the providers").send("GET", "/providers", &[("accept", "text/html")], None);
+}
+
 /// The list of cases while it is being written.
 struct List {
     site: Site,
@@ -964,6 +1024,12 @@ impl Writer<'_> {
         self.step(method, url, headers, body)
     }
 
+    /// What happens to the browser's cookies before the last request.
+    fn after(self, role: Role, how: How) -> Self {
+        self.case.steps.last_mut().expect("a request").tampering.push(Tampering { role, how });
+        self
+    }
+
     fn absolute(self, path: &str) -> Self {
         let url = format!("{}{path}", self.site.origin());
         self.step("GET", url, &[], None)
@@ -975,6 +1041,7 @@ impl Writer<'_> {
             url,
             headers: headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
             body: body.map(str::to_owned),
+            tampering: Vec::new(),
         });
         self
     }

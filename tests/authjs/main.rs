@@ -14,46 +14,36 @@
 mod aspects;
 mod browser;
 mod cases;
+mod client;
+mod cookies;
 mod deliberate;
-
+mod facts;
+mod generated;
+mod grammar;
+mod plain;
 mod reference;
+mod replay;
 mod report;
 #[path = "../support/repository.rs"]
 mod repository;
+mod shrink;
 mod site;
+mod stories;
 
 use std::collections::BTreeSet;
 
-use miniflare_test_harness::{Client, Harness, Response};
+use miniflare_test_harness::{Harness, Response};
 use serde_json::{Value, json};
 use vestibule_core::session::dialect::Dialect;
 use vestibule_test_runtimes::{Kind, vestibule};
 
-use crate::aspects::{Aspects, aspects};
-use crate::browser::{Answer, Browser, Sent};
-use crate::cases::{Case, cases};
+use crate::browser::{Answer, Browser};
+use crate::cases::cases;
 use crate::reference::Reference;
+use crate::replay::{Until, ask, play};
 use crate::report::Report;
 use crate::repository::root;
 use crate::site::{SECRET, Site};
-
-/// An aspect in which the two responses to a request differ.
-pub struct Difference<'a> {
-    /// The dialect and the scheme.
-    pub site: Site,
-    /// The case that the request belongs to.
-    pub case: &'a Case,
-    /// The request to Vestibule.
-    pub sent: &'a Sent,
-    /// The name of the aspect.
-    pub aspect: &'a str,
-    /// The aspect of Auth.js's response.
-    pub authjs: Option<&'a str>,
-    /// The aspect of Vestibule's response.
-    pub vestibule: Option<&'a str>,
-    /// All aspects of Auth.js's response, and of Vestibule's.
-    pub all: (&'a Aspects, &'a Aspects),
-}
 
 #[test]
 fn vestibule_answers_like_authjs_except_for_documented_differences() {
@@ -70,7 +60,11 @@ fn vestibule_answers_like_authjs_except_for_documented_differences() {
                 let is_counted = Kind::chosen() != Kind::Workers && case.name.starts_with("credentials");
                 let fresh = is_counted.then(|| worker(secure, case.has_pages, &reference));
                 let client = fresh.as_ref().unwrap_or(&workers[usize::from(case.has_pages)]).client();
-                compare(site, &case, &client, &mut reference, &mut report);
+                report.exchanges +=
+                    play(site, &case, Until::End, &client, &mut reference, &mut |difference| {
+                        report.add(difference);
+                    });
+                report.cases += 1;
             }
         }
         for worker in &workers {
@@ -119,57 +113,7 @@ fn is_worth_http(name: &str) -> bool {
     ["csrf (http)", "session: good (http)", "session in chunks (http)", "story: signed in (http)"]
         .contains(&name)
         || name.starts_with("story: in, update")
-}
-
-/// Runs a case on both sides, and reports the differences.
-fn compare(site: Site, case: &Case, client: &Client, reference: &mut Reference, report: &mut Report) {
-    let (mut authjs_browser, mut vestibule_browser) = (Browser::new(site, case), Browser::new(site, case));
-    for step in &case.steps {
-        let authjs_sent = authjs_browser.prepare(step);
-        let sent = vestibule_browser.prepare(step);
-        let authjs = reference.ask(site, case.has_pages, &authjs_sent);
-        let vestibule = ask(client, &sent);
-        authjs_browser.receive(&authjs);
-        vestibule_browser.receive(&vestibule);
-
-        let mut all = (aspects(site, &authjs), aspects(site, &vestibule));
-        if sent.method == "HEAD" {
-            // Node's server removes the body from Auth.js's response, and the Worker's runtime from Vestibule's.
-            all.0.remove("body");
-            all.1.remove("body");
-        }
-        let names: BTreeSet<&String> = all.0.keys().chain(all.1.keys()).collect();
-        report.exchanges += 1;
-        for aspect in names {
-            let (authjs, vestibule) = (all.0.get(aspect), all.1.get(aspect));
-            if authjs != vestibule {
-                report.add(&Difference {
-                    site,
-                    case,
-                    sent: &sent,
-                    aspect,
-                    authjs: authjs.map(String::as_str),
-                    vestibule: vestibule.map(String::as_str),
-                    all: (&all.0, &all.1),
-                });
-            }
-        }
-    }
-    report.cases += 1;
-}
-
-/// The response of Vestibule.
-fn ask(client: &Client, sent: &Sent) -> Answer {
-    let mut request = client.request(&sent.method, &sent.url).without_cookies();
-    for (name, value) in &sent.headers {
-        request = request.header(name, value);
-    }
-    if let Some(body) = &sent.body {
-        request = request.body("", body.as_bytes());
-    }
-    let reply = request.send();
-    let body = reply.text();
-    Answer { status: reply.status, headers: reply.headers, body }
+        || name == "person: the providers (http)"
 }
 
 /// The built Worker with the same configuration as the reference.
@@ -184,6 +128,21 @@ fn worker(site: Site, has_pages: bool, reference: &Reference) -> Harness {
         "dialect": site.dialect_name(),
         "providers": [
             { "id": "acme", "type": "oidc", "name": "Acme", "issuer": "https://idp.example" },
+            {
+                "id": "hub",
+                "type": "oauth2",
+                "name": "Hub",
+                "authorization": "https://idp.example/hub/authorize",
+                "token": "https://idp.example/token",
+                "userinfo": "https://idp.example/userinfo",
+                "scope": "read",
+                "user": {
+                    "id": "profile.id",
+                    "name": "profile.name",
+                    "email": "profile.email",
+                    "image": "profile.picture",
+                },
+            },
             {
                 "id": "credentials",
                 "type": "credentials",
@@ -211,6 +170,8 @@ fn worker(site: Site, has_pages: bool, reference: &Reference) -> Harness {
         .secret("AUTH_SECRET", SECRET)
         .secret("AUTH_ACME_ID", "vestibule")
         .secret("AUTH_ACME_SECRET", "acme-secret")
+        .secret("AUTH_HUB_ID", "vestibule")
+        .secret("AUTH_HUB_SECRET", "acme-secret")
         .host_at("idp.example", reference.provider)
         .host_at("api.example.com", reference.provider)
         .origin("app.example.com", |_| Response::text("the site"))

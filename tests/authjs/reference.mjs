@@ -3,6 +3,7 @@
 // next-auth 4's handler, called like an API route of Next.js. The first line on stdout is the port of the provider that
 // both of them and Vestibule use.
 import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { createInterface } from "node:readline"
 import { Auth, customFetch } from "@auth/core"
@@ -32,7 +33,19 @@ const metadata = {
   code_challenge_methods_supported: ["S256"],
 }
 
-// A code contains its grant, so that the provider has no state.
+const oddities = JSON.parse(readFileSync(new URL("oddities.json", import.meta.url)))
+const another = await generateKeyPair("ES256")
+
+const TEXTS = { "JSON null": null, LONG: "x".repeat(5000) }
+
+// What an oddity has in place of some members; null removes one.
+function changed(object, changes = {}) {
+  const all = { ...object, ...changes }
+  const kept = Object.entries(all).filter(([, value]) => value !== null)
+  return Object.fromEntries(kept.map(([name, value]) => [name, value in TEXTS ? TEXTS[value] : value]))
+}
+
+// A code contains its grant, so that the provider has no state. Its oddity says in what the provider's answers are odd.
 async function token(form) {
   let code
   try {
@@ -42,21 +55,39 @@ async function token(form) {
   }
   const challenge = createHash("sha256").update(form.get("code_verifier") ?? "").digest("base64url")
   if (challenge !== code.challenge) return [400, { error: "invalid_grant" }]
+  const odd = oddities[code.oddity] ?? {}
+  if ("text" in odd || "answer" in odd) return [odd.status ?? 200, odd.answer, odd.text]
   const person = { name: code.user, email: `${code.user}@example.com`, picture: `https://img.example/${code.user}` }
-  const idToken = await new SignJWT({ ...person, nonce: code.nonce })
-    .setProtectedHeader({ alg: "ES256", kid: "key-1" })
-    .setIssuer(ISSUER)
-    .setSubject(`${code.user}-1`)
-    .setAudience(CLIENT.clientId)
-    .setIssuedAt()
-    .setExpirationTime("5m")
-    .sign(privateKey)
-  const tokens = { access_token: `access-${code.user}`, token_type: "Bearer", expires_in: 3600, id_token: idToken }
-  return [200, tokens]
+  const now = Math.floor(Date.now() / 1000)
+  const times = { iat: now, exp: now + 300 }
+  const claims = { ...person, nonce: code.nonce, iss: ISSUER, sub: `${code.user}-1`, aud: CLIENT.clientId, ...times }
+  const idToken = await new SignJWT(changed(claims, odd.claims))
+    .setProtectedHeader(changed({ alg: "ES256", kid: "key-1" }, "kid" in odd && { kid: odd.kid }))
+    .sign(odd.key ? another.privateKey : privateKey)
+  const access = code.oddity ? `access-${Buffer.from(JSON.stringify(code)).toString("base64url")}` : `access-${code.user}`
+  const tokens = { access_token: access, token_type: "Bearer", expires_in: 3600 }
+  return [200, changed(code.nonce ? { ...tokens, id_token: idToken } : tokens, odd.tokens)]
+}
+
+// What userinfo says of the bearer of an access token.
+function userinfo(authorization = "") {
+  const access = authorization.replace(/^Bearer access-/i, "")
+  if (access === authorization) return [401, { error: "invalid_token" }]
+  let grant = { user: access }
+  try {
+    grant = JSON.parse(Buffer.from(access, "base64url"))
+  } catch {
+    // It is the name of a user.
+  }
+  const odd = oddities[grant.oddity] ?? {}
+  if (odd.userinfo) return [odd.userinfo.status ?? 200, odd.userinfo.answer, odd.userinfo.text]
+  const person = { name: grant.user, email: `${grant.user}@example.com`, picture: `https://img.example/${grant.user}` }
+  return [200, changed({ id: 7, sub: `${grant.user}-1`, ...person }, odd.person)]
 }
 
 // A credentials API that accepts every user with the password "right".
 function login({ email, password }) {
+  if (!email) return [401, {}]
   if (password === "boom") return [500, {}]
   if (password === "too late") return [403, { error: "locked" }]
   if (password !== "right") return [401, {}]
@@ -74,10 +105,11 @@ const authorize = (Refusal) => (filled) => {
 
 const FIELDS = { email: { label: "Email", type: "email" }, password: { label: "Password", type: "password" } }
 
-async function provide(path, body) {
+async function provide(path, body, headers) {
   if (path === "/.well-known/openid-configuration") return [200, metadata]
   if (path === "/jwks") return [200, { keys: [jwk] }]
   if (path === "/token") return token(new URLSearchParams(body))
+  if (path === "/userinfo") return userinfo(headers.authorization)
   if (path === "/login") return login(JSON.parse(body))
   return [404, {}]
 }
@@ -85,8 +117,9 @@ async function provide(path, body) {
 const server = createServer(async (request, response) => {
   let body = ""
   for await (const chunk of request) body += chunk
-  const [status, answer] = await provide(new URL(request.url, ISSUER).pathname, body)
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(answer))
+  const [status, answer, text] = await provide(new URL(request.url, ISSUER).pathname, body, request.headers)
+  const type = text === undefined ? "application/json" : "text/html"
+  response.writeHead(status, { "content-type": type }).end(text ?? JSON.stringify(answer))
 })
 await new Promise((ready) => server.listen(0, "127.0.0.1", ready))
 const here = `http://127.0.0.1:${server.address().port}`
@@ -95,6 +128,9 @@ const here = `http://127.0.0.1:${server.address().port}`
 
 const silent = { error() {}, warn() {}, debug() {} }
 const PAGES = { signIn: "/login", signOut: "/bye", error: "/oops" }
+
+// As GitHub's, whose ids are numbers.
+const hubProfile = ({ id, name, email, picture }) => ({ id: id.toString(), name, email, image: picture })
 
 class Refused extends CredentialsSignin {
   constructor(code) {
@@ -116,6 +152,18 @@ const v5Config = (pages) => ({
       type: "oidc",
       issuer: ISSUER,
       checks: CHECKS,
+      ...CLIENT,
+      [customFetch]: (url, init) => fetch(String(url).replace(ISSUER, here), init),
+    },
+    {
+      id: "hub",
+      name: "Hub",
+      type: "oauth",
+      checks: ["pkce", "state"],
+      authorization: { url: `${ISSUER}/hub/authorize`, params: { scope: "read" } },
+      token: `${ISSUER}/token`,
+      userinfo: `${ISSUER}/userinfo`,
+      profile: hubProfile,
       ...CLIENT,
       [customFetch]: (url, init) => fetch(String(url).replace(ISSUER, here), init),
     },
@@ -154,6 +202,17 @@ const v4Options = (pages) => ({
       token: `${here}/token`,
       jwks_endpoint: `${here}/jwks`,
       profile: (profile) => ({ id: profile.sub, name: profile.name, email: profile.email, image: profile.picture }),
+      ...CLIENT,
+    },
+    {
+      id: "hub",
+      name: "Hub",
+      type: "oauth",
+      checks: ["pkce", "state"],
+      authorization: { url: `${ISSUER}/hub/authorize`, params: { scope: "read" } },
+      token: `${here}/token`,
+      userinfo: `${here}/userinfo`,
+      profile: hubProfile,
       ...CLIENT,
     },
     {

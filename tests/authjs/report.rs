@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-use crate::Difference;
-use crate::deliberate::DELIBERATE;
+use crate::deliberate::{DELIBERATE, reason};
+use crate::replay::Difference;
 
 /// All differences.
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub struct Report {
 
 impl Report {
     pub fn add(&mut self, difference: &Difference<'_>) {
-        let entry = DELIBERATE.iter().find(|entry| (entry.explains)(difference));
+        let entry = reason(difference);
         let dialect = difference.site.dialect_name();
         if let Some(entry) = entry {
             self.explained.entry(entry.title).or_default().insert((dialect, difference.case.name.clone()));
@@ -72,7 +72,10 @@ impl Report {
              Written by `tests/authjs`, do not edit. The test plays {} cases, {} requests, against the built Worker and\n\
              against Auth.js's own code (`@auth/core` 0.41.3, which is next-auth 5's; `next-auth` 4.24.15). It compares\n\
              status, headers, cookies with their attributes, opened sessions and bodies. These are all differences: an\n\
-             answer that differs in any other way fails the test.\n",
+             answer that differs in any other way fails the test.\n\n\
+             The reasons hold for requests that nobody wrote, too: `cargo xtask authjs` plays stories of a browser that are\n\
+             generated from a seed, with odd cookies, bodies, paths and answers of the provider; CI plays some of them.\n\
+             And the client of next-auth makes the same calls with both sides. The lists below are of the written cases.\n",
             self.cases, self.exchanges
         );
         for entry in DELIBERATE {

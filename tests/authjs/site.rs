@@ -33,6 +33,11 @@ impl Site {
         }
     }
 
+    /// The dialect and the scheme.
+    pub fn name(self) -> String {
+        format!("{} {}", self.dialect_name(), if self.secure { "https" } else { "http" })
+    }
+
     pub fn base_path(self) -> &'static str {
         match self.dialect {
             Dialect::AuthJsV5 => "/auth",

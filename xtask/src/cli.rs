@@ -7,9 +7,9 @@ use clap::builder::Styles;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::{
-    apps, bench, browser, build, check, conformance, coverage, dev, differential, examples, frameworks, fuzz,
-    hashed_user, interop, layers, memory, migrate, model, mutants, providers, proxies, race, release, server,
-    supply_chain, test, wasi,
+    apps, authjs, bench, browser, build, check, conformance, coverage, dev, differential, examples,
+    frameworks, fuzz, hashed_user, interop, layers, memory, migrate, model, mutants, providers, proxies,
+    race, release, server, supply_chain, test, wasi,
 };
 
 /// The commands for developers and CI in this repository.
@@ -147,6 +147,12 @@ pub(crate) enum Command {
     /// the command that repeats it.
     Differential(differential::Options),
 
+    /// Play generated stories of a browser with the Worker and with Auth.js, and compare every answer
+    ///
+    /// A story is a sequence of requests by a grammar over what clients send, with odd cookies, bodies and answers of the
+    /// provider. Each difference without a reason is shown by its shortest story, with the command that repeats it.
+    Authjs(authjs::Options),
+
     /// Check the licences of what ships, withdrawn versions and advisories, and what each dependency is for
     ///
     /// Asks the registries, as far as they answer, and says what they did not.
@@ -196,6 +202,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "commands",
             "fuzz",
             "differential",
+            "authjs",
             "wasi",
             "server",
         ],

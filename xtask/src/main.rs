@@ -1,6 +1,7 @@
 //! The commands for developers and CI in this repository: `cargo xtask COMMAND`.
 
 mod apps;
+mod authjs;
 mod bench;
 mod browser;
 mod build;
@@ -96,6 +97,7 @@ fn run(command: &Command, rest: &[OsString]) -> Result<()> {
         Command::Mutants(options) => mutants::mutants(&project, options),
         Command::Fuzz(options) => fuzz::fuzz(&project, options),
         Command::Differential(options) => differential::differential(&project, options),
+        Command::Authjs(options) => authjs::authjs(&project, options),
         Command::SupplyChain(options) => supply_chain::supply_chain(&project, *options),
         Command::Wasi(options) => wasi::wasi(&project, options),
         Command::Server(options) => server::server(&project, options),

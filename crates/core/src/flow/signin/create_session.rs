@@ -282,8 +282,10 @@ impl<P: Platform> RequestContext<'_, P> {
         email_verification: EmailVerification,
     ) -> Map<String, Value> {
         // What is known about the user's address says nothing about another one that the configuration reads.
+        let of_user = identity.email.as_ref().and_then(Value::as_str);
+        let is_another = |email: &Value| email.as_str().map(str::to_lowercase).as_deref() != of_user;
         let email_verification = match configured_claim(&configured, "email") {
-            Some(email) if identity.email.as_ref() != Some(email) => {
+            Some(email) if is_another(email) => {
                 EmailVerification::of_claim(configured_claim(&configured, "email_verified"))
             }
             _ => email_verification,

@@ -130,7 +130,8 @@ impl<'a> Identity<'a> {
             provider,
             subject,
             name: name.map(Value::from),
-            email: email.map(Value::from),
+            // As in Auth.js, so that an app finds its users by it.
+            email: email.map(|address| address.to_lowercase().into()),
             email_verification,
             image: image.map(Value::from),
             access_token: Some(tokens.access_token),
