@@ -68,11 +68,7 @@ impl Requirement {
     /// Whether the claims meet the requirement.
     pub fn is_met(&self, claims: &ProvenClaims<'_>) -> bool {
         match self {
-            Self::Claim(requirement) => match (claims.lookup(&requirement.claim), requirement.is_of_scopes())
-            {
-                (Some(Value::String(scopes)), true) => requirement.test.is_met(Some(&scope::list(scopes))),
-                (found, _) => requirement.test.is_met(found),
-            },
+            Self::Claim(requirement) => requirement.is_met(claims.lookup(&requirement.claim)),
             Self::EmailDomain(domains) => is_at(claims.proven_email(), domains),
         }
     }
@@ -93,6 +89,38 @@ impl Requirement {
 }
 
 impl ClaimRequirement {
+    /// A requirement. Of an e-mail address, `test` may be in letters of any case.
+    pub fn new(claim: DataPath, test: ClaimTest) -> Self {
+        let requirement = Self { claim, test };
+        if !requirement.is_of_address() {
+            return requirement;
+        }
+        let small = |values: Vec<Value>| values.iter().map(in_small_letters).collect();
+        let test = match requirement.test {
+            ClaimTest::AnyOf(wanted) => ClaimTest::AnyOf(small(wanted)),
+            ClaimTest::NoneOf(unwanted) => ClaimTest::NoneOf(small(unwanted)),
+            test @ ClaimTest::Exists(_) => test,
+        };
+        Self { claim: requirement.claim, test }
+    }
+
+    /// Whether the claim, which has this value or none, is what is required. The case of an e-mail address makes no difference:
+    /// the session's is in small letters, as in Auth.js, and another one as the provider writes it.
+    pub fn is_met(&self, found: Option<&Value>) -> bool {
+        match found {
+            Some(Value::String(scopes)) if self.is_of_scopes() => {
+                self.test.is_met(Some(&scope::list(scopes)))
+            }
+            Some(address) if self.is_of_address() => self.test.is_met(Some(&in_small_letters(address))),
+            found => self.test.is_met(found),
+        }
+    }
+
+    /// Whether the claim is an e-mail address, or several, wherever it is from.
+    fn is_of_address(&self) -> bool {
+        self.claim.rest().last().unwrap_or(self.claim.root()) == "email"
+    }
+
     /// Whether the claim is the scopes of an access token, which some providers write as a list (`scp`), and others as one text
     /// with spaces between them (RFC 6749 section 3.3).
     fn is_of_scopes(&self) -> bool {
@@ -137,6 +165,14 @@ impl fmt::Display for Requirement {
 fn one_of(values: &[Value]) -> String {
     let listed = values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
     if values.len() == 1 { listed } else { format!("one of {listed}") }
+}
+
+fn in_small_letters(value: &Value) -> Value {
+    match value {
+        Value::String(text) => text.to_lowercase().into(),
+        Value::Array(values) => values.iter().map(in_small_letters).collect(),
+        other => other.clone(),
+    }
 }
 
 fn has_one_of(claim: Option<&Value>, values: &[Value]) -> bool {
@@ -196,11 +232,31 @@ mod tests {
     }
 
     fn of(claim: &str, test: ClaimTest) -> Requirement {
-        Requirement::Claim(ClaimRequirement { claim: DataPath::parse(claim).unwrap(), test })
+        Requirement::Claim(ClaimRequirement::new(DataPath::parse(claim).unwrap(), test))
     }
 
     fn list(values: Value) -> Vec<Value> {
         serde_json::from_value(values).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_the_same_in_letters_of_any_case_and_no_other_claim_is() {
+        let session = claims(json!({
+            "email": "ada@example.com", "team": { "email": ["Bob@Example.com"] }, "name": "ada@example.com",
+        }));
+        for (claim, value, has) in [
+            ("email", "ada@example.com", true),
+            ("email", "Ada@EXAMPLE.com", true),
+            ("email", "bob@example.com", false),
+            ("team.email", "bob@example.com", true),
+            ("team.email", "BOB@example.com", true),
+            ("name", "Ada@example.com", false),
+        ] {
+            let [any, none] =
+                [ClaimTest::AnyOf, ClaimTest::NoneOf].map(|test| of(claim, test(list(json!([value])))));
+            assert_eq!(any.is_met(&proven(&session)), has, "{claim} {value}");
+            assert_eq!(none.is_met(&proven(&session)), !has, "{claim} {value}");
+        }
     }
 
     #[test]

@@ -442,3 +442,31 @@ fn unproven_identity_a_configured_address_is_no_more_proven_than_the_configurati
     assert_eq!(sealed_with("profile.nothing"), [None, Some(json!(true))]);
     assert_eq!(sealed_with("profile.contact_verified"), [Some(json!(false)), Some(json!(false))]);
 }
+
+#[test]
+fn an_address_in_capitals_is_in_small_letters_everywhere_and_no_spelling_escapes_a_rule() {
+    let mut all = asking(&json!({ "allow": { "user.email": "ALICE@example.com" } }));
+    all["claims"]["contact"] = json!("id_token.email");
+    all["rules"] = json!([
+        { "match": "/alice", "require": { "email": "Alice@Example.com" } },
+        { "match": "/copy", "require": { "contact": "Alice@Example.COM" } },
+        { "match": "/others", "require": { "email": { "not": "Alice@Example.com" } } },
+    ]);
+    let env = TestEnv::with(all);
+    env.provider.alters_answer_at("id_token", |claims| {
+        claims["email"] = json!("Alice@Example.COM");
+        claims["email_verified"] = json!(true);
+    });
+    let mut browser = Browser::new();
+    browser.sign_in(&env, "alice", "/");
+    assert_eq!(browser.session(&env)["user"]["email"], "alice@example.com");
+    for (path, status) in [("/alice", 200), ("/copy", 200), ("/others", 403)] {
+        let answer = browser.fetch(&env, &format!("{APP}{path}"));
+        assert_eq!(answer.status, status, "{path}");
+        let sent = answer.forwarded.map(|forwarded| forwarded.request.headers);
+        let field = |name| sent.as_ref().and_then(|sent| sent.get(name));
+        let expected = (status == 200).then_some("alice@example.com");
+        assert_eq!(field("x-user-email"), expected, "{path}");
+        assert_eq!(field("x-contact"), expected.map(|_| "Alice@Example.COM"), "{path}");
+    }
+}

@@ -205,7 +205,7 @@ impl<P: Platform> RequestContext<'_, P> {
         provider
             .allow
             .iter()
-            .all(|asked| is_unknown(&asked.claim) || asked.test.is_met(asked.claim.lookup(&roots)))
+            .all(|asked| is_unknown(&asked.claim) || asked.is_met(asked.claim.lookup(&roots)))
     }
 
     /// Everything that is known of the user, and the configured claims computed from it.

@@ -19,7 +19,7 @@ fn rule(patterns: &[&str], access: Access) -> Rule {
 fn requires(claim: &str, any_of: Value) -> Requirement {
     let Value::Array(any_of) = any_of else { panic!("a list is needed") };
     let test = ClaimTest::AnyOf(any_of);
-    Requirement::Claim(ClaimRequirement { claim: DataPath::parse(claim).unwrap(), test })
+    Requirement::Claim(ClaimRequirement::new(DataPath::parse(claim).unwrap(), test))
 }
 
 fn admin() -> Access {

@@ -84,7 +84,7 @@ pub(in crate::config::check) fn claims(table: &Table<'_>) -> Vec<ClaimRequiremen
         let tests = tests(value, &text.place);
         let Some(claim) = text.parsed(DataPath::parse) else { continue };
         for test in tests {
-            requirements.push(ClaimRequirement { claim: claim.clone(), test });
+            requirements.push(ClaimRequirement::new(claim.clone(), test));
         }
     }
     requirements
