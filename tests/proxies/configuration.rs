@@ -84,17 +84,7 @@ impl Proxy {
                         secret,
                     ],
                 );
-                let path = folder.to_str().expect("UTF-8");
-                let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                    .map(|kind| format!("{kind}_temp_path {path}/{kind};\n"))
-                    .concat();
-                write(
-                    "nginx.conf",
-                    format!(
-                        "daemon off;\nmaster_process off;\npid {path}/pid;\nerror_log stderr;\nevents {{}}\n\
-                         http {{\naccess_log off;\n{temporary}{servers}}}\n"
-                    ),
-                );
+                write("nginx.conf", whole_nginx(folder.to_str().expect("UTF-8"), &servers));
                 (system("NGINX", "nginx"), vec!["-p", ".", "-c", "nginx.conf", "-e", "stderr"])
             }
             Self::Traefik => {
@@ -166,6 +156,17 @@ impl Proxy {
             }
         }
     }
+}
+
+/// The whole configuration of an nginx with these servers that keeps everything in one folder.
+fn whole_nginx(path: &str, servers: &str) -> String {
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {path}/{kind};\n"))
+        .concat();
+    format!(
+        "daemon off;\nmaster_process off;\npid {path}/pid;\nerror_log stderr;\nevents {{}}\n\
+         http {{\naccess_log off;\n{temporary}{servers}}}\n"
+    )
 }
 
 /// What nginx ends TLS with.
