@@ -186,7 +186,7 @@ pub struct Provider {
     /// The name on the sign-in page.
     pub name: String,
     /// What must be true of a user who signs in here: all of these. Empty: every user of the provider may sign in. The
-    /// paths begin as those of [`Config::claims`] do; `user` also has the claims of the configuration.
+    /// paths begin as those of [`SiteConfig::claims`] do; `user` also has the claims of the configuration.
     pub allow: Vec<ClaimRequirement>,
     /// What rules and upstreams may do with its e-mail addresses.
     pub email: EmailPolicy,
