@@ -528,3 +528,95 @@ fn an_error_code_that_repeats_a_token_or_a_cookie_is_not_logged() {
         assert_eq!(world.log_text().contains(code), is_logged, "{code}: {}", world.log_text());
     }
 }
+
+/// A login whose answer says until when its refresh token, or its cookies, can be used.
+fn ending(mut shape: Shape) -> (TestEnv, Browser, Shape) {
+    shape.settings["providers"][0]["login"]["refresh_expires_in"] = json!("body.left");
+    let (world, mut browser) = (TestEnv::with(shape.with_lease("none")), Browser::new());
+    let cookies = [
+        ("set-cookie", "access_token=access-1; Max-Age=900"),
+        ("set-cookie", "refresh_token=refresh-1"),
+        ("set-cookie", "device=device-1"),
+        ("content-type", "application/json"),
+    ];
+    world.api.answers("/auth/login", 200, &cookies, r#"{"left":86400}"#);
+    world.api.answers_json("/users/me", 200, &json!({ "data": { "id": "c-1", "name": "Ada" } }));
+    sign_in_as_ada(&world, &mut browser);
+    world.pass(shape.over());
+    (world, browser, shape)
+}
+
+#[test]
+fn an_expiry_is_that_of_the_refresh_token_or_where_there_is_none_of_the_cookies() {
+    for (shape, new, stays) in [
+        // The refresh token is the same, and only a cookie beside it is new.
+        (Shape::cookies(), "device=device-2", true),
+        (Shape::cookies(), "refresh_token=refresh-2", false),
+        (Shape::cookies_alone(), "refresh_token=refresh-2", false),
+        (Shape::cookies_alone(), "theme=dark", true),
+    ] {
+        let (world, mut browser, shape) = ending(shape);
+        let end = sealed(&world, &browser)["refresh_expires_at"].clone();
+        assert!(end.is_u64(), "{}", shape.name);
+        let cookies = [("set-cookie", "access_token=access-2; Max-Age=900"), ("set-cookie", new)];
+        world.api.answers(shape.path, 204, &cookies, "");
+        assert_eq!(bearer(&fetch(&world, &mut browser)).as_deref(), Some("access-2"), "{}", shape.name);
+        let after = sealed(&world, &browser)["refresh_expires_at"].clone();
+        assert_eq!(after, if stays { end } else { Value::Null }, "{}, {new}", shape.name);
+    }
+}
+
+#[test]
+fn an_error_code_that_repeats_a_cookie_of_the_session_is_not_logged_either() {
+    for (code, is_logged) in [("busy", true), ("device-1", false), ("refresh-1", false)] {
+        let mut shape = Shape::cookies();
+        shape.settings["providers"][0]["login"]["refused_errors"] = json!(["revoked"]);
+        let (world, mut browser, shape) = ending(shape);
+        world.api.answers_json(shape.path, 400, &json!({ "code": code }));
+        assert_eq!(fetch(&world, &mut browser).status, 503, "{code}");
+        assert_eq!(world.log_text().contains(code), is_logged, "{code}: {}", world.log_text());
+    }
+}
+
+#[test]
+fn a_session_with_cookies_but_without_the_refresh_token_that_the_request_needs_is_not_refreshed() {
+    let shape = Shape::cookies();
+    let (world, mut browser) = (TestEnv::with(shape.with_lease("kv")), Browser::new());
+    let cookies = [("set-cookie", "access_token=access-1; Max-Age=900"), ("set-cookie", "device=device-1")];
+    world.api.answers("/auth/login", 204, &cookies, "");
+    world.api.answers_json("/users/me", 200, &json!({ "data": { "id": "c-1", "name": "Ada" } }));
+    sign_in_as_ada(&world, &mut browser);
+    assert_eq!(sealed(&world, &browser)["api_cookies"], json!({ "device": "device-1" }));
+    world.pass(shape.over());
+    let answer = fetch(&world, &mut browser);
+    assert!(answer.status == 401 && answer.body.contains("\"token_expired\""), "{answer:?}");
+    assert_eq!(world.api.requests(shape.path).len(), 0);
+    // Nor can its user be confirmed, so for as long as someone comes it is renewed.
+    for _ in 0..40 {
+        world.pass(Duration::from_hours(24));
+        assert_eq!(browser.session(&world)["user"]["name"], "Ada");
+    }
+}
+
+#[test]
+fn another_user_whom_an_api_names_after_a_refresh_does_not_become_the_sessions() {
+    for user in [json!({ "id": "profile.id" }), json!({ "id": "login.id" })] {
+        let is_said = user["id"] == "profile.id";
+        let mut shape = Shape::json();
+        shape.settings["providers"][0]["user"] = user;
+        shape.settings["rules"] = json!([{ "match": "/admin", "require": { "roles": ["root"] } }]);
+        let (world, mut browser) = (TestEnv::with(shape.with_lease("none")), Browser::new());
+        let login = json!({ "accessToken": "access-ada", "refreshToken": "refresh-ada", "expiresIn": 3600, "id": 17 });
+        world.api.answers_json("/sign-in", 200, &login);
+        sign_in_as_ada(&world, &mut browser);
+        world.api.answers_json("/me", 200, &json!({ "id": 18, "roles": ["root"] }));
+        world.pass(shape.over());
+        // Where only the login says who the user is, the profile is that of the session's user.
+        assert_eq!(fetch(&world, &mut browser).status, if is_said { 401 } else { 200 });
+        let status = browser.fetch(&world, &format!("{APP}/admin")).status;
+        assert_eq!(status, if is_said { 401 } else { 200 });
+        let session = sealed(&world, &browser);
+        assert_eq!(session["sub"], "17");
+        assert_eq!(session.get("roles") == Some(&json!(["root"])), !is_said, "{session}");
+    }
+}

@@ -297,3 +297,42 @@ fn without_accept_bearer_the_scheme_passes_unread_and_a_public_page_is_open() {
     let answer = world.send("GET", &format!("{APP}/about"), &headers, b"");
     assert_eq!(answer.status, 200);
 }
+
+#[test]
+fn a_claim_that_is_the_token_is_sent_only_of_a_token_that_needs_no_proof() {
+    let mut settings = accepting(&json!({}));
+    settings["claims"] = json!({ "sent": "account.access_token" });
+    settings["upstreams"] = json!([{ "to": "origin", "headers": { "X-Sent": "sent" } }]);
+    let world = TestEnv::with(settings);
+    let bound = token(&world, &key(7));
+    let answer = bring(&world, &bound, &proof(&world, &key(7), for_dashboard(&bound, "id-1")));
+    assert_eq!(answer.forwarded.expect("it passes").request.headers.get("x-sent"), None);
+    let header = json!({ "alg": "ES256", "kid": "key-1", "typ": "at+jwt" });
+    let plain = world.provider.signed(&header, &claims(&world, &Value::Null));
+    let answer = send(&world, &format!("Bearer {plain}"), &[]);
+    assert_eq!(answer.forwarded.expect("it passes").request.headers.get("x-sent"), Some(plain.as_str()));
+}
+
+#[test]
+fn a_nonce_is_good_for_half_a_minute_and_from_a_clock_that_is_half_a_minute_ahead() {
+    let world = TestEnv::with(accepting(&json!({ "dpop_nonce": true })));
+    let token = token(&world, &key(7));
+    let mut number = 0;
+    let mut with = |nonce: Option<&str>| {
+        number += 1;
+        let id = format!("id-{number}");
+        bring(&world, &token, &proof(&world, &key(7), Made { nonce, ..for_dashboard(&token, &id) }))
+    };
+    let given = |answer: &Answer| answer.headers.get("dpop-nonce").unwrap().to_owned();
+    let nonce = given(&with(None));
+    for _ in 0..3 {
+        world.pass(SECOND * 10);
+        assert_eq!(with(Some(&nonce)).status, 200);
+    }
+    world.pass(SECOND * 60);
+    let ahead = given(&with(None));
+    world.clock.set_back(SECOND * 30);
+    assert_eq!(with(Some(&ahead)).status, 200);
+    world.clock.set_back(SECOND * 30);
+    assert_eq!(with(Some(&ahead)).status, 401);
+}

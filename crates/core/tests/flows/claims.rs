@@ -640,3 +640,35 @@ fn what_a_page_wrote_stays_where_the_provider_has_nothing_of_that_name() {
     assert_eq!(fetch(&world, &mut browser).status, 200);
     assert_eq!(sealed(&world, &browser)["nickname"], "rob");
 }
+
+#[test]
+fn userinfo_of_a_user_whom_another_claim_names_is_read_at_a_refresh_without_an_id_token() {
+    let mut settings = with_lease("none");
+    settings["providers"][0]["user"] = json!({ "id": "profile.employee" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    userinfo(&world, |claims| claims["employee"] = json!("e-1"));
+    browser.sign_in(&world, "bob", "/");
+    world.provider.alters_answer_at("token", |answer| {
+        answer.as_object_mut().unwrap().remove("id_token");
+    });
+    userinfo(&world, |claims| {
+        claims["employee"] = json!("e-1");
+        claims["roles"] = json!(["editor"]);
+    });
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert_eq!(sealed(&world, &browser)["roles"], json!(["editor"]), "{}", world.log_text());
+}
+
+#[test]
+fn an_address_that_the_provider_no_longer_says_is_gone_where_it_has_no_list_of_them() {
+    let (world, mut browser) = (TestEnv::with(with_lease("none")), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    assert_eq!(sealed(&world, &browser)["email"], "bob@example.com");
+    userinfo(&world, |claims| {
+        claims.as_object_mut().unwrap().remove("email");
+    });
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert!(sealed(&world, &browser).get("email").is_none_or(Value::is_null));
+}

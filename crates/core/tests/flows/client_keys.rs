@@ -120,3 +120,33 @@ fn two_keys_of_one_name_are_advised_against_and_one_key_of_two_providers_is_not(
         assert_eq!(advice.contains("two keys have the key_id"), warns, "{advice}");
     }
 }
+
+#[test]
+fn a_public_client_sends_its_id_alone() {
+    let mut settings = settings();
+    settings["providers"][0]["token_endpoint_auth_method"] = json!("none");
+    let env =
+        TestEnv::in_environment(settings, &|name| environment(name).filter(|_| name != "AUTH_ACME_SECRET"));
+    Browser::new().sign_in(&env, "bob", "/");
+    assert_eq!(env.fetches("https://idp.example/token"), 1, "{}", env.log_text());
+    assert!(!env.log_text().contains("private_key"), "{}", env.log_text());
+}
+
+#[test]
+fn one_key_of_two_providers_has_the_name_of_each() {
+    let mut settings = settings();
+    let other = json!({ "id": "other", "issuer": "https://other.example", "key_id": "key-b", "request_object": true });
+    settings["providers"][0]["key_id"] = json!("key-a");
+    settings["providers"][0]["request_object"] = json!(true);
+    settings["providers"].as_array_mut().unwrap().push(other);
+    let env = TestEnv::in_environment(settings, &|name| match name {
+        "AUTH_ACME_PRIVATE_KEY" | "AUTH_OTHER_PRIVATE_KEY" => Some(client_pem(5)),
+        "AUTH_OTHER_ID" | "AUTH_OTHER_SECRET" => Some("other".to_owned()),
+        other => environment(other),
+    });
+    for _ in 0..2 {
+        let (_, keys) = published(&env);
+        assert_eq!(keys.iter().map(|key| &key["kid"]).collect::<Vec<_>>(), ["key-a", "key-b"]);
+        assert!(keys.iter().all(|key| key["x"] == keys[0]["x"]));
+    }
+}

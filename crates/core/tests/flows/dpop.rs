@@ -453,3 +453,58 @@ fn a_host_that_shares_only_the_secret_sends_the_bound_token_with_a_proof() {
     let key = proof_of(&answer.forwarded.unwrap()).thumbprint;
     assert_eq!(key, proofs_at(&env, "token")[0].thumbprint);
 }
+
+#[test]
+fn a_body_of_64_kib_is_sent_again_with_the_nonce() {
+    for size in [2000, 64 * 1024] {
+        let (env, mut browser) = signed_in();
+        wants_nonce(&env, r#"DPoP error="use_dpop_nonce""#);
+        let (body, length) = (vec![b'a'; size], size.to_string());
+        let headers = [("origin", APP), ("content-length", length.as_str())];
+        let answer = browser.send(&env, "POST", &format!("{APP}/api"), &headers, &body);
+        assert_eq!((answer.status, answer.forwarded.unwrap().body), (200, body));
+        assert_eq!(env.forwarder.requests().len(), 2);
+    }
+}
+
+#[test]
+fn a_field_that_does_not_send_the_bound_token_stays_as_it_is() {
+    let mut settings = bound_settings();
+    settings["upstreams"][0] = json!({
+        "to": "https://upstream.example", "headers": { "Authorization": "Basic {secret.API_KEY}", "X-User": "sub" },
+    });
+    let env = TestEnv::in_environment(settings, &|name| match name {
+        "AUTH_TEMPLATE_API_KEY" => Some("k-4711".to_owned()),
+        other => environment(other),
+    });
+    env.provider.dpop.binds_tokens();
+    let mut browser = Browser::new();
+    browser.sign_in(&env, "alice", "/");
+    let sent = browser.fetch(&env, &format!("{APP}/api")).forwarded.unwrap().request.headers;
+    assert_eq!((sent.get("authorization"), sent.get("dpop")), (Some("Basic k-4711"), None));
+}
+
+#[test]
+fn the_nonce_of_one_upstream_is_in_no_proof_for_another() {
+    let mut settings = bound_settings();
+    settings["rules"].as_array_mut().unwrap().push(json!({
+        "match": "/second", "access": "signed-in", "to": "https://second.example", "authorization": "access_token",
+    }));
+    let env = TestEnv::with(settings);
+    env.provider.dpop.binds_tokens();
+    let mut browser = Browser::new();
+    browser.sign_in(&env, "alice", "/");
+    env.forwarder.answers_by(|_| Response::empty(200).with("dpop-nonce", "n-1"));
+    let nonce = |browser: &mut Browser, host: &str, path: &str| {
+        let request = browser.fetch(&env, &format!("{APP}{path}")).forwarded.unwrap().request;
+        let token = request.headers.get("authorization").unwrap().strip_prefix("DPoP ").unwrap();
+        let proof = Proof::read(&request.headers, "GET", &format!("{host}{path}"), Some(token)).unwrap();
+        proof.claims.get("nonce").cloned()
+    };
+    let first = "https://upstream.example";
+    assert_eq!(nonce(&mut browser, first, "/api"), None);
+    assert_eq!(nonce(&mut browser, first, "/api"), Some(json!("n-1")));
+    env.forwarder.answers_by(|_| Response::empty(200));
+    assert_eq!(nonce(&mut browser, "https://second.example", "/second"), None);
+    assert_eq!(nonce(&mut browser, first, "/api"), Some(json!("n-1")));
+}

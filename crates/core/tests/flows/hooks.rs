@@ -242,3 +242,30 @@ fn a_session_that_ends_at_a_page_which_a_hook_opens_ends_in_the_browser_too() {
     assert_eq!(browser.session(&other)["error"], "RefreshTokenError");
     assert_eq!(world.fetches("https://idp.example/token"), asked);
 }
+
+/// Counts how often it is asked.
+struct Counting(Rc<std::cell::Cell<u32>>);
+
+impl Hooks for Counting {
+    type Profile = Value;
+    type Session = DefaultSession;
+
+    fn authorized(&self, _: &Request, _: Option<&Session>, decided: Decision) -> Decision {
+        self.0.set(self.0.get() + 1);
+        decided
+    }
+}
+
+#[test]
+fn a_hook_decides_once_about_a_request_and_again_only_where_a_refresh_changed_the_session() {
+    let asked = Rc::new(std::cell::Cell::new(0));
+    let world = TestEnv::with_hooks(settings(), Counting(Rc::clone(&asked)));
+    let mut browser = Browser::new();
+    browser.sign_in(&world, "bob", "/");
+    for (after, times) in [(0, 1), (60, 1), (3600, 2), (0, 1)] {
+        world.pass(std::time::Duration::from_secs(after));
+        asked.set(0);
+        assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 200);
+        assert_eq!(asked.get(), times, "{after}");
+    }
+}

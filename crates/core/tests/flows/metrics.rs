@@ -300,3 +300,43 @@ fn a_configuration_that_would_show_times_to_the_public_is_refused() {
         assert!(errors.contains(place), "{place}: {errors}");
     }
 }
+
+#[test]
+fn what_is_refused_before_a_rule_is_found_is_counted_without_one() {
+    let mut settings = with_metrics(json!({ "sink": "analytics" }));
+    settings["upstreams"][0]["strip_prefix"] = json!("/app");
+    let world = with_dataset(settings);
+    assert_eq!(world.send("GET", &format!("{APP}/other"), &[], b"").status, 404);
+    assert_eq!(decision(&written(&world)[0]), ("none", "not_found"));
+}
+
+#[test]
+fn what_no_rule_refuses_is_counted_at_the_rule_of_the_path() {
+    let world = site();
+    world.provider.alters_answer_at("token", |answer| {
+        answer.as_object_mut().unwrap().remove("refresh_token");
+    });
+    let mut alice = signed_in(&world, "alice");
+    world.pass(EXPIRED);
+    assert_eq!(alice.fetch(&world, &format!("{APP}/admin")).status, 401);
+    let written = written(&world);
+    let (rule, outcome) = decision(&written[0]);
+    assert!(rule == "AUTH.rules[1]" && outcome != "admitted", "{rule} {outcome}");
+}
+
+#[test]
+fn a_process_that_finds_the_tokens_of_another_one_says_so() {
+    let settings = with_metrics(json!({ "sink": "analytics" }));
+    let world = with_dataset(settings.clone());
+    let mut bob = signed_in(&world, "bob");
+    let cookies = bob.cookie_header();
+    world.pass(EXPIRED);
+    bob.fetch(&world, &format!("{APP}/api"));
+    let mut settings = settings;
+    settings["refresh"] = json!({ "lease": "kv" });
+    let _ = written(&world);
+    let other = world.isolate(settings, "here");
+    world.all([crate::refresh::sent(&other, &cookies, SECOND)]);
+    let points = written(&world).concat();
+    assert_eq!(text(of(&points, "refresh", "provider", "acme"), "outcome"), "renewed_elsewhere");
+}

@@ -457,3 +457,28 @@ fn what_cannot_work_is_a_mistake_at_start() {
     let errors = load(two).unwrap_err();
     assert!(errors.contains("one provider would get the tokens of another"), "{errors}");
 }
+
+#[test]
+fn who_finds_a_token_being_asked_about_waits_as_long_as_the_provider_may_take_and_asks_nothing() {
+    let world = world();
+    world.provider.introspection.knows(TOKEN, &claims(&world));
+    // The first request is killed while the provider is asked, and never says so.
+    world.http.document_time.set(Duration::ZERO);
+    assert_eq!(bring(&world, "/about", "warms.the-documents").status, 200);
+    let asked = introspections(&world);
+    world.http.hanging.borrow_mut().push(INTROSPECT);
+    let authorization = format!("Bearer {TOKEN}");
+    let headers = [("authorization", authorization.as_str())];
+    let url = format!("{APP}/dashboard");
+    let mut dead = Box::pin(world.sent("GET", &url, &headers, b""));
+    world.clock.run(std::future::poll_fn(|context| {
+        assert!(dead.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    }));
+    std::mem::forget(dead);
+    assert_eq!(introspections(&world), asked + 1);
+    let begun = world.clock.now();
+    let answer = world.send("GET", &url, &headers, b"");
+    assert_eq!((answer.status, world.clock.now() - begun), (503, 5000));
+    assert_eq!(introspections(&world), asked + 1);
+}

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use vestibule_core::log::LogEvent;
+use vestibule_core::log::{ErrorSource, LogEvent};
 use vestibule_testing::provider::ISSUER;
 use vestibule_testing::rotation::Rotation;
 use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, TestEnv, settings};
@@ -503,4 +503,85 @@ fn without_a_copy_every_request_fetches_for_itself_and_recovers_at_once() {
     come_back(&world);
     assert!(is_at_provider(&begin(&world, &mut browser).0));
     assert_eq!(world.fetches(DISCOVERY), 2);
+}
+
+#[test]
+fn an_id_token_of_a_known_key_with_a_wrong_signature_fetches_no_keys() {
+    let (world, mut browser) = (world(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    assert_eq!(world.fetches(JWKS), 1);
+    world.provider.alters_answer_at("token", |answer| {
+        let token = answer["id_token"].as_str().unwrap().to_owned();
+        let (input, _) = token.rsplit_once('.').unwrap();
+        answer["id_token"] = json!(format!("{input}.{}", "A".repeat(86)));
+    });
+    let mut other = Browser::new();
+    assert!(other.sign_in(&world, "bob", "/").location().contains("error="), "{}", world.log_text());
+    assert_eq!(world.fetches(JWKS), 1);
+}
+
+#[test]
+fn clients_whose_tokens_a_new_key_signed_share_one_fetch() {
+    let (world, _) = an_hour_later();
+    assert_eq!(bring(&world, &token(&world, "key-1")).0, 200);
+    world.pass(SECOND * 61);
+    world.provider.rotates_its_key_to("key-2");
+    world.http.document_time.set(SECOND);
+    let fetched = world.fetches(JWKS);
+    let authorization = format!("Bearer {}", token(&world, "key-2"));
+    let headers = [("authorization", authorization.as_str())];
+    let url = format!("{APP}/api");
+    let answers = world.all((0..5_u32).map(|number| {
+        let (world, headers, url) = (&world, &headers, &url);
+        let sent: std::pin::Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
+            world.clock.sleep(SECOND / 8 * number).await;
+            world.sent("GET", url, headers, b"").await
+        });
+        sent
+    }));
+    assert!(answers.iter().all(|answer| answer.status == 200), "{}", world.log_text());
+    assert_eq!(world.fetches(JWKS), fetched + 1);
+}
+
+#[test]
+fn a_key_that_a_client_names_is_no_failure_of_the_provider_while_its_keys_cannot_be_fetched() {
+    let (world, _) = an_hour_later();
+    assert_eq!(bring(&world, &token(&world, "key-1")).0, 200);
+    world.pass(SECOND * 61);
+    world.provider.goes_down("jwks");
+    for _ in 0..2 {
+        assert_eq!(bring(&world, &token(&world, "invented")).0, 503);
+    }
+    let logged = world.logged(LogEvent::BearerTokenRejected);
+    assert!(logged.iter().all(|line| line.error_source() == ErrorSource::Client), "{}", world.log_text());
+    assert_eq!(logged.len(), 2);
+}
+
+#[test]
+fn a_client_waits_five_seconds_for_the_fetches_of_others_however_many_begin() {
+    let world = world();
+    let mut browser = Browser::new();
+    let csrf = browser.csrf(&world);
+    let (cookies, form) = (browser.cookie_header(), format!("csrfToken={csrf}"));
+    hang(&world, "discovery");
+    let user = |after: u32| -> std::pin::Pin<Box<dyn Future<Output = Answer> + '_>> {
+        let (world, cookies, form) = (&world, &cookies, &form);
+        Box::pin(async move {
+            world.clock.sleep(SECOND * after).await;
+            let headers =
+                [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookies.as_str())];
+            world.sent("POST", &format!("{APP}/auth/signin/acme"), &headers, form.as_bytes()).await
+        })
+    };
+    let (sent, took) = (token(&world, "key-1"), std::cell::Cell::new(0));
+    let client = Box::pin(async {
+        world.clock.sleep(SECOND).await;
+        let (authorization, begun) = (format!("Bearer {sent}"), world.clock.now());
+        let headers = [("authorization", authorization.as_str())];
+        let answer = world.sent("GET", &format!("{APP}/api"), &headers, b"").await;
+        took.set(world.clock.now() - begun);
+        answer
+    });
+    let answers = world.all([user(0), client, user(4)]);
+    assert_eq!((answers[1].status, took.get()), (503, 5000));
 }

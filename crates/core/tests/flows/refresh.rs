@@ -678,3 +678,69 @@ fn new_tokens_are_written_even_if_the_upstream_fails() {
         assert_eq!(given(&world), 1, "{lease}");
     }
 }
+
+/// How a session is refreshed where only the lock knows who signed out, in no time.
+fn at_the_lock_in_no_time(ago: Duration) -> (TestEnv, Browser) {
+    let mut settings = with_lease("durable-object");
+    settings["revocation"] = json!({ "store": "none" });
+    let (world, browser) = signed_in_with(settings, ago);
+    world.store.latency.set([0; 4]);
+    world.http.token_time.set(Duration::ZERO);
+    (world, browser)
+}
+
+#[test]
+fn the_request_that_refreshed_gets_the_cookie_and_the_lock_is_asked_again_only_after_a_slow_answer() {
+    for (upstream_time, calls) in [(0, 2), (999, 2), (1000, 3), (5000, 3)] {
+        let (world, browser) = at_the_lock_in_no_time(EXPIRED);
+        world.forwarder.upstream_time.set(Duration::from_millis(upstream_time));
+        let cookies = browser.cookie_header();
+        let answers = world.all([sent(&world, &cookies, Duration::ZERO)]);
+        assert_eq!(bearer(&answers[0]), Some("access-bob~1"), "{upstream_time}");
+        assert!(answers[0].headers.contains("set-cookie"), "{upstream_time}");
+        assert_eq!(world.store.calls.get(), calls, "{upstream_time}: {:?}", world.store.call_texts);
+    }
+}
+
+#[test]
+fn five_seconds_after_a_refresh_the_old_cookie_is_replaced() {
+    for (after, is_set) in [(4999, false), (5000, true)] {
+        let (world, browser) = at_the_lock_in_no_time(EXPIRED);
+        let cookies = browser.cookie_header();
+        world.all([sent(&world, &cookies, Duration::ZERO)]);
+        let late = world.all([sent(&world, &cookies, Duration::from_millis(after))]);
+        assert_eq!(
+            (late[0].headers.contains("set-cookie"), bearer(&late[0])),
+            (is_set, Some("access-bob~1"))
+        );
+    }
+}
+
+#[test]
+fn the_lock_is_not_asked_for_a_cookie_that_is_renewed_without_new_tokens() {
+    let mut settings = with_lease("durable-object");
+    settings["revocation"] = json!({ "store": "none" });
+    settings["session"]["update_age"] = json!("0s");
+    let (world, mut browser) = signed_in_with(settings, SECOND * 60);
+    world.forwarder.upstream_time.set(SECOND * 3);
+    assert!(browser.fetch(&world, &format!("{APP}/api")).headers.contains("set-cookie"));
+    assert_eq!(world.store.calls.get(), 0);
+    // An upstream that fails needs no cookie that only renews the session.
+    world.forwarder.is_down.set(true);
+    let failed = browser.fetch(&world, &format!("{APP}/api"));
+    assert_eq!((failed.status, failed.headers.contains("set-cookie")), (502, false));
+}
+
+#[test]
+fn a_token_is_not_forwarded_at_the_very_moment_of_its_end() {
+    for lease in ["none", "durable-object"] {
+        let (world, mut browser) = signed_in(lease, Duration::ZERO);
+        world.store.latency.set([0; 4]);
+        world.http.token_time.set(Duration::ZERO);
+        let end = crate::credentials::sealed(&world, &browser)["expires_at"].as_u64().unwrap() * 1000;
+        world.pass(Duration::from_millis(end - world.clock.now()));
+        world.provider.goes_down("token");
+        let answer = browser.fetch(&world, &format!("{APP}/api"));
+        assert_eq!((answer.status, answer.forwarded.is_none()), (503, true), "{lease}");
+    }
+}

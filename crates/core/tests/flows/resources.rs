@@ -488,3 +488,17 @@ fn a_resource_takes_no_tokens_of_every_tenant_and_a_realm_of_such_a_name_is_one_
         }
     }
 }
+
+#[test]
+fn a_person_whose_session_is_too_old_for_a_resource_authenticates_again() {
+    let mut settings = site(&json!({}));
+    let rule = json!({ "match": "/reports/fresh", "access": "signed-in", "max_age": "5m" });
+    settings["rules"].as_array_mut().unwrap().insert(0, rule);
+    let env = TestEnv::with(settings);
+    let mut browser = Browser::new();
+    browser.sign_in(&env, "alice", "/elsewhere");
+    env.pass(std::time::Duration::from_mins(6));
+    let answer = browser.open(&env, &format!("{APP}/reports/fresh"));
+    assert_eq!(answer.status, 302, "{answer:?}");
+    assert!(answer.location().starts_with("https://idp.example/authorize"), "{}", answer.location());
+}

@@ -398,3 +398,70 @@ fn a_sign_out_during_a_revalidation_stays() {
         assert!(!answers[0].headers.contains("set-cookie"), "{lease}");
     }
 }
+
+#[test]
+fn without_a_refresh_token_a_page_asks_the_provider_through_the_browser() {
+    let mut settings = site(every_quarter(), "none");
+    settings["verify"] = json!({ "headers": "x-forwarded" });
+    let world = TestEnv::in_environment(settings, &|name| match name {
+        "AUTH_VERIFY_SECRET" => Some("00112233445566778899aabbccddeeff".to_owned()),
+        other => vestibule_testing::environment(other),
+    });
+    world.provider.alters_answer_at("token", |answer| {
+        answer.as_object_mut().unwrap().remove("refresh_token");
+    });
+    let mut browser = Browser::new();
+    browser.sign_in(&world, "bob", "/");
+    world.pass(QUARTER.checked_sub(SECOND).unwrap());
+    assert_eq!(open(&world, &mut browser).status, 200);
+    world.pass(2 * SECOND);
+    // A proxy that asks may drop the cookie that this needs.
+    let asked = [
+        ("x-vestibule-verify", "00112233445566778899aabbccddeeff"),
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "app.example.com"),
+        ("x-forwarded-uri", "/page"),
+        ("sec-fetch-mode", "navigate"),
+        ("accept", "text/html"),
+    ];
+    let verified = browser.send(&world, "GET", &format!("{APP}/auth/verify"), &asked, b"");
+    assert!(matches!(verified.status, 200 | 204), "{verified:?}");
+    assert_eq!(fetch(&world, &mut browser).status, 200, "no script is sent there");
+    let answer = open(&world, &mut browser);
+    assert!(answer.status == 302 && answer.location().contains("prompt=none"), "{answer:?}");
+    assert!(answer.forwarded.is_none());
+}
+
+#[test]
+fn a_request_waits_five_seconds_for_the_confirmation_that_another_one_asks_for() {
+    let (world, browser) = signed_in(every_quarter(), "none", "bob");
+    world.pass(QUARTER);
+    world.http.token_time.set(SECOND * 9);
+    let (cookies, took) = (browser.cookie_header(), std::cell::Cell::new(0));
+    let second = Box::pin(async {
+        let answer = sent(&world, &cookies, SECOND).await;
+        took.set(world.clock.now());
+        answer
+    });
+    let begun = world.clock.now();
+    let answers = world.all([sent(&world, &cookies, Duration::ZERO), second]);
+    assert_eq!((answers[0].status, answers[1].status), (200, 200));
+    let took = took.get() - begun;
+    assert!((6000..6100).contains(&took), "{took} ms");
+}
+
+#[test]
+fn a_session_is_renewed_until_the_provider_has_been_silent_for_a_day() {
+    let session = json!({ "max_age": "30d", "update_age": "1h" });
+    let silent = u64::try_from((DAY + HOUR).as_millis()).unwrap();
+    for (after, is_renewed) in [(silent - 1, true), (silent, false)] {
+        let (world, mut browser) = signed_in(session.clone(), "none", "bob");
+        let confirmed = sealed(&world, &browser)["signed_in_at"].as_u64().unwrap() * 1000;
+        world.provider.answers_raw("token", 503, "text/plain", b"");
+        world.http.token_time.set(Duration::ZERO);
+        world.store.latency.set([0; 4]);
+        world.pass(Duration::from_millis(confirmed + after - world.clock.now()));
+        assert_eq!(fetch(&world, &mut browser).headers.contains("set-cookie"), is_renewed, "{after}");
+    }
+}

@@ -547,3 +547,27 @@ fn a_server_that_opens_sessions_itself_gets_no_revoked_one_on_a_public_path() {
         assert!(!seen(place, &mut copy.clone()));
     }
 }
+
+#[test]
+fn what_is_known_of_a_session_is_looked_up_again_sooner_where_its_token_needs_a_refresh() {
+    for (ago, is_read_again) in [(60, false), (3600 - 50, true)] {
+        let mut settings = site("kv");
+        settings["session"]["update_age"] = json!("1d");
+        settings["revocation"]["interval"] = json!("10m");
+        settings["upstreams"] = json!([{ "to": "https://upstream.example", "headers": { "X-User": "sub" } }]);
+        let world = TestEnv::with(settings.clone());
+        let mut browser = Browser::new();
+        browser.sign_in(&world, "bob", "/");
+        world.pass(Duration::from_secs(ago));
+        let other = world.isolate(settings, "here");
+        let cookies = browser.cookie_header();
+        let reads = [(); 2].map(|()| {
+            let before = world.store.revocation_reads.get();
+            let headers = [("cookie", cookies.as_str())];
+            assert_eq!(other.send("GET", &format!("{APP}/api"), &headers, b"").status, 200);
+            world.pass(Duration::from_secs(70));
+            world.store.revocation_reads.get() - before
+        });
+        assert_eq!((reads[0] > 0, reads[1] > 0), (true, is_read_again), "{ago}: {reads:?}");
+    }
+}

@@ -259,3 +259,15 @@ fn after_the_sign_in_a_signed_response_leads_a_signed_in_person_home() {
     assert_eq!(browser.open(&env, &callback).location(), format!("{APP}/"), "the person is signed in");
     assert_eq!(env.fetches("https://idp.example/token"), codes);
 }
+
+#[test]
+fn keys_that_cannot_be_fetched_for_a_signed_response_are_the_providers_failure() {
+    let env = with_mode("query.jwt");
+    Browser::new().sign_in(&env, "bob", "/");
+    env.provider.alters_answer_at("response_header", |header| header["kid"] = json!("key-2"));
+    env.provider.goes_down("jwks");
+    let (answer, browser) = bent(&env, |url| url);
+    assert_eq!((answer.location(), browser.cookie(SESSION)), (ERROR, None));
+    let logged = env.logged(LogEvent::AuthError);
+    assert_eq!(logged[0].error_source(), ErrorSource::Provider, "{}", env.log_text());
+}

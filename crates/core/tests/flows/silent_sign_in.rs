@@ -207,3 +207,19 @@ fn a_provider_that_cannot_confirm_silently_is_not_asked() {
     fresh.provider.comes_back();
     assert_eq!(browser.post(&world, PAGE, &[("a", "b")]).location(), SIGN_IN);
 }
+
+#[test]
+fn only_a_page_with_a_valid_token_forgets_that_others_were_sent_away() {
+    let mut settings = settings();
+    settings["upstreams"][0].as_object_mut().unwrap().remove("authorization");
+    settings["rules"] = json!([{ "match": "/page", "access": "signed-in", "authorization": "access_token" }]);
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    for (path, forgets) in [("/picture", false), ("/page", true)] {
+        browser.plant("__Host-authjs.renewal", "abcdefghij");
+        let answer = browser.fetch(&world, &format!("{APP}{path}"));
+        assert_eq!(answer.status, 200);
+        let renewals = answer.headers.get_all("set-cookie").filter(|cookie| cookie.contains("renewal"));
+        assert_eq!(renewals.count() > 0, forgets, "{path}");
+    }
+}

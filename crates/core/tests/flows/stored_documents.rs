@@ -207,3 +207,32 @@ fn stored_documents_serve_while_the_provider_does_not_publish_them() {
     // A day after they were fetched they have ended.
     assert_eq!(bring(&world, "key-1"), 503);
 }
+
+#[test]
+fn an_invented_key_of_one_provider_does_not_end_the_pause_of_another() {
+    let mut settings = own_settings();
+    let mut other = settings["providers"][0].clone();
+    other["id"] = json!("other");
+    other["client_id"] = json!("x");
+    other["token_endpoint_auth_method"] = json!("none");
+    other["accept_bearer"] = json!({ "audience": "urn:other" });
+    settings["providers"].as_array_mut().unwrap().push(other);
+    let world = world();
+    let bring = |audience: &str, kid: &str| {
+        let now = world.now().seconds();
+        let claims = json!({ "iss": ISSUER, "sub": "bob-1", "aud": audience, "iat": now, "exp": now + 300 });
+        let token = world.provider.signed(&json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" }), &claims);
+        let authorization = format!("Bearer {token}");
+        let process = world.isolate(settings.clone(), "here");
+        process.send("GET", &format!("{APP}/api"), &[("authorization", &authorization)], b"").status
+    };
+    assert_eq!((bring(AUDIENCE, "key-1"), bring("urn:other", "key-1")), (200, 200));
+    world.pass(SECOND * 61);
+    assert_eq!(bring(AUDIENCE, "invented-1"), 401);
+    world.pass(SECOND * 2);
+    assert_eq!(bring("urn:other", "invented-2"), 401);
+    let fetched = fetches(&world);
+    world.pass(SECOND * 2);
+    assert_eq!((bring(AUDIENCE, "invented-3"), bring("urn:other", "invented-4")), (503, 503));
+    assert_eq!(fetches(&world), fetched);
+}

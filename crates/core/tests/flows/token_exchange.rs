@@ -493,3 +493,20 @@ fn a_preflight_and_a_path_that_forwards_something_else_exchange_nothing() {
     browser.send(&world, "OPTIONS", &format!("{APP}/api"), &preflight, b"");
     assert_eq!(exchanges(&world), 0);
 }
+
+#[test]
+fn a_token_that_ends_soon_is_not_stored_and_none_where_the_store_keeps_no_tokens() {
+    for (tokens, lifetime, is_stored) in
+        [("store", 119, false), ("store", 120, true), ("store", 121, true), ("cookie", 600, false)]
+    {
+        let mut settings = exchanging();
+        settings["session"]["tokens"] = json!(tokens);
+        settings["revocation"] = json!({ "store": "none" });
+        let (world, mut browser) = signed_in_with(settings);
+        world.store.latency.set([0; 4]);
+        world.provider.alters_answer_at("exchange", move |answer| answer["expires_in"] = json!(lifetime));
+        assert_eq!(bearer(&api(&world, &mut browser)), Some(ORDERS));
+        settle(&world);
+        assert_eq!(world.store.keys("exchanged/").len(), usize::from(is_stored), "{tokens} {lifetime}");
+    }
+}

@@ -577,3 +577,30 @@ fn a_cookie_that_a_refresh_sends_is_new_where_its_value_is_another_one_and_not_e
         );
     }
 }
+
+#[test]
+fn another_users_tokens_an_answer_that_does_not_name_the_user_changes_nothing() {
+    let mut settings = backend();
+    settings["providers"][0]["user"] = json!({ "id": "login.id" });
+    let (world, mut browser) = (TestEnv::in_environment(settings, &with_key), Browser::new());
+    let (access, refresh) = (set_access(1), set_refresh(1));
+    let cookies = [("set-cookie", &*access), ("set-cookie", &*refresh), ("content-type", "application/json")];
+    world.api.answers("/auth/login", 200, &cookies, r#"{"id":"c-1"}"#);
+    assert_eq!(sign_in_as_ada(&world, &mut browser).status, 302);
+    upstream_sets(&world, &[&set_access(2), &set_refresh(2)]);
+    fetch(&world, &mut browser);
+    upstream_sets(&world, &[]);
+    assert_eq!(carried(&fetch(&world, &mut browser)), Some(cookie_with(1)));
+    assert_eq!((dropped(&world).len(), &sealed(&world, &browser)["sub"]), (1, &json!("c-1")));
+}
+
+#[test]
+fn an_upstream_that_got_no_token_gives_the_session_none() {
+    let (world, mut browser) = signed_in(backend());
+    world.pass(Duration::from_secs(901));
+    upstream_sets(&world, &[&set_access(2), &set_refresh(2)]);
+    let answer = browser.open(&world, &format!("{APP}/about"));
+    assert_eq!((carried(&answer), answer.headers.get_all("set-cookie").count()), (None, 0));
+    assert_eq!(sealed(&world, &browser)["generation"], Value::Null);
+    assert_eq!(dropped(&world).len(), 1, "{}", world.log_text());
+}

@@ -79,7 +79,34 @@ impl DpopMemory {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use vestibule_oidc::jose::software::SoftwareCrypto;
+
     use super::*;
+
+    fn public_key(memory: &DpopMemory, key: &DpopKey) -> Rc<Jwk> {
+        let mut made = pin!(memory.public_key(&SoftwareCrypto, key));
+        match made.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(public) => public.unwrap(),
+            Poll::Pending => panic!("it waits for nothing"),
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_computed_once_and_those_used_last_are_kept() {
+        let memory = DpopMemory::default();
+        let key = |seed: usize| DpopKey::generate(&mut |bytes| bytes.fill(u8::try_from(seed).unwrap()));
+        let first = public_key(&memory, &key(1));
+        for seed in 1..=MAX_KEYS + 10 {
+            public_key(&memory, &key(seed));
+            assert!(Rc::ptr_eq(&first, &public_key(&memory, &key(1))), "{seed}");
+            assert!(memory.keys.borrow().len() == seed.min(MAX_KEYS), "{seed}");
+        }
+        assert_ne!(first.thumbprint(), public_key(&memory, &key(2)).thumbprint());
+    }
 
     #[test]
     fn a_server_keeps_its_nonce_while_others_get_theirs() {

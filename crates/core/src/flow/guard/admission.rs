@@ -125,9 +125,9 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         match (session, source) {
             (Some(session), RequestSource::Trusted) => Principal::SignedIn(FreshSession::unchanged(session)),
             // A browser adds cookies to a request of another page, but never an access token.
-            (session, source) => match (self.bearer_session(access.resource).await, source) {
+            (_, source) => match (self.bearer_session(access.resource).await, source) {
                 (Ok(Some(session)), _) => Principal::Bearer(session),
-                (_, RequestSource::CrossOrigin(origin)) if session.is_some() => {
+                (_, RequestSource::CrossOrigin(origin)) => {
                     Principal::CrossOrigin(CrossOriginError { origin })
                 }
                 (Ok(None), _) => Principal::Anonymous,

@@ -408,6 +408,14 @@ mod tests {
     }
 
     #[test]
+    fn of_two_copies_of_one_moment_the_one_that_is_known_stays() {
+        let mut cached = CachedProvider::default();
+        cached.adopt(keys("known"), BEGUN);
+        cached.adopt(keys("stored"), BEGUN);
+        assert_eq!(newest(&cached), "known");
+    }
+
+    #[test]
     fn the_store_is_asked_once_for_a_document_and_not_after_it_failed() {
         let cache = ProviderCache::default();
         let id = |kind| DocumentId { kind, provider: "okta", url: "https://issuer.example" };

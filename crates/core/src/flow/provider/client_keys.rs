@@ -48,3 +48,37 @@ impl ClientKeys {
         Ok(published)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use vestibule_oidc::jose::software::SoftwareCrypto;
+    use vestibule_oidc::oauth::dpop::{self, DpopKey};
+
+    use super::*;
+
+    #[test]
+    fn each_key_is_computed_once_for_each_of_its_names() {
+        let keys = ClientKeys::default();
+        let published = |seed: u8, name: &str| {
+            let key = DpopKey::generate(&mut |bytes| bytes.fill(seed)).private().clone();
+            let key = ClientKey { key, algorithm: dpop::ALGORITHM, id: KeyId::Named(name.to_owned()) };
+            let mut made = pin!(keys.published(&SoftwareCrypto, &key));
+            match made.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(published) => published.unwrap(),
+                Poll::Pending => panic!("it waits for nothing"),
+            }
+        };
+        for (seed, name) in [(1, "a"), (1, "b"), (2, "a")] {
+            let first = published(seed, name);
+            assert_eq!(first.kid, name);
+            assert!(Rc::ptr_eq(&first, &published(seed, name)), "{seed} {name}");
+        }
+        assert_eq!(published(1, "a").public["x"], published(1, "b").public["x"]);
+        assert_ne!(published(1, "a").public["x"], published(2, "a").public["x"]);
+        assert_eq!(keys.0.borrow().len(), 3);
+    }
+}

@@ -65,8 +65,7 @@ impl<P: Platform> RequestContext<'_, P> {
         oauth: &OAuthProvider,
         tokens: &mut TokenResponse,
     ) -> Result<(), Error> {
-        let is_encrypted = oauth.openid.is_some() && oauth.response_encryption.id_token.is_some();
-        if let Some(id_token) = tokens.id_token.as_ref().filter(|_| is_encrypted) {
+        if let Some(id_token) = &tokens.id_token {
             let signed = self.decrypted_id_token(provider, oauth, id_token.expose()).await?;
             tokens.id_token = Some(Secret::new(signed));
         }

@@ -191,9 +191,6 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let expires_at = session.token_expires_at()?;
         let leeway = self.config().refresh.leeway;
         let now = self.platform.now();
-        if now < expires_at.minus(leeway.max(END_MARGIN)) {
-            return None;
-        }
         // Otherwise a token whose lifetime is shorter than the leeway would be refreshed with every request.
         let lifetime = expires_at.since(session.issued_at().unwrap_or(Timestamp::from_millis(0)));
         let is_due = |leeway: Duration| now >= expires_at.minus(leeway.min(lifetime / 2));

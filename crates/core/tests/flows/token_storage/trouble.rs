@@ -220,3 +220,14 @@ fn a_worker_without_the_store_says_what_is_missing() {
     // Where it is bound, the cookie leads to the tokens, whatever this Worker's own configuration says.
     assert_eq!(bearer(&api(&other, &mut browser)), Some("access-bob"));
 }
+
+#[test]
+fn a_session_whose_tokens_are_lost_is_renewed_for_a_while_as_where_the_provider_does_not_answer() {
+    let (world, mut browser) = signed_in(with_plain_pages());
+    world.store.loses("tokens/");
+    let other = world.isolate(with_plain_pages(), "here");
+    world.pass(super::DAY);
+    let answer = browser.fetch(&other, &format!("{APP}/page"));
+    assert_eq!((answer.status, answer.headers.contains("set-cookie")), (200, true));
+    assert_eq!(claims(&world, &browser).get("error"), None);
+}

@@ -345,6 +345,30 @@ mod tests {
     }
 
     #[test]
+    fn the_claims_of_all_tokens_have_as_many_characters_as_there_is_room_for() {
+        let memory = Rc::new(IntrospectionMemory::default());
+        let claims = |size: usize| json!({ "exp": NOW.seconds() + 300, "x": "x".repeat(size) });
+        let remember = |token: &str, claims: &Value| {
+            Question::begin(&memory, name(token), NOW).answered(
+                &Answered::Active(active(claims)),
+                MINUTE,
+                NOW,
+            );
+        };
+        let characters = || memory.0.borrow().characters;
+        remember("empty", &claims(0));
+        // {"active":true,"exp":1800000300,"x":""}, without what is between names and values.
+        let empty = characters();
+        assert_eq!(empty, "activetrueexp1800000300x\"\"".len());
+        remember("half", &claims(MAX_CHARACTERS / 2 - empty));
+        remember("rest", &claims(MAX_CHARACTERS / 2 - 2 * empty));
+        assert_eq!(characters(), MAX_CHARACTERS);
+        assert!(["empty", "half", "rest"].iter().all(|token| is_active(&memory, token, NOW)));
+        remember("more", &claims(0));
+        assert!(is_active(&memory, "more", NOW) && characters() <= MAX_CHARACTERS);
+    }
+
+    #[test]
     fn a_flood_of_tokens_leaves_the_memory_bounded() {
         let memory = Rc::new(IntrospectionMemory::default());
         for n in 0..MAX_ENTRIES + 100 {
