@@ -11,6 +11,9 @@ use serde::Deserialize;
 use super::outcomes::{Mutant, Outcome, Summary};
 use crate::marked::between;
 
+/// How many survivors the document lists.
+const MAX_LISTED: usize = 60;
+
 /// A mutant that means the same as the code.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -148,7 +151,13 @@ impl Report {
             |seed| format!("Chosen at random, with the seed {seed}."),
         );
         let mut text = format!("{}\n{chosen}", self.table());
-        if !self.survivors.is_empty() {
+        let survivors = self.survivors.lines().count();
+        if survivors > MAX_LISTED {
+            let _ = write!(
+                text,
+                "\n\nThe survivors are too many for a document: `cargo xtask mutants --tested` prints them."
+            );
+        } else if survivors > 0 {
             let _ = write!(text, "\n\nSurvivors:\n");
             for survivor in self.survivors.lines() {
                 let _ = write!(text, "\n- `{survivor}`");
