@@ -220,3 +220,14 @@ fn a_worker_without_the_store_says_what_is_missing() {
     // Where it is bound, the cookie leads to the tokens, whatever this Worker's own configuration says.
     assert_eq!(bearer(&api(&other, &mut browser)), Some("access-bob"));
 }
+
+#[test]
+fn an_entry_that_begins_later_than_a_clock_could_be_wrong_is_not_on_its_way() {
+    for (seconds, status) in [(60, 503), (120, 401)] {
+        let (world, mut browser) = signed_in(with_plain_pages());
+        world.store.loses("tokens/");
+        world.clock.set_back(Duration::from_secs(seconds));
+        let other = world.isolate(with_plain_pages(), "here");
+        assert_eq!(api(&other, &mut browser).status, status, "{seconds} s");
+    }
+}
