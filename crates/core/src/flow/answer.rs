@@ -108,9 +108,9 @@ impl<P: Platform> RequestContext<'_, P> {
     fn status_v4(&self, route: &[&str], error: &Error) -> u16 {
         match error {
             Error::Client(ClientError::MissingCsrf(_)) => 200,
-            Error::Client(ClientError::AccessDenied) if self.is_login(route) => 403,
-            _ if self.is_login(route) => 401,
-            _ => 200,
+            _ if !self.is_login(route) => 200,
+            Error::Client(ClientError::AccessDenied) => 403,
+            _ => 401,
         }
     }
 

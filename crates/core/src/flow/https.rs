@@ -106,3 +106,28 @@ fn shows_https(request: &Request) -> bool {
 fn is_secure_here(request: &Request) -> bool {
     is_loopback(request.url.host()) && !request.headers.contains("x-forwarded-proto")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vestibule_oidc::http::headers::Headers;
+    use vestibule_oidc::http::request::RequestUrl;
+
+    #[test]
+    fn on_this_machine_only_a_proxy_in_front_shows_that_the_browser_uses_https() {
+        for (url, fields, is_here) in [
+            ("http://localhost:8787/", &[][..], true),
+            ("http://127.0.0.1:8787/", &[("sec-fetch-mode", "navigate")], true),
+            ("http://app.localhost/", &[], true),
+            ("http://localhost:8787/", &[("x-forwarded-proto", "https")], false),
+            ("http://app.example.com/", &[], false),
+        ] {
+            let request = Request {
+                method: Method::Get,
+                url: RequestUrl::parse(url).unwrap(),
+                headers: fields.iter().copied().collect::<Headers>(),
+            };
+            assert_eq!(is_secure_here(&request), is_here, "{url} {fields:?}");
+        }
+    }
+}

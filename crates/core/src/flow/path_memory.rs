@@ -210,4 +210,19 @@ mod tests {
         assert_eq!(known.len(), MAX_PATHS);
         assert!(known.first().is_some_and(|last| last.raw == "/999"));
     }
+    #[test]
+    fn a_path_is_remembered_if_it_is_short_enough_with_its_host() {
+        let rules = RuleSet::new(Vec::new(), DefaultAccess::SignedIn);
+        let longest = MAX_LENGTH - "app.example.com".len();
+        for (length, is_remembered) in [(30, true), (longest, true), (longest + 1, false)] {
+            let memory = PathMemory::default();
+            let path = "a".repeat(length - 1);
+            assert!(!is_public(
+                &memory,
+                &rules,
+                &request("GET", &format!("https://app.example.com/{path}"), &[])
+            ));
+            assert_eq!(memory.0.borrow().len(), usize::from(is_remembered), "{length}");
+        }
+    }
 }

@@ -687,8 +687,8 @@ fn a_bearer_token_that_was_issued_before_the_logout_of_its_user_is_refused() {
     }
 }
 
-#[test]
-fn a_logout_token_is_encrypted_where_id_tokens_are() {
+/// A site whose provider encrypts its ID tokens.
+fn encrypting() -> TestEnv {
     let mut settings = listening("kv");
     settings["providers"][0]["id_token_encrypted_response_alg"] = json!("ECDH-ES");
     settings["providers"][0]["id_token_encrypted_response_enc"] = json!("A256GCM");
@@ -703,6 +703,12 @@ fn a_logout_token_is_encrypted_where_id_tokens_are() {
             answer["id_token"] = json!(encrypted("A256GCM", token));
         }
     });
+    world
+}
+
+#[test]
+fn a_logout_token_is_encrypted_where_id_tokens_are() {
+    let world = encrypting();
     let bob = signed_in(&world, "bob");
     let token = signed(&world, &claims(&world));
     let forged = FakeProvider::forged(&json!({ "alg": "ES256", "kid": "key-1" }), &claims(&world));
@@ -834,4 +840,55 @@ fn a_logout_by_a_new_key_gets_503_while_the_keys_are_unavailable_and_ends_the_se
     world.pass(SECOND * 6);
     assert_eq!(log_out(&world, &token).status, 200);
     assert!(!is_in(&world, &bob));
+}
+
+#[test]
+fn where_logout_tokens_are_encrypted_a_plain_one_costs_nothing_and_a_forged_one_counts_once() {
+    let world = encrypting();
+    let plain = signed(&world, &claims(&world));
+    for _ in 0..100 {
+        assert_eq!(log_out(&world, &plain).status, 400);
+    }
+    let forged = FakeProvider::forged(&json!({ "alg": "ES256", "kid": "key-1" }), &claims(&world));
+    let forged = encrypted("A256GCM", &forged);
+    let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, &forged).status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 400).count(), 31, "{statuses:?}");
+}
+
+#[test]
+fn a_logout_token_of_several_kib_is_read() {
+    let world = world("kv");
+    let bob = signed_in(&world, "bob");
+    let mut claims = claims(&world);
+    claims["more"] = json!("x".repeat(11_000));
+    assert_eq!(log_out(&world, &signed(&world, &claims)).status, 200);
+    assert!(!is_in(&world, &bob));
+}
+
+#[test]
+fn the_second_visit_to_the_provider_asks_no_question_that_was_answered() {
+    let mut settings = listening("kv");
+    settings["providers"][0]["authorization_params"] = json!({ "prompt": "consent", "audience": "api" });
+    let world = TestEnv::with(settings);
+    world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("at-the-provider"));
+    assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200);
+    let mut browser = Browser::new();
+    let request = browser.begin(&world, "/");
+    assert_eq!(request.params["prompt"], "consent");
+    let again = browser.open(&world, &world.provider.authorize(&request, "bob"));
+    let request = AuthorizationRequest::read(again.location());
+    assert_eq!((request.params.get("prompt"), request.params["audience"].as_str()), (None, "api"));
+}
+
+#[test]
+fn where_logout_tokens_are_encrypted_ever_new_names_of_keys_cost_bounded_work() {
+    let world = encrypting();
+    let statuses: Vec<u16> = (0..40)
+        .map(|n| {
+            let header = json!({ "alg": "ES256", "kid": format!("invented-{n}") });
+            log_out(&world, &encrypted("A256GCM", &FakeProvider::forged(&header, &claims(&world)))).status
+        })
+        .collect();
+    assert!(statuses.contains(&503), "newer keys were fetched a moment ago: {statuses:?}");
+    assert!(statuses.ends_with(&[429; 9]) && !statuses[..31].contains(&429), "{statuses:?}");
 }

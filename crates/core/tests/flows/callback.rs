@@ -309,3 +309,36 @@ fn a_session_too_large_for_cookies_is_a_clear_error() {
     assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
     assert!(world.log_text().contains("keep fewer or smaller claims in the session"));
 }
+
+#[test]
+fn stale_claims_a_posted_answer_leaves_no_piece_of_a_larger_session() {
+    let mut settings = settings();
+    settings["providers"][0]["response_mode"] = json!("form_post");
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    world.provider.alters_answer_at("userinfo", |user| user["roles"] = json!(vec!["x".repeat(100); 50]));
+    let request = browser.begin(&world, "/");
+    browser.post_response(&world, &request, "alice", false);
+    assert!(browser.cookie(&format!("{SESSION}.1")).is_some(), "{:?}", browser.cookie_names());
+    world.provider.answers_correctly();
+    let request = browser.begin(&world, "/");
+    browser.post_response(&world, &request, "bob", false);
+    let names = browser.cookie_names();
+    let of_session: Vec<&&str> = names.iter().filter(|name| name.starts_with(SESSION)).collect();
+    assert_eq!(of_session, [&SESSION]);
+    assert_eq!(browser.session(&world)["user"]["name"], "bob");
+}
+
+#[test]
+fn userinfo_is_fetched_for_what_the_configuration_reads_there_and_for_nothing_else() {
+    for (claim, fetches) in [("profile.roles", 1), ("account.roles", 0)] {
+        let mut settings = settings();
+        settings["claims"]["roles"] = json!(claim);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        world.provider.alters_answer_at("id_token", |token| {
+            token["name"] = json!("Bob");
+            token["email"] = json!("bob@example.com");
+        });
+        browser.sign_in(&world, "bob", "/");
+        assert_eq!(world.fetches("https://idp.example/userinfo"), fetches, "{claim}");
+    }
+}

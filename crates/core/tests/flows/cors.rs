@@ -368,3 +368,23 @@ fn open_redirect_a_trusted_origin_that_no_return_address_may_name_is_no_way_out(
     settings["trusted_hosts"] = json!(["app.example.com"]);
     assert_eq!(ask(&TestEnv::with(settings)), format!("{APP}/"));
 }
+
+#[test]
+fn token_leaks_a_trusted_page_sees_no_claim_with_a_token_inside() {
+    let mut settings = site();
+    settings["claims"]["backend"] = json!("account.backend");
+    settings["claims"]["greeting"] = json!("account.greeting");
+    settings["session"]["expose"] =
+        json!({ "user.plan": "backend.plan", "user.key": "backend.token", "user.greeting": "greeting" });
+    let env = TestEnv::with(settings);
+    env.provider.alters_answer_at("token", |answer| {
+        answer["backend"] = json!({ "plan": "pro", "token": "of-the-backend" });
+        answer["greeting"] = json!(["Hello", "Bearer access-alice"]);
+    });
+    let mut alice = signed_in(&env, "alice");
+    let own = alice.send(&env, "GET", &format!("{API}/auth/session"), &[], b"").body;
+    assert!(own.contains("pro") && own.contains("of-the-backend") && own.contains("Bearer"), "{own}");
+    let other = fetch(&env, &mut alice, APP, "/auth/session").body;
+    assert!(other.contains("pro"), "{other}");
+    assert!(!other.contains("of-the-backend") && !other.contains("Bearer"), "{other}");
+}

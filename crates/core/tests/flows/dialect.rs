@@ -9,6 +9,8 @@ use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
 use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv, settings};
 
+use crate::credentials::json_api;
+
 const V5: &str = "__Secure-authjs.session-token";
 const V4: &str = "__Secure-next-auth.session-token";
 const DAY: Duration = Duration::from_hours(24);
@@ -353,4 +355,33 @@ fn v4_s_error_page_ignores_the_case_of_codes() {
     }
     let answer = browser.open(&TestEnv::new(), &format!("{APP}/auth/error?error=accessdenied"));
     assert_eq!(answer.status, 200, "v5's does");
+}
+
+#[test]
+fn v4_s_client_learns_from_the_status_only_whether_credentials_were_accepted() {
+    for mut settings in [settings(), v4_settings()] {
+        settings["providers"] = json!([settings["providers"][0].clone(), json_api()["providers"][0].clone()]);
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+        world.provider.goes_down("discovery");
+        let csrf = browser.csrf(&world);
+        let form = [("csrfToken", csrf.as_str()), ("json", "true")];
+        let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &form);
+        assert!(answer.status == 200 && answer.body.contains("/auth/error?error="), "{answer:?}");
+        let form = [form[0], form[1], ("email", "nobody@example.com"), ("password", "wrong")];
+        let answer = browser.post(&world, &format!("{APP}/auth/callback/credentials"), &form);
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_sign_in_with_credentials_that_fails_has_the_same_code_in_both_dialects() {
+    for mut settings in [settings(), v4_settings()] {
+        settings["providers"] = json_api()["providers"].clone();
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+        world.api.answers("/sign-in", 503, &[("content-type", "text/html")], "busy");
+        let csrf = browser.csrf(&world);
+        let form = [("csrfToken", csrf.as_str()), ("email", "ada@example.com"), ("password", "x")];
+        let answer = browser.post(&world, &format!("{APP}/auth/callback/credentials"), &form);
+        assert_eq!(answer.location(), format!("{APP}/auth/error?error=Configuration"));
+    }
 }

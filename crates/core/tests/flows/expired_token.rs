@@ -362,3 +362,24 @@ fn at_start_the_advice_says_what_brings_a_refresh_token() {
         assert!(advice(provider, false).is_empty(), "where nothing uses the token");
     }
 }
+
+#[test]
+fn what_may_bring_a_refresh_token_is_what_the_configuration_does_not_ask_for_yet() {
+    for (params, names_consent) in [
+        (json!({}), true),
+        (json!({ "audience": "api" }), true),
+        (json!({ "audience": "api", "prompt": "consent" }), false),
+    ] {
+        let mut settings = settings();
+        settings["providers"][0]["scope"] = json!("openid profile offline_access");
+        settings["providers"][0]["authorization_params"] = params.clone();
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        world.provider.alters_answer_at("token", |answer| {
+            answer.as_object_mut().unwrap().remove("refresh_token");
+        });
+        browser.sign_in(&world, "bob", "/");
+        let lines = world.logged(LogEvent::RefreshTokenMissing);
+        assert!(lines.len() == 1 && lines[0].message().contains("the grant type refresh_token"), "{lines:?}");
+        assert_eq!(lines[0].message().contains("prompt = \"consent\""), names_consent, "{params}");
+    }
+}

@@ -205,3 +205,16 @@ fn a_revocation_that_cannot_be_stored_gets_503() {
         assert!(!is_in(&world.isolate(listening(store), "here"), &browser), "{store}");
     }
 }
+
+#[test]
+fn a_body_of_4_kib_is_read_and_no_longer_one() {
+    for (length, status) in [(4096, 204), (4097, 400)] {
+        let world = TestEnv::with(listening("kv"));
+        let browser = signed_in(&world, "bob");
+        let bearer = format!("Bearer {}", signed(&world, &caller(&world)));
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let body = format!("{:<length$}", bob().to_string());
+        assert_eq!(world.send("POST", URL, &headers, body.as_bytes()).status, status, "{length}");
+        assert_eq!(is_in(&world, &browser), status != 204, "{length}");
+    }
+}

@@ -223,3 +223,15 @@ fn the_secret_is_no_other_secret() {
         assert!(errors.contains("AUTH_HEALTH_SECRET") && !errors.contains(value), "{errors}");
     }
 }
+
+#[test]
+fn who_has_guessed_too_often_is_told_when_to_come_again() {
+    let world = TestEnv::in_environment(site("kv"), &with_monitor);
+    let answers: Vec<Answer> = (0..40).map(|n| details(&world, &format!("guess-{n}"))).collect();
+    for answer in &answers {
+        let fields = ["retry-after", "www-authenticate"].map(|name| answer.headers.contains(name));
+        let expected = if answer.status == 429 { [true, false] } else { [false, true] };
+        assert_eq!(fields, expected, "{answer:?}");
+    }
+    assert_eq!(answers[39].status, 429);
+}

@@ -72,7 +72,7 @@ fn claims(world: &TestEnv, browser: &Browser) -> Map<String, Value> {
 }
 
 /// A session with exactly these claims.
-fn sealed(world: &TestEnv, claims: &Value) -> Browser {
+pub fn sealed(world: &TestEnv, claims: &Value) -> Browser {
     let keys = Keyring::new(vec![Secret::new(SECRET)]).unwrap();
     let claims = claims.as_object().unwrap();
     let random = &mut |bytes: &mut [u8]| world.random.fill(bytes);
@@ -469,4 +469,25 @@ fn an_address_in_capitals_is_in_small_letters_everywhere_and_no_spelling_escapes
         assert_eq!(field("x-user-email"), expected, "{path}");
         assert_eq!(field("x-contact"), expected.map(|_| "Alice@Example.COM"), "{path}");
     }
+}
+
+#[test]
+fn unproven_identity_only_the_id_token_names_the_providers_session_and_its_times() {
+    let mut settings = settings();
+    settings["revocation"] = json!({ "store": "kv" });
+    settings["providers"][0]["backchannel_logout"] = json!(true);
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    world.provider.alters_answer_at("id_token", |claims| claims["sid"] = json!("of-the-id-token"));
+    world.provider.alters_answer_at("userinfo", |claims| {
+        for (name, value) in [("iat", json!(7)), ("sid", json!("of-userinfo")), ("acr", json!("gold"))] {
+            claims[name] = value;
+        }
+    });
+    let before = world.now().seconds();
+    browser.sign_in(&world, "alice", "/");
+    let claims = claims(&world, &browser);
+    assert_eq!(claims["roles"], json!(["admin", "user"]), "userinfo was asked");
+    assert_eq!(claims["provider_sid"], "of-the-id-token");
+    assert!(claims["provider_iat"].as_u64().unwrap() >= before);
+    assert_eq!(claims.get("acr"), None);
 }

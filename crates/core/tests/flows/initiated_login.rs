@@ -246,3 +246,17 @@ fn other_hosts_of_the_site_pass_it_on_to_the_login_host() {
     assert!(arrived.trail.get(1).is_some_and(|url| url.starts_with(&format!("{AUTH}/auth/initiate-login?"))));
     assert!(arrived.answer.forwarded.is_some());
 }
+
+#[test]
+fn a_hint_takes_the_place_of_the_configured_one_and_of_nothing_else() {
+    let mut settings = open();
+    settings["providers"][0]["authorization_params"] =
+        json!({ "login_hint": "BIS", "audience": "https://api.example" });
+    let world = TestEnv::with(settings);
+    let hinted = [("iss", ISSUER), ("login_hint", "bob@example.com")];
+    let answer = sent(&world, &mut Browser::new(), &hinted);
+    assert_eq!(answer.location().matches("login_hint=").count(), 1, "{answer:?}");
+    let request = AuthorizationRequest::read(answer.location());
+    assert_eq!(request.params["login_hint"], "bob@example.com");
+    assert_eq!(request.params["audience"], "https://api.example");
+}

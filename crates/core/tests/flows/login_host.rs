@@ -412,3 +412,18 @@ fn a_sign_out_on_any_host_sends_the_hint_and_comes_back_by_the_login_host() {
     assert_eq!(answer.location(), format!("{DOCS}/about"));
     assert!(!visitor.jar.iter().any(|cookie| cookie.name.contains("logout-hint")));
 }
+
+#[test]
+fn a_return_address_has_the_scheme_that_the_browser_uses_there() {
+    let mut in_development = of_the_login_host();
+    in_development["login_url"] = json!("http://auth.site.localhost:8787");
+    in_development["cookies"] = json!({ "domain": "site.localhost" });
+    for (settings, page, back) in [
+        (of_the_login_host(), "http://app.example.com/x", "https://app.example.com/x"),
+        (of_the_login_host(), "http://app.example.com:8080/x", "https://app.example.com:8080/x"),
+        (in_development, "http://app.site.localhost/x", "http://app.site.localhost/x"),
+    ] {
+        let answer = Visitor::new().open(&with(settings), page);
+        assert_eq!(AuthorizationRequest::read(answer.location()).params["callbackUrl"], back);
+    }
+}

@@ -10,7 +10,7 @@ use vestibule_core::log::LogEvent;
 use vestibule_core::secret::Secret;
 use vestibule_core::session::dialect::Dialect;
 use vestibule_core::session::seal;
-use vestibule_testing::{APP, Answer, Browser, SECRET, TestEnv, environment, settings};
+use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, SECRET, TestEnv, environment, settings};
 
 const SESSION: &str = "__Secure-authjs.session-token";
 const HINT: &str = "__Secure-authjs.logout-hint";
@@ -466,5 +466,23 @@ fn an_invalid_logout_endpoint_is_rejected() {
                 .unwrap_err()
                 .to_string();
         assert!(errors.contains(said), "{provider}: {errors}");
+    }
+}
+
+#[test]
+fn the_hint_stays_when_the_browser_closes_where_the_person_chose_that_the_session_does() {
+    for (persistent, chosen, stays) in [("ask", "true", true), ("ask", "false", false)] {
+        let mut settings = with_logout(&json!(END));
+        settings["session"]["persistent"] = json!(persistent);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        let csrf = browser.csrf(&world);
+        let fields = [("csrfToken", csrf.as_str()), ("persistent", chosen)];
+        let answer = browser.post(&world, &format!("{APP}/auth/signin/acme"), &fields);
+        let request = AuthorizationRequest::read(answer.location());
+        let answer = browser.open(&world, &world.provider.authorize(&request, "bob"));
+        for name in [HINT, SESSION] {
+            let [cookie] = cookies_in(&answer, &format!("{name}="))[..] else { panic!("{answer:?}") };
+            assert_eq!(cookie.contains("; Expires="), stays, "{cookie}");
+        }
     }
 }

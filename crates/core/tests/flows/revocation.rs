@@ -571,3 +571,60 @@ fn what_is_known_of_a_session_is_looked_up_again_sooner_where_its_token_needs_a_
         assert_eq!((reads[0] > 0, reads[1] > 0), (true, is_read_again), "{ago}: {reads:?}");
     }
 }
+
+#[test]
+fn while_the_store_is_down_a_session_goes_on_but_nothing_renews_it() {
+    for store in STORES {
+        let mut settings = site(store);
+        settings["session"] = json!({ "updatable": ["name"] });
+        settings["upstreams"] =
+            json!([{ "to": "https://upstream.example", "headers": { "X-Email": "email" } }]);
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+        // Otherwise the provider has to confirm the user first.
+        world.provider.alters_answer_at("token", |answer| {
+            answer.as_object_mut().unwrap().remove("refresh_token");
+        });
+        browser.sign_in(&world, "bob", "/");
+        world.pass(DAY + MINUTE);
+        let other = world.isolate(settings, "there");
+        let csrf = browser.csrf(&other);
+        let update = json!({ "csrfToken": csrf, "data": { "name": "Robert" } }).to_string();
+        let json_type = [("content-type", "application/json")];
+        let session = format!("{APP}/auth/session");
+        let sealed = browser.cookie(SESSION).map(str::to_owned);
+        world.store.is_down.set(true);
+        for url in [&format!("{APP}/api"), &session] {
+            assert_eq!(browser.fetch(&other, url).status, 200, "{store} {url}");
+        }
+        let answer = browser.send(&other, "POST", &session, &json_type, update.as_bytes());
+        assert_eq!((answer.status, answer.headers.contains("retry-after")), (503, true), "{store}");
+        assert_eq!(browser.cookie(SESSION), sealed.as_deref(), "{store}");
+        world.store.is_down.set(false);
+        world.pass(SECOND * 6);
+        assert_eq!(status(&other, &browser), 200, "{store}");
+        let answer = browser.send(&other, "POST", &session, &json_type, update.as_bytes());
+        assert_eq!(answer.status, 200, "{store}");
+        assert_ne!(browser.cookie(SESSION), sealed.as_deref(), "{store}");
+    }
+}
+
+#[test]
+fn a_refresh_that_is_under_way_ends_by_what_its_process_knows_while_the_store_is_down() {
+    for store in STORES {
+        let (world, browser) = in_site(store, "bob");
+        world.pass(EXPIRED);
+        world.http.token_time.set(Duration::from_millis(500));
+        let cookies = browser.cookie_header();
+        let revoked = async {
+            world.clock.sleep(Duration::from_millis(250)).await;
+            world.store.is_down.set(true);
+            let headers = [("authorization", &*format!("Bearer {OPERATOR}"))];
+            let body = json!({ "user": { "provider": "acme", "sub": "bob-1" } }).to_string();
+            world.sent("POST", &format!("{APP}/auth/revoke"), &headers, body.as_bytes()).await
+        };
+        let answers = world.all([sent(&world, &cookies, Duration::ZERO), Box::pin(revoked)]);
+        assert_eq!((answers[0].status, answers[1].status), (401, 503), "{store}");
+        assert!(answers[0].forwarded.is_none(), "{store}");
+        assert_eq!(given(&world), 1, "it was under way: {store}");
+    }
+}

@@ -507,3 +507,19 @@ fn a_subject_of_an_oauth_2_provider_is_named_by_the_issuer_that_its_configuratio
         assert_eq!(is_in(&world, &browser), !is_ended, "{stated}: {}", world.log_text());
     }
 }
+
+#[test]
+fn an_event_ends_the_session_that_it_names_also_by_a_clock_that_is_behind() {
+    for store in STORES {
+        let world = world(store);
+        let one = signed_in(&world, "bob");
+        let session = json!({ "format": "opaque", "id": "at-the-provider" });
+        let mut behind = claims(&world, REVOKED, &session);
+        let time = world.now().seconds() - 5;
+        behind["iat"] = json!(time);
+        behind["events"][REVOKED] = json!({ "event_timestamp": time });
+        assert_eq!(push(&world, &signed(&world, &behind)).status, 202, "{store}");
+        let other = world.isolate(listening(store), "here");
+        assert_eq!([&world, &other].map(|place| is_in(place, &one)), [false, false], "{store}");
+    }
+}

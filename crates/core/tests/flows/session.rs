@@ -203,3 +203,18 @@ fn an_update_needs_the_csrf_token() {
     let session: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!((answer.status, &session["user"]["name"]), (200, &json!("bob")));
 }
+
+#[test]
+fn an_update_of_a_session_that_nobody_refreshes_waits_for_nobody() {
+    let mut settings = settings();
+    settings["session"]["updatable"] = json!(["name"]);
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let csrf = browser.csrf(&world);
+    let body = json!({ "csrfToken": csrf, "data": { "name": "Robert" } }).to_string();
+    let begun = world.now();
+    let headers = [("content-type", "application/json")];
+    let answer = browser.send(&world, "POST", &format!("{APP}/auth/session"), &headers, body.as_bytes());
+    assert!(answer.status == 200 && world.now() < begun.plus(Duration::from_secs(1)), "{answer:?}");
+    assert_eq!(browser.session(&world)["user"]["name"], "Robert");
+}

@@ -271,3 +271,23 @@ fn keys_that_cannot_be_fetched_for_a_signed_response_are_the_providers_failure()
     let logged = env.logged(LogEvent::AuthError);
     assert_eq!(logged[0].error_source(), ErrorSource::Provider, "{}", env.log_text());
 }
+
+#[test]
+fn who_cancels_comes_to_the_page_that_the_cancelled_sign_in_was_for_in_each_mode() {
+    for mode in ["query", "query.jwt"] {
+        let (env, mut browser) = (with_mode(mode), Browser::new());
+        let first = browser.begin(&env, "/first");
+        browser.begin(&env, "/second");
+        let denied = if mode == "query" {
+            FakeProvider::refuse(&first, "access_denied")
+        } else {
+            env.provider.signed_response(&first, json!({ "error": "access_denied" }))
+        };
+        let mut answer = browser.open(&env, &denied);
+        if answer.location().contains("/auth/error?") {
+            answer = browser.open(&env, answer.location());
+        }
+        let page = browser.open(&env, answer.location());
+        assert!(page.body.contains(&format!("value=\"{APP}/first\"")), "{mode}: {}", page.body);
+    }
+}

@@ -223,3 +223,35 @@ fn only_a_page_with_a_valid_token_forgets_that_others_were_sent_away() {
         assert_eq!(renewals.count() > 0, forgets, "{path}");
     }
 }
+
+#[test]
+fn the_provider_says_again_whether_an_address_is_verified_that_no_page_may_change() {
+    for (updatable, verified) in [(json!(["name"]), true), (json!(["name", "email"]), false)] {
+        let mut settings = settings();
+        settings["session"]["updatable"] = updatable.clone();
+        settings["upstreams"][0]["headers"] = json!({});
+        let (world, mut browser) = ended_with(settings);
+        world.provider.alters_answer_at("userinfo", |claims| claims["email_verified"] = json!(true));
+        assert_eq!(claims(&world, &browser).get("email_verified"), None);
+        let request = sent_to_provider(&world, &mut browser);
+        browser.open(&world, &world.provider.authorize(&request, "bob"));
+        let after = claims(&world, &browser);
+        assert_eq!(after.get("email_verified"), verified.then_some(&json!(true)), "{updatable}");
+    }
+}
+
+#[test]
+fn the_address_is_a_hint_unless_the_configuration_has_one() {
+    for (params, hint) in [
+        (json!({}), "bob@example.com"),
+        (json!({ "audience": "api" }), "bob@example.com"),
+        (json!({ "audience": "api", "login_hint": "BIS" }), "BIS"),
+    ] {
+        let mut settings = settings();
+        settings["providers"][0]["authorization_params"] = params.clone();
+        let (world, mut browser) = ended_with(settings);
+        let answer = browser.open(&world, PAGE);
+        assert_eq!(answer.location().matches("login_hint=").count(), 1, "{answer:?}");
+        assert_eq!(AuthorizationRequest::read(answer.location()).params["login_hint"], hint, "{params}");
+    }
+}

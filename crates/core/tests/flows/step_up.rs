@@ -17,6 +17,7 @@ use vestibule_testing::{
 };
 
 use crate::credentials::{json_api, sign_in_as_ada};
+use crate::identity::sealed;
 use crate::login_host::visitor::{Site, Visitor};
 use crate::login_host::{AUTH, DOCS, of_the_docs, of_the_login_host};
 
@@ -838,5 +839,61 @@ fn a_step_up_keeps_the_end_that_the_provider_set_unless_it_sets_another() {
         comes_back(&world, &mut browser, &request, "bob");
         let end = if is_kept { now + 3600 } else { now + 7200 };
         assert_eq!(claims(&world, &browser)["ends_at"], end, "{said:?}");
+    }
+}
+
+/// The address of a step-up that a script of this browser learns.
+fn address_for_script(world: &TestEnv, browser: &mut Browser) -> String {
+    let answer = browser.fetch(world, DATA);
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    body["signInUrl"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn nobody_by_that_name_a_session_without_sub_or_with_an_error_begins_no_step_up() {
+    let world = world(&json!({ "acr": "gold" }));
+    let there = address_for_script(&world, &mut signed_in(&world));
+    for (sub, error, begins) in [
+        (json!("bob-1"), Value::Null, true),
+        (json!(""), Value::Null, false),
+        (Value::Null, Value::Null, false),
+        (json!("bob-1"), json!("RefreshTokenError"), false),
+    ] {
+        let claims = json!({ "sub": sub, "provider": "acme", "name": "bob", "error": error });
+        let answer = sealed(&world, &claims).open(&world, &there);
+        let start =
+            if begins { "https://idp.example/authorize?" } else { "https://app.example.com/auth/signin?" };
+        assert!(answer.location().starts_with(start), "{claims}: {answer:?}");
+    }
+}
+
+#[test]
+fn who_has_no_way_to_a_step_up_is_told_so_on_every_host() {
+    // On the host that signs users in, no provider has the session's name.
+    let world = world(&json!({ "acr": "gold" }));
+    let gone = json!({ "sub": "bob-1", "provider": "gone" });
+    assert_page(&sealed(&world, &gone).open(&world, PAGE), IMPOSSIBLE);
+    assert_eq!(sealed(&world, &gone).fetch(&world, DATA).status, 403);
+    // Another host knows the provider, which gives no ID tokens.
+    let mut settings = json_api();
+    settings["rules"] = json!([{ "match": "/secure/:path*", "acr": "gold" }]);
+    settings["login_url"] = json!("https://auth.example.com");
+    settings["cookies"] = json!({ "domain": "example.com" });
+    let world = TestEnv::with(settings);
+    for (provider, status) in [("credentials", 403), ("of-the-login-host", 401)] {
+        let claims = json!({ "sub": "17", "provider": provider });
+        assert_eq!(sealed(&world, &claims).fetch(&world, DATA).status, status, "{provider}");
+    }
+}
+
+#[test]
+fn a_configured_prompt_stays_unless_it_asks_for_nobody_or_for_another_account() {
+    for (prompt, stays) in [("login", true), ("consent", true), ("select_account", false), ("none", false)] {
+        let mut settings = with_rule(&json!({ "acr": "gold" }));
+        settings["providers"][0]["authorization_params"] = json!({ "prompt": prompt });
+        let world = TestEnv::with(settings);
+        let request = sent_to_provider(&world, &mut signed_in(&world), PAGE);
+        assert_eq!(request.params.get("prompt").map(String::as_str), stays.then_some(prompt));
     }
 }

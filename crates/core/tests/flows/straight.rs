@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::config::Config;
-use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv, environment, settings};
+use vestibule_testing::{APP, Answer, AuthorizationRequest, Browser, TestEnv, environment, settings};
 
 use crate::credentials::json_api;
 use crate::login_host::visitor::{Site, Visitor};
-use crate::login_host::{APP as MEMBER, AUTH, of_the_docs, of_the_login_host};
+use crate::login_host::{APP as MEMBER, AUTH, DOCS, of_the_docs, of_the_login_host};
 
 const PROVIDER: &str = "https://idp.example/authorize?";
 
@@ -196,4 +196,26 @@ fn the_page_s_languages_replace_the_configured_ones_and_no_other_parameter() {
         assert_eq!((&*request.params["ui_locales"], &*request.params["audience"]), (languages, "api"));
         assert_eq!(there.location().matches("ui_locales").count(), 1, "{}", there.location());
     }
+}
+
+#[test]
+fn a_sign_out_is_remembered_only_where_someone_could_be_sent_straight_to_a_provider() {
+    let remembers =
+        |answer: &Answer| answer.headers.get_all("set-cookie").any(|cookie| cookie.contains(".signed-out=1"));
+    for (settings, is_remembered) in [(straight(), true), (settings(), false)] {
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        browser.sign_in(&world, "bob", "/");
+        let csrf = browser.csrf(&world);
+        let answer = browser.post(&world, &format!("{APP}/auth/signout"), &[("csrfToken", &csrf)]);
+        assert_eq!(remembers(&answer), is_remembered, "{answer:?}");
+    }
+    // Another host of the site does not know what the host does that signs users in.
+    let mut settings = of_the_login_host();
+    settings["pages"] = json!({ "straight_to_provider": true });
+    let login = TestEnv::with(settings);
+    let docs = login.isolate(of_the_docs(), "there");
+    let (site, mut visitor) = (Site { login, docs }, Visitor::new());
+    let csrf = visitor.csrf(&site, DOCS);
+    let answer = visitor.post(&site, &format!("{DOCS}/auth/signout"), &[("csrfToken", &csrf)], &[]);
+    assert!(remembers(&answer), "{answer:?}");
 }

@@ -16,7 +16,6 @@ use crate::flow::session::show::revocation_unavailable;
 use crate::flow::session::tokens::TokensError;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
-use crate::session::claims::Session;
 use crate::session::cookie::SessionCookie;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::form::Params;
@@ -87,7 +86,7 @@ impl<P: Platform> RequestContext<'_, P> {
             Err(_) => return answer(revocation_unavailable(), Vec::new()),
         };
         match self.fresh_session(session.clone(), need).await {
-            Ok(fresh) if need == Need::User || self.has_valid_token(&fresh.session) => {
+            Ok(fresh) => {
                 let cookies = fresh.cookies(self);
                 let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
                 let with_tokens = match need {
@@ -117,13 +116,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 let silently = self.sign_in_silently(&session, return_to);
                 answer(Box::pin(silently).await.unwrap_or_else(sign_in), Vec::new())
             }
-            Ok(_) | Err(RefreshError::SignedOut | RefreshError::OnlyAtLoginHost(_)) => {
-                answer(sign_in(), Vec::new())
-            }
+            Err(RefreshError::SignedOut | RefreshError::OnlyAtLoginHost(_)) => answer(sign_in(), Vec::new()),
         }
-    }
-
-    fn has_valid_token(&self, session: &Session) -> bool {
-        session.token_expires_at().is_none_or(|at| at > self.platform.now())
     }
 }

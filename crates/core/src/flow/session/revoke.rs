@@ -244,3 +244,16 @@ impl RejectedError {
         Self { status, code, reason: reason.to_owned() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_of_the_list_opens_also_one_that_is_in_it_twice() {
+        let secrets = ["old", "new", "new"].map(Secret::new);
+        for (sent, opens) in [("old", true), ("new", true), ("ne", false), ("", false)] {
+            assert_eq!(contains(&secrets, sent), opens, "{sent}");
+        }
+    }
+}

@@ -14,6 +14,7 @@ use vestibule_testing::{Answer, AuthorizationRequest, TestEnv};
 use super::visitor::{Arrived, Site, Visitor};
 use super::{APP, AUTH, SESSION, of_the_docs, of_the_login_host};
 use crate::credentials::json_api;
+use crate::identity::sealed;
 
 const PREVIEW: &str = "https://pr-1.preview.example.dev";
 const OTHER: &str = "https://pr-2.preview.example.dev";
@@ -586,5 +587,49 @@ fn a_rule_that_asks_for_more_is_met_by_what_the_login_hosts_session_shows() {
         assert_eq!(answer.status, status, "{acr}: {answer:?}");
         let script = visitor.fetch(&site, &format!("{PREVIEW}/secure/data"));
         assert_eq!(script.status, status, "{acr}: {script:?}");
+    }
+}
+
+#[test]
+fn nobody_by_that_name_a_session_without_sub_or_with_an_error_reaches_no_other_host() {
+    let site = site();
+    let arrived = Visitor::new().follow(&site, &format!("{PREVIEW}/page"));
+    let preview = arrived.trail.iter().find(|url| url.starts_with(&format!("{AUTH}/auth/preview?"))).unwrap();
+    let renewal = &format!("{AUTH}/auth/renew?callbackUrl={APP}/x");
+    for (sub, error, goes_on) in [
+        (json!("bob-1"), Value::Null, true),
+        (Value::Null, Value::Null, false),
+        (json!(""), Value::Null, false),
+        (json!("bob-1"), json!("RefreshTokenError"), false),
+    ] {
+        let claims = json!({ "sub": sub, "provider": "acme", "name": "bob", "error": error });
+        let cookies = sealed(&site.login, &claims).cookie_header();
+        let headers = [("cookie", cookies.as_str()), ("sec-fetch-mode", "navigate"), ("accept", "text/html")];
+        for url in [preview, renewal] {
+            let answer = site.login.send("GET", url, &headers, b"");
+            let signs_in = answer.location().starts_with(&format!("{AUTH}/auth/signin?callbackUrl="));
+            assert_eq!(signs_in, !goes_on, "{claims}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_way_to_a_preview_host_is_called_one_on_the_sign_in_page() {
+    let site = site();
+    for (start, is_way) in [
+        (format!("{AUTH}/auth/preview"), true),
+        ("/auth/preview".to_owned(), true),
+        (format!("{AUTH}/auth/other"), false),
+        ("/".to_owned(), false),
+        (format!("{APP}/auth/preview"), false),
+    ] {
+        let encoded = |name: &str, value: &str| {
+            url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
+        };
+        let return_to = format!("{start}?{}", encoded("callbackUrl", &format!("{PREVIEW}/page")));
+        let page = format!("{AUTH}/auth/signin?{}", encoded("callbackUrl", &return_to));
+        let shown = Visitor::new().open(&site, &page);
+        assert_eq!(shown.status, 200, "{start}");
+        assert_eq!(shown.body.contains("<strong>pr-1.preview.example.dev</strong>"), is_way, "{start}");
     }
 }

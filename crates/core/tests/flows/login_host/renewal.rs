@@ -254,3 +254,15 @@ fn a_worker_without_providers_logs_no_advice() {
     let config = config.check_lease(&vestibule_testing::RUNTIME, &|_| false).unwrap();
     assert_eq!(config.advice(&vestibule_testing::RUNTIME), Vec::<String>::new());
 }
+
+#[test]
+fn a_form_that_needs_a_new_token_is_kept_until_the_login_host_has_renewed_it() {
+    let (site, mut visitor) = ended();
+    let own = [("sec-fetch-mode", "navigate"), ("sec-fetch-site", "same-origin"), ("origin", DOCS)];
+    let answer = visitor.post(&site, PAGE, &[("a", "b")], &own);
+    assert!(answer.status == 401 && answer.body.contains("data-form="), "{answer:?}");
+    let way = format!("{AUTH}/auth/renew?callbackUrl=https%3A%2F%2Fdocs.example.com%2Fauth%2Fform");
+    assert!(answer.body.contains(&format!("\"{way}\"")), "{}", answer.body);
+    let arrived = visitor.follow(&site, &way);
+    assert_eq!((arrived.url, renewals(&site)), (format!("{DOCS}/auth/form"), 1));
+}

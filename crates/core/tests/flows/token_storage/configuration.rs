@@ -8,7 +8,7 @@ use vestibule_core::lease::kind::LeaseKind;
 use vestibule_core::log::LogEvent;
 use vestibule_testing::{APP, Browser, RUNTIME, TestEnv, environment, settings};
 
-use super::{api, kept_in, signed_in};
+use super::{SESSION, api, kept_in, signed_in};
 
 /// A change to valid settings.
 type Change = fn(&mut Value);
@@ -162,4 +162,34 @@ fn the_log_says_once_what_to_do_about_large_cookies() {
     let lines = world.logged(LogEvent::CookiesLarge);
     assert_eq!(lines.len(), 1);
     assert!(lines[0].message().contains("session.tokens = \"store\""), "{}", lines[0].message());
+}
+
+#[test]
+fn cookies_are_large_from_eight_kib_on_with_what_separates_them() {
+    let logged = |own: &[usize], foreign: usize| {
+        let world = TestEnv::with(settings());
+        let pair = |name: &str, length: usize| format!("{name}={}", "x".repeat(length - name.len() - 1));
+        let mut pairs: Vec<String> =
+            own.iter().zip(0..).map(|(length, n)| pair(&format!("{SESSION}.{n}"), *length)).collect();
+        if foreign > 0 {
+            pairs.push(pair("app", foreign));
+        }
+        world.send("GET", &format!("{APP}/about"), &[("cookie", &pairs.join("; "))], b"");
+        !world.logged(LogEvent::CookiesLarge).is_empty()
+    };
+    assert!(!logged(&[8191], 0) && logged(&[8192], 0));
+    // `; ` after each of them counts, and another app's cookies do not.
+    assert!(!logged(&[4094, 4093], 5000) && logged(&[4094, 4094], 5000));
+}
+
+#[test]
+fn large_cookies_without_a_use_for_their_tokens_need_none() {
+    let mut settings = settings();
+    settings["session"] = json!({});
+    settings["upstreams"] = json!([{ "to": "https://upstream.example" }]);
+    let (world, mut browser) = signed_in(settings);
+    browser.plant("__Secure-authjs.session-token.7", &"x".repeat(8200));
+    api(&world, &mut browser);
+    let lines = world.logged(LogEvent::CookiesLarge);
+    assert!(lines.len() == 1 && lines[0].message().contains("session.tokens = \"none\""), "{lines:?}");
 }

@@ -231,3 +231,14 @@ fn a_session_whose_tokens_are_lost_is_renewed_for_a_while_as_where_the_provider_
     assert_eq!((answer.status, answer.headers.contains("set-cookie")), (200, true));
     assert_eq!(claims(&world, &browser).get("error"), None);
 }
+
+#[test]
+fn an_entry_that_begins_later_than_a_clock_could_be_wrong_is_not_on_its_way() {
+    for (seconds, status) in [(60, 503), (120, 401)] {
+        let (world, mut browser) = signed_in(with_plain_pages());
+        world.store.loses("tokens/");
+        world.clock.set_back(Duration::from_secs(seconds));
+        let other = world.isolate(with_plain_pages(), "here");
+        assert_eq!(api(&other, &mut browser).status, status, "{seconds} s");
+    }
+}
