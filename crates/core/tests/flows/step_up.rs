@@ -872,9 +872,9 @@ fn nobody_by_that_name_a_session_without_sub_or_with_an_error_begins_no_step_up(
 fn who_has_no_way_to_a_step_up_is_told_so_on_every_host() {
     // On the host that signs users in, no provider has the session's name.
     let world = world(&json!({ "acr": "gold" }));
-    let gone = json!({ "sub": "bob-1", "provider": "gone" });
-    assert_page(&sealed(&world, &gone).open(&world, PAGE), IMPOSSIBLE);
-    assert_eq!(sealed(&world, &gone).fetch(&world, DATA).status, 403);
+    let removed = json!({ "sub": "bob-1", "provider": "removed" });
+    assert_page(&sealed(&world, &removed).open(&world, PAGE), IMPOSSIBLE);
+    assert_eq!(sealed(&world, &removed).fetch(&world, DATA).status, 403);
     // Another host knows the provider, which gives no ID tokens.
     let mut settings = json_api();
     settings["rules"] = json!([{ "match": "/secure/:path*", "acr": "gold" }]);
