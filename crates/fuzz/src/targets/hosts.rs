@@ -51,6 +51,8 @@ fn hosts(input: &[u8]) -> Shape {
             Some(port) if !port.is_empty() => (origin.host(), Some(&port[1..])),
             _ => (origin.host(), None),
         };
+        // To DNS, a dot at the end changes nothing.
+        let own_host = own_host.strip_suffix('.').unwrap_or(own_host);
         let pattern_host = one_spelling(&pattern_host.to_ascii_lowercase());
         if matched {
             let is_host = match pattern_host.strip_prefix("*.") {
