@@ -19,7 +19,6 @@ use crate::platform::Platform;
 use crate::revocation::subject::Subject;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
-use vestibule_oidc::jose::encrypted::EncryptedTokenError;
 use vestibule_oidc::jose::jws::{self, JwsError};
 use vestibule_oidc::oauth::logout_token::{self, Ended, Expected, LogoutTokenError, VerifiedLogoutToken};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
@@ -79,7 +78,7 @@ impl<P: Platform> RequestContext<'_, P> {
                     return Err(RejectedError::unproven(provider, UnprovenError::TooMany));
                 }
                 Err(error) => {
-                    has_cost |= costs_as_forged(&error);
+                    has_cost |= error.costs_as_forged();
                     rejected = RejectedError::unproven(provider, error);
                     continue;
                 }
@@ -196,11 +195,6 @@ impl RejectedError {
         };
         Self { why, record }
     }
-}
-
-/// Whether a token that did not open costs as much as a forged one: anyone can encrypt. One without encryption costs nothing.
-fn costs_as_forged(error: &UnprovenError) -> bool {
-    matches!(error, UnprovenError::NotOpened(cause) if *cause != EncryptedTokenError::NotEncrypted)
 }
 
 /// Whether a token is not rejected only because newer keys are unavailable, and cost no signature.

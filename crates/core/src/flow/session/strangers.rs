@@ -61,10 +61,11 @@ pub(super) enum UnprovenError {
 }
 
 impl UnprovenError {
-    /// Whether it cost what a forged token costs.
-    fn costs_as_forged(&self) -> bool {
+    /// Whether the token cost what a forged one costs.
+    pub(super) fn costs_as_forged(&self) -> bool {
         match self {
-            Self::NotOpened(_) => true,
+            // Anyone can encrypt. A token without encryption costs nothing.
+            Self::NotOpened(cause) => *cause != EncryptedTokenError::NotEncrypted,
             Self::Rejected(cause) => matches!(cause, JwsError::Signature | JwsError::UnknownKey),
             // One that no known key has signed cost as much, unless it names its key.
             Self::Unavailable(Error::Provider {
