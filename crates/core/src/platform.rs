@@ -19,6 +19,8 @@ pub use crate::platform::log::Log;
 pub use crate::platform::meter::Meter;
 pub(crate) use crate::platform::metered::{Metered, answered, watch_provider};
 pub use crate::platform::waiting::join_all;
+#[cfg(test)]
+pub(crate) use crate::platform::waiting::ready;
 pub(crate) use crate::platform::waiting::{answered_within, within};
 use vestibule_oidc::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_oidc::jose::base64url;

@@ -46,3 +46,13 @@ pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F:
     .await;
     results.into_iter().flatten().collect()
 }
+
+/// The result of a test's future that waits for nothing.
+#[cfg(test)]
+pub(crate) fn ready<F: Future>(future: F) -> F::Output {
+    use std::task::{Context, Waker};
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("it waits"),
+    }
+}

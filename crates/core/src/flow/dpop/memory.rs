@@ -79,20 +79,13 @@ impl DpopMemory {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
     use vestibule_oidc::jose::software::SoftwareCrypto;
 
     use super::*;
+    use crate::platform::ready;
 
     fn public_key(memory: &DpopMemory, key: &DpopKey) -> Rc<Jwk> {
-        let mut made = pin!(memory.public_key(&SoftwareCrypto, key));
-        match made.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(public) => public.unwrap(),
-            Poll::Pending => panic!("it waits for nothing"),
-        }
+        ready(memory.public_key(&SoftwareCrypto, key)).unwrap()
     }
 
     #[test]

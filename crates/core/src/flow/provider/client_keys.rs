@@ -51,14 +51,11 @@ impl ClientKeys {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
-
     use vestibule_oidc::jose::software::SoftwareCrypto;
     use vestibule_oidc::oauth::dpop::{self, DpopKey};
 
     use super::*;
+    use crate::platform::ready;
 
     #[test]
     fn each_key_is_computed_once_for_each_of_its_names() {
@@ -66,11 +63,7 @@ mod tests {
         let published = |seed: u8, name: &str| {
             let key = DpopKey::generate(&mut |bytes| bytes.fill(seed)).private().clone();
             let key = ClientKey { key, algorithm: dpop::ALGORITHM, id: KeyId::Named(name.to_owned()) };
-            let mut made = pin!(keys.published(&SoftwareCrypto, &key));
-            match made.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(published) => published.unwrap(),
-                Poll::Pending => panic!("it waits for nothing"),
-            }
+            ready(keys.published(&SoftwareCrypto, &key)).unwrap()
         };
         for (seed, name) in [(1, "a"), (1, "b"), (2, "a")] {
             let first = published(seed, name);
