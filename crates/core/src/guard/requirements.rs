@@ -91,17 +91,13 @@ impl Requirement {
 impl ClaimRequirement {
     /// A requirement. Of an e-mail address, `test` may be in letters of any case.
     pub fn new(claim: DataPath, test: ClaimTest) -> Self {
-        let requirement = Self { claim, test };
-        if !requirement.is_of_address() {
-            return requirement;
+        let mut requirement = Self { claim, test };
+        if requirement.is_of_address()
+            && let ClaimTest::AnyOf(values) | ClaimTest::NoneOf(values) = &mut requirement.test
+        {
+            *values = values.iter().map(in_small_letters).collect();
         }
-        let small = |values: Vec<Value>| values.iter().map(in_small_letters).collect();
-        let test = match requirement.test {
-            ClaimTest::AnyOf(wanted) => ClaimTest::AnyOf(small(wanted)),
-            ClaimTest::NoneOf(unwanted) => ClaimTest::NoneOf(small(unwanted)),
-            test @ ClaimTest::Exists(_) => test,
-        };
-        Self { claim: requirement.claim, test }
+        requirement
     }
 
     /// Whether the claim, which has this value or none, is what is required. The case of an e-mail address makes no difference:
