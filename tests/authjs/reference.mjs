@@ -129,8 +129,16 @@ const here = `http://127.0.0.1:${server.address().port}`
 const silent = { error() {}, warn() {}, debug() {} }
 const PAGES = { signIn: "/login", signOut: "/bye", error: "/oops" }
 
-// As GitHub's, whose ids are numbers.
-const hubProfile = ({ id, name, email, picture }) => ({ id: id.toString(), name, email, image: picture })
+// A provider of OAuth 2 without OpenID Connect, whose ids are numbers, as GitHub's. Its endpoints are not in it.
+const HUB = {
+  id: "hub",
+  name: "Hub",
+  type: "oauth",
+  checks: ["pkce", "state"],
+  authorization: { url: `${ISSUER}/hub/authorize`, params: { scope: "read" } },
+  profile: ({ id, name, email, picture }) => ({ id: id.toString(), name, email, image: picture }),
+  ...CLIENT,
+}
 
 class Refused extends CredentialsSignin {
   constructor(code) {
@@ -156,15 +164,9 @@ const v5Config = (pages) => ({
       [customFetch]: (url, init) => fetch(String(url).replace(ISSUER, here), init),
     },
     {
-      id: "hub",
-      name: "Hub",
-      type: "oauth",
-      checks: ["pkce", "state"],
-      authorization: { url: `${ISSUER}/hub/authorize`, params: { scope: "read" } },
+      ...HUB,
       token: `${ISSUER}/token`,
       userinfo: `${ISSUER}/userinfo`,
-      profile: hubProfile,
-      ...CLIENT,
       [customFetch]: (url, init) => fetch(String(url).replace(ISSUER, here), init),
     },
     {
@@ -204,17 +206,7 @@ const v4Options = (pages) => ({
       profile: (profile) => ({ id: profile.sub, name: profile.name, email: profile.email, image: profile.picture }),
       ...CLIENT,
     },
-    {
-      id: "hub",
-      name: "Hub",
-      type: "oauth",
-      checks: ["pkce", "state"],
-      authorization: { url: `${ISSUER}/hub/authorize`, params: { scope: "read" } },
-      token: `${here}/token`,
-      userinfo: `${here}/userinfo`,
-      profile: hubProfile,
-      ...CLIENT,
-    },
+    { ...HUB, token: `${here}/token`, userinfo: `${here}/userinfo` },
     {
       id: "credentials",
       name: "Credentials",
