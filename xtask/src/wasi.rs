@@ -109,7 +109,7 @@ fn test(project: &Project, file: &Path) -> Result<()> {
     tools::ensure_redis(project)?;
     let host = ensure_wasmtime(project)?;
     let (laid_in, prepared) = (project.path(LAID_IN), project.path(PREPARED_FILE));
-    let prepared = build_component_to(project, None, Some(&laid_in), &prepared)?;
+    let prepared = build_component_to(project, Store::Redis, Some(&laid_in), &prepared)?;
     step("vestibule-server and the component", || {
         let mut tests = tests(project, "wasi::", file);
         tests.args(["--test-threads", "2"]).env(WASMTIME, &host).env(PREPARED, &prepared);

@@ -3,9 +3,11 @@
 
 pub mod given;
 pub mod network;
+pub mod origin;
 pub mod settings;
 pub mod values;
 
 pub use crate::given::{Given, StoreKind};
 pub use crate::network::Network;
+pub use crate::origin::Origin;
 pub use crate::settings::Settings;

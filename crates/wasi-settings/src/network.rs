@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use vestibule_core::config::error::ConfigError;
 use vestibule_core::http::egress::may_be_asked;
 use vestibule_core::http::url::Url;
-use vestibule_core::upstream::Target;
 
 use crate::given::Given;
+use crate::origin::Origin;
 use crate::values::{EGRESS, ORIGIN, SERVICES};
 
 /// The servers around the host.
 #[derive(Debug, Default)]
 pub struct Network {
     /// The server behind `to = "origin"`.
-    pub origin: Option<Target>,
+    pub origin: Option<Origin>,
     /// The servers behind `to = "service:NAME"`.
-    pub services: BTreeMap<String, Target>,
+    pub services: BTreeMap<String, Origin>,
     /// The gateway that requests to other hosts pass.
-    pub egress: Option<Url>,
+    pub egress: Option<Origin>,
 }
 
 impl Network {
@@ -37,16 +37,14 @@ impl Network {
     }
 }
 
-fn origin(given: &dyn Given) -> Result<Option<Target>, ConfigError> {
+fn origin(given: &dyn Given) -> Result<Option<Origin>, ConfigError> {
     let Some(text) = given.text(ORIGIN) else { return Ok(None) };
-    let url = parse(&text);
-    let url = url.map_err(|problem| {
-        ConfigError::new(ORIGIN, problem, "write an origin, for example \"http://127.0.0.1:3000\"")
-    })?;
-    Ok(Some(Target::Url(url)))
+    let origin = Origin::parse(&text);
+    let fix = "write an origin, for example \"http://127.0.0.1:3000\"";
+    origin.map(Some).map_err(|problem| ConfigError::new(ORIGIN, problem, fix))
 }
 
-fn services(given: &dyn Given) -> Result<BTreeMap<String, Target>, ConfigError> {
+fn services(given: &dyn Given) -> Result<BTreeMap<String, Origin>, ConfigError> {
     let text = given.text(SERVICES).unwrap_or_default();
     let mut services = BTreeMap::new();
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
@@ -57,35 +55,27 @@ fn services(given: &dyn Given) -> Result<BTreeMap<String, Target>, ConfigError> 
         };
         let (name, url) =
             pair.split_once('=').ok_or_else(|| wrong(format!("{pair:?} has no \"=\" after its name")))?;
-        let url = parse(url).map_err(|problem| wrong(format!("{name}: {problem}")))?;
-        if services.insert(name.to_owned(), Target::Url(url)).is_some() {
+        let server = Origin::parse(url).map_err(|problem| wrong(format!("{name}: {problem}")))?;
+        if services.insert(name.to_owned(), server).is_some() {
             return Err(wrong(format!("{name} is there twice")));
         }
     }
     Ok(services)
 }
 
-fn egress(given: &dyn Given) -> Result<Option<Url>, ConfigError> {
+fn egress(given: &dyn Given) -> Result<Option<Origin>, ConfigError> {
     // Also where it is empty: who names a gateway by a variable that is missing would ask all hosts directly.
     let Some(text) = given.variable(EGRESS) else { return Ok(None) };
     let wrong = |problem: String| {
         let fix = "write https, or a gateway on this machine, for example \"http://127.0.0.1:3128\"";
         ConfigError::new(EGRESS, problem, fix)
     };
-    let url = parse(&text).map_err(wrong)?;
-    if may_be_asked(url.is_secure(), url.host()) {
-        Ok(Some(url))
+    let gateway = Origin::parse(&text).map_err(wrong)?;
+    // An origin is a URL.
+    let may_be = Url::parse(gateway.as_str()).is_ok_and(|url| may_be_asked(url.is_secure(), url.host()));
+    if may_be {
+        Ok(Some(gateway))
     } else {
         Err(wrong("the gateway would get secrets in plain http over the network".to_owned()))
-    }
-}
-
-/// Reads an origin. The error is the problem.
-fn parse(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
-    if url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
-        Ok(url)
-    } else {
-        Err("the URL must not have a path, a query or a fragment, which are those of the request".to_owned())
     }
 }

@@ -1,5 +1,7 @@
 //! Bodies: read and written as streams of the host, never as a whole unless a caller asks for the whole.
 
+use std::cell::Cell;
+
 use wasip2::http::types::{FutureTrailers, IncomingBody, OutgoingBody};
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
@@ -13,6 +15,8 @@ pub(crate) struct Incoming {
     // In this order: a stream is dropped before its body.
     stream: InputStream,
     body: IncomingBody,
+    /// How many bytes of it are still to come, if its head says how long it is.
+    left: Cell<Option<u64>>,
 }
 
 /// What a body has at one moment.
@@ -28,17 +32,25 @@ enum Part {
 pub(crate) struct Broken;
 
 impl Incoming {
-    /// `None` if the host has given the stream to someone else already.
-    pub(crate) fn new(body: IncomingBody) -> Option<Self> {
+    /// `None` if the host has given the stream to someone else already. `length` is what the head says of it.
+    pub(crate) fn new(body: IncomingBody, length: Option<&str>) -> Option<Self> {
         let stream = body.stream().ok()?;
-        Some(Self { stream, body })
+        Some(Self { stream, body, left: Cell::new(length.and_then(|length| length.parse().ok())) })
     }
 
     /// What is there now.
     fn part(&self) -> Result<Part, Broken> {
+        // The host has ended a body of that length, so nothing is left to wait for.
+        if self.left.get() == Some(0) {
+            return Ok(Part::End);
+        }
         match self.stream.read(CHUNK) {
             Ok(bytes) if bytes.is_empty() => Ok(Part::Later),
-            Ok(bytes) => Ok(Part::Bytes(bytes)),
+            Ok(bytes) => {
+                let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                self.left.set(self.left.get().map(|left| left.saturating_sub(read)));
+                Ok(Part::Bytes(bytes))
+            }
             Err(StreamError::Closed) => Ok(Part::End),
             Err(StreamError::LastOperationFailed(_)) => Err(Broken),
         }
@@ -74,7 +86,7 @@ impl Incoming {
 
     /// The trailers, after the end was read.
     fn trailers(self) -> FutureTrailers {
-        let Self { stream, body } = self;
+        let Self { stream, body, .. } = self;
         drop(stream);
         IncomingBody::finish(body)
     }
@@ -172,9 +184,8 @@ impl Body {
     /// The body of the request that arrived, which says how many bytes it has. Where it does not, only its beginning shows
     /// whether there is any.
     pub(crate) async fn arrived(body: Option<IncomingBody>, length: Option<&str>) -> Result<Self, Broken> {
-        let Some(incoming) = body.and_then(Incoming::new).filter(|_| length != Some("0")) else {
-            return Ok(Self::of(&[]));
-        };
+        let incoming = body.filter(|_| length != Some("0")).and_then(|body| Incoming::new(body, length));
+        let Some(incoming) = incoming else { return Ok(Self::of(&[])) };
         if length.is_some() {
             return Ok(Self { first: Vec::new(), rest: Some(incoming) });
         }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingResponse, OutgoingBody, OutgoingRequest,
-    RequestOptions,
+    RequestOptions, Scheme,
 };
 
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::egress;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::Method;
-use vestibule_core::http::url::Url;
+use vestibule_wasi_settings::Origin;
 
 use crate::body::{self, Body, Incoming};
 use crate::convert;
@@ -60,7 +60,10 @@ impl Received {
 }
 
 /// Sends a request of our own, through the gateway if there is one, and reads the whole response.
-pub(crate) async fn fetch(request: FetchRequest, egress: Option<&Url>) -> Result<FetchResponse, FetchError> {
+pub(crate) async fn fetch(
+    request: FetchRequest,
+    egress: Option<&Origin>,
+) -> Result<FetchResponse, FetchError> {
     let FetchRequest { method, url, headers, body, timeout, limit } = request;
     let exchange = async {
         let failed = |message: String| FetchError::Connection(message);
@@ -86,16 +89,17 @@ pub(crate) async fn fetch(request: FetchRequest, egress: Option<&Url>) -> Result
 /// With a gateway, it goes there and says for which origin it is. The error is the host's, in words.
 pub(crate) async fn send(
     method: &Method,
-    (server, path): (&Url, &str),
+    (server, path): (&Origin, &str),
     mut headers: Headers,
     body: Body,
-    egress: Option<&Url>,
+    egress: Option<&Origin>,
 ) -> Result<Received, String> {
     let has_length = headers.contains("content-length");
     if egress.is_some() {
-        headers.set(egress::ORIGIN, server.origin());
+        headers.set(egress::ORIGIN, server.as_str());
     }
-    let (scheme, authority) = convert::server(egress.unwrap_or(server));
+    let to = egress.unwrap_or(server);
+    let scheme = if to.is_secure() { Scheme::Https } else { Scheme::Http };
     if !body.is_empty() && !has_length && body.rest.is_none() {
         headers.append("content-length", body.first.len().to_string());
     }
@@ -106,21 +110,23 @@ pub(crate) async fn send(
         request.set_method(&convert::to_host_method(method)).map_err(refused)?;
     }
     request.set_scheme(Some(&scheme)).map_err(refused)?;
-    request.set_authority(Some(&authority)).map_err(refused)?;
+    request.set_authority(Some(to.authority())).map_err(refused)?;
     request.set_path_with_query(Some(path)).map_err(refused)?;
-    let to = if body.is_empty() { None } else { Some(request.body().map_err(refused)?) };
+    let upload_to = if body.is_empty() { None } else { Some(request.body().map_err(refused)?) };
     let options = RequestOptions::new();
     let connect = u64::try_from(CONNECT.as_nanos()).unwrap_or(u64::MAX);
     options.set_connect_timeout(Some(connect)).map_err(refused)?;
     let response = outgoing_handler::handle(request, Some(options)).map_err(|error| described(&error))?;
-    if let Some(to) = to {
+    if let Some(to) = upload_to {
         executor::spawn(upload(body, to));
     }
     let response = received(&response).await.map_err(|error| described(&error))?;
     let fields = response.headers();
     let headers = convert::headers(&fields);
     let of_host = convert::is_for_any_connection(&headers).then(|| Fields::clone(&fields));
-    let body = response.consume().ok().and_then(Incoming::new);
+    // With another coding the length says nothing (RFC 9112 section 6.3).
+    let length = headers.get("content-length").filter(|_| !headers.contains("transfer-encoding"));
+    let body = response.consume().ok().and_then(|body| Incoming::new(body, length));
     Ok(Received { status: response.status(), headers, of_host, body })
 }
 

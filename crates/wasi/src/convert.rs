@@ -6,6 +6,7 @@ use vestibule_core::http::egress;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::http::request::{Method, Request, RequestUrl, may_be_authority};
 use vestibule_core::http::url::Url;
+use vestibule_wasi_settings::Origin;
 
 use crate::configuration::Proxy;
 
@@ -89,11 +90,12 @@ pub(crate) fn to_host_method(method: &Method) -> HostMethod {
 
 /// Where a URL leads: its origin, and its path with the query as they are written, without a fragment. The path of a request
 /// that is forwarded may have characters that a URL of the configuration may not.
-pub(crate) fn parts(url: &str) -> Option<(Url, String)> {
+pub(crate) fn parts(url: &str) -> Option<(Origin, String)> {
     let (scheme, rest) = url.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
-    Some((Url::parse(&format!("{scheme}://{authority}")).ok()?, path_with_query(path)))
+    let server = Url::parse(&format!("{scheme}://{authority}")).ok()?;
+    Some((Origin::of(&server), path_with_query(path)))
 }
 
 /// A path with its query as a host accepts it: with a slash, and without a fragment.
@@ -101,13 +103,6 @@ pub(crate) fn path_with_query(path: &str) -> String {
     let path = path.split('#').next().unwrap_or_default();
     let slash = if path.starts_with('/') { "" } else { "/" };
     format!("{slash}{path}")
-}
-
-/// The scheme and the authority of an origin.
-pub(crate) fn server(origin: &Url) -> (Scheme, String) {
-    let scheme = if origin.is_secure() { Scheme::Https } else { Scheme::Http };
-    let authority = origin.origin().split_once("://").map_or("", |(_, authority)| authority).to_owned();
-    (scheme, authority)
 }
 
 /// The host's header fields as the core's, in the same order. A byte that is no character of UTF-8 is one of Latin-1.

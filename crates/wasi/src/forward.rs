@@ -1,13 +1,14 @@
 //! Forwards requests to upstreams, with both bodies streamed.
 
+use std::borrow::Cow;
+
 use vestibule_core::http::response::Response;
-use vestibule_core::http::url::Url;
 use vestibule_core::log::RequestDetails;
 use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{BodyError, Forward, ForwardError, Forwarder, Log};
 use vestibule_core::upstream::Target;
-use vestibule_wasi_settings::Network;
 use vestibule_wasi_settings::values::{ORIGIN, SERVICES};
+use vestibule_wasi_settings::{Network, Origin};
 
 use crate::body::Body;
 use crate::client::{self, Received};
@@ -31,22 +32,19 @@ impl Forwarder for Wasi {
         if forward.request.headers.contains("sec-websocket-key") {
             return Ok(Received::empty(501));
         }
-        let (target, egress) = server(&forward, &self.instance.network)?;
-        let meant = forward.target;
-        let forward = Forward { target, ..forward };
-        let Target::Url(server) = target else { return Err(no_origin()) };
+        let (server, egress) = server(&forward, &self.instance.network)?;
         let request = forward.request;
         let path = convert::path_with_query(&forward.path_and_query());
         let mut headers = forward.changes.applied_to(&request.headers);
         // The host has asked for the body already.
         headers.remove("expect");
-        let sent = client::send(&request.method, (server, &path), headers, body, egress);
+        let sent = client::send(&request.method, (&server, &path), headers, body, egress);
         let mut response = sent.await.map_err(ForwardError::Unreachable)?;
         if let Some(location) = response.headers().get("location") {
             // A server of the site's own network leads to itself by its own name, or by the site's.
-            let by_own_name = forward.location(location);
-            let location = by_own_name.or_else(|| Forward { target: meant, ..forward }.location(location));
-            if let Some(location) = location {
+            let own = server.target();
+            let of = |target: &Target| target.location(location, &request.url, forward.strip_prefix);
+            if let Some(location) = own.iter().chain([forward.target]).find_map(of) {
                 response.headers_mut().set("location", location);
             }
         }
@@ -104,33 +102,30 @@ impl Forwarder for Wasi {
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let (Target::Url(server), egress) = server(&forward, &self.instance.network)? else {
-            return Err(no_origin());
-        };
+        let (server, egress) = server(&forward, &self.instance.network)?;
         let path = convert::path_with_query(forward.path());
         let mut headers = forward.changes.applied_to(&forward.request.headers);
         headers.remove("content-length");
-        let received = client::send(&forward.request.method, (server, &path), headers, Body::of(&[]), egress)
-            .await
-            .map_err(ForwardError::Unreachable)?;
+        let sent = client::send(&forward.request.method, (&server, &path), headers, Body::of(&[]), egress);
+        let received = sent.await.map_err(ForwardError::Unreachable)?;
         let status = received.status;
         Ok(Response { headers: received.into_headers(), ..Response::empty(status) })
     }
 }
 
-/// The server that the request goes to, by its URL, and the gateway that it passes.
+/// The server that the request goes to, and the gateway that it passes.
 fn server<'a>(
     forward: &Forward<'a>,
     network: &'a Network,
-) -> Result<(&'a Target, Option<&'a Url>), ForwardError> {
+) -> Result<(Cow<'a, Origin>, Option<&'a Origin>), ForwardError> {
     match forward.target {
-        Target::Url(_) => Ok((forward.target, network.egress.as_ref())),
-        Target::Origin => Ok((network.origin.as_ref().ok_or_else(no_origin)?, None)),
+        Target::Url(url) => Ok((Cow::Owned(Origin::of(url)), network.egress.as_ref())),
+        Target::Origin => Ok((Cow::Borrowed(network.origin.as_ref().ok_or_else(no_origin)?), None)),
         Target::Service(name) => {
             let service = network.services.get(name);
             let start = || format!("start the component with --env {SERVICES}={name}=URL");
             let missing = || ForwardError::no_service(name, &start());
-            Ok((service.ok_or_else(missing)?, None))
+            Ok((Cow::Borrowed(service.ok_or_else(missing)?), None))
         }
     }
 }

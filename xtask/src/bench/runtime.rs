@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::build::{FORWARD, build_component_to};
+use xtask_arguments::component::Store;
+
+use crate::build::{build_component_to, build_forwarder_to};
 use crate::project::Project;
 use crate::step::{run, run_quietly, step};
 use crate::{host, server, tools, wasi};
@@ -54,8 +56,9 @@ fn build_components(project: &Project, folder: &Path) -> Result<()> {
     let host = wasi::ensure_wasmtime(project)?;
     copy(&host, &folder.join("wasmtime"))?;
     let config = project.path(CONFIGURATION);
-    let ours = build_component_to(project, None, Some(&config), &folder.join("vestibule.wasm"))?;
-    let forward = build_component_to(project, Some(FORWARD), None, &folder.join("forward.wasm"))?;
+    // The configuration has no store, so its component needs none.
+    let ours = build_component_to(project, Store::None, Some(&config), &folder.join("vestibule.wasm"))?;
+    let forward = build_forwarder_to(project, &folder.join("forward.wasm"))?;
     step("compile the components with wasmtime", || {
         for component in [ours, forward] {
             let mut command = project.command(&host);

@@ -46,8 +46,7 @@ const PREPARATION: (&str, &str) = ("preparation", "run");
 const CONFIGURATION: &str = "VESTIBULE_WASI_CONFIGURATION";
 
 /// A component that only forwards, for `cargo xtask bench --runtime`.
-pub(crate) const FORWARD: Source =
-    Source { package: "wasi-forward", features: "", output: "target/bench/runtime" };
+const FORWARD: Source = Source { package: "wasi-forward", features: "", output: "target/bench/runtime" };
 
 /// The component, after [`build_component`].
 pub(crate) fn component_file(project: &Project, store: Store) -> PathBuf {
@@ -64,14 +63,19 @@ pub(crate) fn build_component(
     build_to(project, COMPONENT, options(store), config, effort, &component_file(project, store))
 }
 
-/// Builds ours, or another component, as it is deployed, and writes it to `output`.
+/// Builds it as it is deployed, and writes it to `output`.
 pub(crate) fn build_component_to(
     project: &Project,
-    source: Option<Source>,
+    store: Store,
     config: Option<&Path>,
     output: &Path,
 ) -> Result<PathBuf> {
-    build_to(project, source.unwrap_or(COMPONENT), &[], config, Effort::Optimized, output)
+    build_to(project, COMPONENT, options(store), config, Effort::Optimized, output)
+}
+
+/// Builds the component that only forwards in the same way.
+pub(crate) fn build_forwarder_to(project: &Project, output: &Path) -> Result<PathBuf> {
+    build_to(project, FORWARD, &[], None, Effort::Optimized, output)
 }
 
 fn build_to(

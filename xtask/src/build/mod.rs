@@ -21,7 +21,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 pub(crate) use self::cli::build_cli;
-pub(crate) use self::component::{FORWARD, build_component, build_component_to, component_file};
+pub(crate) use self::component::{build_component, build_component_to, build_forwarder_to, component_file};
 pub(crate) use self::package::{checksum_line, copy_folder, write_checksums};
 use crate::project::Project;
 use crate::step::{run_quietly, step};
