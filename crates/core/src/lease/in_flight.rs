@@ -128,9 +128,13 @@ impl InFlightRefreshes {
     /// Makes this request the leader of the refresh `id`, whichever request is. That one can then complete it only with new
     /// tokens.
     pub(crate) fn take_over<P: Platform>(self: &Rc<Self>, id: &RefreshId, platform: &P) -> Slot {
-        let now = platform.now();
+        self.begin(id, platform.now(), || random_id(platform))
+    }
+
+    /// Begins the refresh `id` at a time, in this process, to which the first refresh gives a `name`.
+    fn begin(self: &Rc<Self>, id: &RefreshId, now: Timestamp, name: impl FnOnce() -> String) -> Slot {
         let mut state = self.0.borrow_mut();
-        let owner = state.owner.get_or_insert_with(|| random_id(platform)).clone();
+        let owner = state.owner.get_or_insert_with(name).clone();
         state.slots += 1;
         let number = state.slots;
         state.make_room(now);
@@ -322,13 +326,7 @@ mod tests {
 
     /// The leader of a refresh that began at this time.
     fn slot(refreshes: &Rc<InFlightRefreshes>, id: &RefreshId, now: Timestamp) -> Slot {
-        let mut state = refreshes.0.borrow_mut();
-        state.slots += 1;
-        let number = state.slots;
-        let progress = Progress::InFlight { slot: number, deadline: now.plus(LEASE_DURATION) };
-        state.refreshes.insert(id.clone(), progress);
-        let owner = "process".to_owned();
-        Slot { refreshes: Rc::clone(refreshes), id: id.clone(), number, was_invalid: false, owner }
+        refreshes.begin(id, now, || "process".to_owned())
     }
 
     #[test]

@@ -342,6 +342,63 @@ fn those_who_wait_find_the_tokens_of_a_process_that_succeeds_only_at_its_second_
 }
 
 #[test]
+fn those_who_wait_find_the_tokens_of_a_process_that_reads_the_provider_s_metadata_slowly() {
+    let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+    world.store.reading.set(KvReading::FreshFirstReads);
+    // It acquires the lease again, because too little of it may be left, and its tokens still come where the others look for
+    // them by the lease that they have seen.
+    world.http.document_time.set(SECOND * 2);
+    let cookies = browser.cookie_header();
+    let [first, other] = ["here", "there"].map(|place| world.isolate(with_strict("kv"), place));
+    let answers = world
+        .all([sent(&first, &cookies, Duration::ZERO), sent(&other, &cookies, Duration::from_millis(500))]);
+    assert_all_refreshed(&answers, "both");
+    assert_eq!(grants(&world), (1, 0));
+}
+
+#[test]
+fn a_lease_that_has_ended_delays_no_tokens_of_the_next_one() {
+    let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+    world.store.reading.set(KvReading::FreshFirstReads);
+    let cookies = browser.cookie_header();
+    world.provider.answers_raw("token", 503, "text/plain", b"");
+    let [first, other] = ["here", "here"].map(|place| world.isolate(with_strict("kv"), place));
+    world.all([sent(&first, &cookies, Duration::ZERO)]);
+    world.provider.answers_correctly();
+    world.pass(SECOND * 17);
+    let begun = world.clock.now();
+    let answers = world
+        .all([sent(&first, &cookies, Duration::ZERO), sent(&other, &cookies, Duration::from_millis(300))]);
+    assert_all_refreshed(&answers, "both");
+    assert!(world.clock.now() - begun < 1500, "{} ms", world.clock.now() - begun);
+    assert_eq!(grants(&world), (1, 0));
+}
+
+#[test]
+fn a_store_that_is_too_slow_for_every_slot_is_given_the_tokens_three_times() {
+    let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+    let [cached, uncached, _, call] = world.store.latency.get();
+    world.store.latency.set([cached, uncached, 1200, call]);
+    let answers = world.all([sent(&world, &browser.cookie_header(), Duration::ZERO)]);
+    assert_all_refreshed(&answers, "slow");
+    assert_eq!((world.store.writes.get(), grants(&world)), (4, (1, 0)), "a lease, and the tokens");
+}
+
+#[test]
+fn a_refused_write_is_no_lease_where_another_process_has_just_written_one() {
+    let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+    world.store.reading.set(KvReading::FreshFirstReads);
+    world.store.write_limit.set(WriteLimit::InLocation);
+    let cookies = browser.cookie_header();
+    let [first, other] = ["here", "here"].map(|place| world.isolate(with_strict("kv"), place));
+    // Both find no lease, and the second may not write one so soon after the first.
+    let answers = world
+        .all([sent(&first, &cookies, Duration::ZERO), sent(&other, &cookies, Duration::from_millis(20))]);
+    assert_all_refreshed(&answers, "both");
+    assert_eq!(grants(&world), (1, 0));
+}
+
+#[test]
 fn who_waits_reads_the_lease_again_only_where_the_refresh_takes_longer_than_the_others_are_to_wait() {
     // The second and third time the tokens are under the slot of seven seconds: the one before it, this one, and the lease.
     for (token_time, reads) in [(3000, 12), (4100, 15), (6000, 15)] {
