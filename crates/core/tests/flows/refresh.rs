@@ -601,6 +601,22 @@ fn a_token_with_a_lifetime_below_the_leeway_is_not_refreshed_with_every_request(
 }
 
 #[test]
+fn a_lifetime_that_ends_before_the_answer_arrives_costs_one_refresh_a_request() {
+    for lease in ["none", "kv", "durable-object"] {
+        let (world, mut browser) = signed_in(lease, EXPIRED);
+        world.provider.alters_answer_at("token", |answer| answer["expires_in"] = json!(1));
+        world.http.document_time.set(SECOND * 2);
+        world.http.token_time.set(SECOND * 2);
+        for request in 1..=3 {
+            assert_eq!(browser.fetch(&world, &format!("{APP}/api")).status, 503, "{lease}");
+            assert_eq!(given(&world), request, "{lease}");
+            world.pass(SECOND * 5);
+        }
+        assert_eq!(browser.session(&world)["user"]["name"], "bob", "{lease}");
+    }
+}
+
+#[test]
 fn a_refresh_with_the_id_token_of_another_user_is_rejected() {
     type Lie = fn(&mut Value);
     let lies: [(&str, Lie); 3] = [

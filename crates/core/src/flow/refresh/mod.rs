@@ -92,6 +92,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
         let begun = self.platform.now();
         let (mut session, mut cookie_update, mut id_token) = (session, CookieUpdate::Skip, None);
+        let mut is_of_now = false;
         for _ in 0..MAX_GENERATIONS {
             if self.vestibule.refreshes.is_signed_out(&due.name.sid) {
                 return Err(RefreshError::SignedOut);
@@ -106,6 +107,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
                     id_token = tokens.id_token.clone().or(id_token);
+                    is_of_now = tokens.issued_at >= begun;
                     if session.ends_at().is_some_and(|end| end <= self.platform.now()) {
                         // The provider set an earlier end while this browser was away.
                         let session = session.without_tokens();
@@ -148,6 +150,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                 return self.without_refresh_here(fresh, need);
             };
             due = next;
+            // What is due again at once would be so after every refresh.
+            if is_of_now {
+                break;
+            }
         }
         without_refresh(session, due.reason, cookie_update, BACKOFF)
     }
