@@ -597,6 +597,56 @@ fn several_clients_at_one_issuer_each_take_their_own_logout_tokens() {
 }
 
 #[test]
+fn a_provider_that_cannot_verify_a_logout_token_keeps_it_from_no_other_provider_of_its_issuer() {
+    for other_secret in [false, true] {
+        let world = with_second_client(listening("kv"), |second| {
+            second["client_id"] = json!("vestibule");
+            if other_secret {
+                second["id_token_signed_response_alg"] = json!("HS256");
+            } else {
+                second["id_token_signed_response_alg"] = json!("ES384");
+            }
+        });
+        let bob = signed_in(&world, "bob");
+        assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200, "{other_secret}");
+        assert!(!is_in(&world, &bob), "{other_secret}");
+        assert!(world.logged(LogEvent::LogoutTokenRejected).is_empty(), "{}", world.log_text());
+        // What none of them accepts is rejected as that of one provider is.
+        let forged = FakeProvider::forged(&json!({ "alg": "ES256", "kid": "key-1" }), &claims(&world));
+        let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, &forged).status).collect();
+        assert!(statuses.ends_with(&[429; 9]) && statuses[..31] == [400; 31], "{statuses:?}");
+    }
+}
+
+#[test]
+fn a_logout_that_one_provider_of_an_issuer_cannot_verify_yet_gets_503_only_if_no_other_one_has_verified_it() {
+    let for_both = |second: &mut Value| second["client_id"] = json!("vestibule");
+    let world = with_second_client(listening("kv"), for_both);
+    let bob = signed_in(&world, "bob");
+    // The sign-in has fetched the keys of its own provider only.
+    world.provider.goes_down("jwks");
+    let forged = FakeProvider::forged(&json!({ "alg": "ES256", "kid": "key-1" }), &claims(&world));
+    let verified = world.crypto.verifications();
+    let statuses: Vec<u16> = (0..40).map(|_| log_out(&world, &forged).status).collect();
+    assert!(statuses.ends_with(&[429; 9]) && statuses[..31] == [503; 31], "{statuses:?}");
+    assert!(
+        world.crypto.verifications() - verified <= 31,
+        "keys that are unavailable make no signature free"
+    );
+    assert!(is_in(&world, &bob));
+    world.pass(SECOND * 61);
+    let rejected = world.logged(LogEvent::LogoutTokenRejected).len();
+    assert_eq!(log_out(&world, &signed(&world, &claims(&world))).status, 200);
+    assert!(!is_in(&world, &bob));
+    let log = world.logged(LogEvent::LogoutTokenRejected);
+    assert_eq!(log.len(), rejected + 1, "{}", world.log_text());
+    assert!(serde_json::to_string(log.last().unwrap()).unwrap().contains(r#""provider":"second""#));
+    let fresh = with_second_client(listening("kv"), for_both);
+    fresh.provider.goes_down("jwks");
+    assert_eq!(log_out(&fresh, &signed(&fresh, &claims(&fresh))).status, 503);
+}
+
+#[test]
 fn an_operators_revocation_of_a_user_is_not_undone_by_an_older_logout_token() {
     let world = TestEnv::in_environment(listening("durable-object"), &with_operator);
     let bob = signed_in(&world, "bob");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
-use vestibule_testing::{APP, Answer, FakeProvider, TestEnv};
+use vestibule_testing::{APP, Answer, FakeProvider, TestEnv, environment};
 
 use crate::backchannel_logout::{ISSUER, STORES, is_in, signed_in};
 use crate::revocation::site;
@@ -141,6 +141,39 @@ fn a_body_that_names_no_one_clearly_gets_400_and_a_user_of_others_404() {
     }
     assert!(is_in(&world, &browser));
     assert_eq!(world.store.writes.get(), 0);
+}
+
+#[test]
+fn a_caller_of_several_transmitters_revokes_the_user_of_the_one_whose_provider_has_it() {
+    const TRANSMITTER: &str = "https://transmitter.example";
+    let mut settings = site("kv");
+    let mut second = settings["providers"][0].clone();
+    second["id"] = json!("second");
+    second["client_id"] = json!("another-client");
+    second["issuer"] = json!("https://second.example");
+    settings["providers"].as_array_mut().unwrap().push(second);
+    let transmitter = |provider: &str, audience: &str| {
+        json!({
+            "issuer": TRANSMITTER, "jwks": "https://idp.example/jwks", "audience": audience,
+            "provider": provider, "global_token_revocation": true,
+        })
+    };
+    settings["event_transmitters"] = json!([transmitter("acme", URL), transmitter("second", "other")]);
+    let world = TestEnv::in_environment(settings, &|name: &str| match name {
+        "AUTH_SECOND_SECRET" => Some("second-secret".to_owned()),
+        name => environment(name),
+    });
+    let browser = signed_in(&world, "bob");
+    let mut claims = caller(&world);
+    claims["iss"] = json!(TRANSMITTER);
+    claims["aud"] = json!([URL, "other"]);
+    let token = signed(&world, &claims);
+    let of_nobody =
+        json!({ "sub_id": { "format": "iss_sub", "iss": "https://third.example", "sub": "bob-1" } });
+    assert_eq!(revoke(&world, &token, &of_nobody).status, 404);
+    assert!(is_in(&world, &browser));
+    assert_eq!(revoke(&world, &token, &bob()).status, 204);
+    assert!(!is_in(&world, &browser));
 }
 
 #[test]

@@ -383,6 +383,26 @@ fn an_event_that_fits_two_transmitters_of_one_issuer_is_tried_with_the_keys_of_b
 }
 
 #[test]
+fn a_flood_of_forged_events_costs_bounded_work_also_where_newer_keys_of_another_transmitter_are_unavailable()
+{
+    const OTHER: &str = "https://app.example.com/events-of-others";
+    let elsewhere = "https://idp.example/.well-known/openid-configuration";
+    let mut settings = site("kv");
+    settings["event_transmitters"] = json!([
+        { "issuer": TRANSMITTER, "jwks": elsewhere, "audience": OTHER },
+        { "issuer": TRANSMITTER, "jwks": "https://idp.example/jwks", "audience": AUDIENCE },
+    ]);
+    let world = TestEnv::with(settings);
+    let mut claims = claims(&world, CHANGED, &bob());
+    claims["aud"] = json!([OTHER, AUDIENCE]);
+    let header = json!({ "alg": "ES256", "kid": "key-1", "typ": "secevent+jwt" });
+    let forged = FakeProvider::forged(&header, &claims);
+    let statuses: Vec<u16> = (0..100).map(|_| push(&world, &forged).status).collect();
+    assert!(statuses.ends_with(&[429]), "{statuses:?}");
+    assert!(world.crypto.verifications() <= 31);
+}
+
+#[test]
 fn an_event_by_a_new_key_is_accepted_right_after_the_keys_were_fetched() {
     let world = world("kv");
     let browser = signed_in(&world, "bob");

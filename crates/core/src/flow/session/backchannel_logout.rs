@@ -10,16 +10,15 @@ use std::fmt::Display;
 use serde_json::json;
 
 use crate::config::Provider;
-use crate::error::{Error, ProviderError};
 use crate::flow::RequestContext;
 use crate::flow::attempts::WINDOW;
-use crate::flow::session::strangers::{self, NotAccepted, RETRY_AFTER, UnprovenError};
+use crate::flow::session::strangers::{self, Cost, NotAccepted, RETRY_AFTER, UnprovenError};
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
 use crate::revocation::subject::Subject;
 use vestibule_oidc::http::form::Params;
 use vestibule_oidc::http::response::Response;
-use vestibule_oidc::jose::jws::{self, JwsError};
+use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::logout_token::{self, Ended, Expected, LogoutTokenError, VerifiedLogoutToken};
 use vestibule_oidc::oauth::provider::{OAuthProvider, OpenId};
 use vestibule_oidc::time::Timestamp;
@@ -37,6 +36,18 @@ struct ProvenLogout<'a> {
 struct RejectedError {
     why: NotAccepted<String>,
     record: Record,
+    check: Check,
+    cost: Cost,
+}
+
+/// The check that a token did not pass, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Check {
+    Form,
+    Encryption,
+    Issuer,
+    Claims,
+    Signature,
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -50,7 +61,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 }
                 if is_stored { Response::empty(200) } else { unavailable(RETRY_AFTER) }
             }
-            Err(RejectedError { why, record }) => {
+            Err(RejectedError { why, record, .. }) => {
                 self.log(record);
                 match why {
                     NotAccepted::Invalid(description) => invalid(400, &description),
@@ -65,58 +76,49 @@ impl<P: Platform> RequestContext<'_, P> {
     }
 
     /// The logout that the body proves, at each provider of the configuration that is this client of this issuer: usually one.
+    /// One that cannot verify the token says nothing about the others.
     async fn proven_logouts(&self, body: P::Body) -> Result<Vec<ProvenLogout<'_>>, RejectedError> {
         let token = self.logout_token(body).await?;
-        let mut rejected = RejectedError::flaw("iss is not accepted");
-        let mut logouts = Vec::new();
-        // Anyone can encrypt, so a token that was decrypted, and that no one proves, has cost as much as a forged one.
-        let mut has_cost = false;
+        let (mut logouts, mut rejections) = (Vec::new(), Vec::new());
         for (provider, oauth, openid) in self.config().backchannel_providers() {
-            let signed = match self.signed_logout_token(provider, oauth, &token).await {
-                Ok(signed) => signed,
-                Err(UnprovenError::TooMany) => {
-                    return Err(RejectedError::unproven(provider, UnprovenError::TooMany));
-                }
-                Err(error) => {
-                    has_cost |= error.costs_as_forged();
-                    rejected = RejectedError::unproven(provider, error);
-                    continue;
-                }
-            };
-            let was_decrypted = oauth.response_encryption.id_token.is_some();
-            match precheck(&signed, provider, oauth, openid, self.now) {
-                Ok(true) => {}
-                Ok(false) => {
-                    has_cost |= was_decrypted;
-                    continue;
-                }
-                Err(error) => {
-                    has_cost |= was_decrypted;
-                    rejected = error;
-                    continue;
-                }
+            match self.proven_logout(provider, oauth, openid, &token).await {
+                Ok(token) => logouts.push(ProvenLogout { provider, token }),
+                Err(rejected) => rejections.push(rejected),
             }
-            let verification = self.verify_logout_signature(provider, oauth, &signed);
-            let payload = match self.verified_by_sender(verification).await {
-                Ok(payload) => payload,
-                Err(error) => {
-                    if was_decrypted && names_unknown_key(&error) {
-                        self.count_forged().await;
-                    }
-                    return Err(RejectedError::unproven(provider, error));
-                }
-            };
-            let token = logout_token::verify(&payload, &expected(oauth, openid), self.now)
-                .map_err(|error| RejectedError::claims(provider, &error))?;
-            logouts.push(ProvenLogout { provider, token });
         }
         if !logouts.is_empty() {
+            // The answer says that it was accepted, so nobody else learns that sessions of these providers may have stayed.
+            let unavailable = rejections.into_iter().filter(RejectedError::is_unavailable);
+            unavailable.for_each(|rejected| self.log(rejected.record));
             return Ok(logouts);
         }
-        if has_cost {
+        let cost = rejections.iter().map(|rejected| rejected.cost).max().unwrap_or_default();
+        let rejected = rejections.into_iter().reduce(RejectedError::or);
+        let rejected = rejected.unwrap_or_else(|| RejectedError::flaw(Check::Issuer, "iss is not accepted"));
+        if cost.counts(rejected.is_unavailable()) {
             self.count_forged().await;
         }
         Err(rejected)
+    }
+
+    /// What the token proves at this provider.
+    async fn proven_logout(
+        &self,
+        provider: &Provider,
+        oauth: &OAuthProvider,
+        openid: &OpenId,
+        token: &str,
+    ) -> Result<VerifiedLogoutToken, RejectedError> {
+        let unproven = |error| RejectedError::unproven(provider, error);
+        let signed = self.signed_logout_token(provider, oauth, token).await.map_err(unproven)?;
+        // Anyone can encrypt, so a token that was decrypted, and that is not proven, has cost as much as a forged one.
+        let was_decrypted = oauth.response_encryption.id_token.is_some();
+        let decrypted = |rejected: RejectedError| rejected.after_decryption(was_decrypted);
+        precheck(&signed, provider, oauth, openid, self.now).map_err(decrypted)?;
+        let verification = self.verify_logout_signature(provider, oauth, &signed);
+        let payload = self.unless_stopped(verification).await.map_err(unproven).map_err(decrypted)?;
+        logout_token::verify(&payload, &expected(oauth, openid), self.now)
+            .map_err(|error| RejectedError::claims(provider, &error))
     }
 
     /// The signed token, decrypted where the ID tokens of this provider are encrypted (section 2.6, step 1). One that does
@@ -136,14 +138,14 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The parameter `logout_token` of the form. Other parameters are ignored (section 2.5).
     async fn logout_token(&self, body: P::Body) -> Result<String, RejectedError> {
         if self.request.media_type() != "application/x-www-form-urlencoded" {
-            return Err(RejectedError::flaw("the body must be application/x-www-form-urlencoded"));
+            return Err(RejectedError::form("the body must be application/x-www-form-urlencoded"));
         }
         let body = self.platform.read_body(body, MAX_BODY).await;
-        let body = body.map_err(|error| RejectedError::flaw(&error.to_string()))?;
+        let body = body.map_err(|error| RejectedError::form(&error.to_string()))?;
         match Params::from_urlencoded(&body).one("logout_token") {
             Ok(Some(token)) => Ok(token.to_owned()),
-            Ok(None) => Err(RejectedError::flaw("logout_token is missing")),
-            Err(_) => Err(RejectedError::flaw("logout_token is given more than once")),
+            Ok(None) => Err(RejectedError::form("logout_token is missing")),
+            Err(_) => Err(RejectedError::form("logout_token is given more than once")),
         }
     }
 
@@ -164,15 +166,24 @@ impl<P: Platform> RequestContext<'_, P> {
 }
 
 impl RejectedError {
-    fn flaw(description: &str) -> Self {
+    fn form(description: &str) -> Self {
+        Self::flaw(Check::Form, description)
+    }
+
+    fn flaw(check: Check, description: &str) -> Self {
         let message = format_args!("a logout token was rejected: {description}");
         let record = Record::new(LogEvent::LogoutTokenRejected, message);
-        Self { why: NotAccepted::Invalid(description.to_owned()), record }
+        Self { why: NotAccepted::Invalid(description.to_owned()), record, check, cost: Cost::None }
     }
 
     fn claims(provider: &Provider, error: &LogoutTokenError) -> Self {
         let record = Record::new(LogEvent::LogoutTokenRejected, error).provider(&provider.id);
-        Self { why: NotAccepted::Invalid(error.description()), record }
+        Self {
+            why: NotAccepted::Invalid(error.description()),
+            record,
+            check: Check::Claims,
+            cost: Cost::None,
+        }
     }
 
     fn unproven(provider: &Provider, error: UnprovenError) -> Self {
@@ -181,6 +192,11 @@ impl RejectedError {
                 .provider(&provider.id)
         };
         let invalid = |description: &str| NotAccepted::Invalid(description.to_owned());
+        let cost = error.cost();
+        let check = match error {
+            UnprovenError::NotOpened(_) => Check::Encryption,
+            _ => Check::Signature,
+        };
         let (why, record) = match error {
             UnprovenError::Rejected(error) => (invalid("the signature is not accepted"), record(&error)),
             UnprovenError::NotOpened(error) => (invalid("the encryption is not accepted"), record(&error)),
@@ -193,34 +209,50 @@ impl RejectedError {
                 record(&"too many forged ones from one address, so its signature was not verified"),
             ),
         };
-        Self { why, record }
+        Self { why, record, check, cost }
+    }
+
+    /// The same, of a token that may have been decrypted before. Keys that are unavailable say nothing against it.
+    fn after_decryption(self, was_decrypted: bool) -> Self {
+        let is_held_against_it = matches!(self.why, NotAccepted::Invalid(_)) || self.cost > Cost::None;
+        if was_decrypted && is_held_against_it { Self { cost: Cost::Work, ..self } } else { self }
+    }
+
+    fn is_unavailable(&self) -> bool {
+        matches!(self.why, NotAccepted::Unavailable(_))
+    }
+
+    /// The one of both that the answer says: that the token may be accepted later, or else what is wrong by the last check.
+    fn or(self, other: Self) -> Self {
+        let weight = |rejected: &Self| {
+            let kind = match rejected.why {
+                NotAccepted::Unavailable(_) => 2,
+                NotAccepted::TooMany => 1,
+                NotAccepted::Invalid(_) => 0,
+            };
+            (kind, rejected.check)
+        };
+        if weight(&other) > weight(&self) { other } else { self }
     }
 }
 
-/// Whether a token is not rejected only because newer keys are unavailable, and cost no signature.
-fn names_unknown_key(error: &UnprovenError) -> bool {
-    let UnprovenError::Unavailable(Error::Provider { cause, .. }) = error else { return false };
-    matches!(cause, ProviderError::NoNewerKeys { cause: JwsError::UnknownKey, .. })
-}
-
 /// Whether the provider could have issued this token, before its signature is verified: what would be rejected anyway costs
-/// no signature. False if it names another issuer.
+/// no signature.
 fn precheck(
     token: &str,
     provider: &Provider,
     oauth: &OAuthProvider,
     openid: &OpenId,
     now: Timestamp,
-) -> Result<bool, RejectedError> {
+) -> Result<(), RejectedError> {
     let unverified = jws::decode_unverified(token);
     let Some(claims) = unverified.as_object() else {
-        return Err(RejectedError::flaw("logout_token is not a JWT"));
+        return Err(RejectedError::form("logout_token is not a JWT"));
     };
     if claims.get("iss").and_then(|issuer| issuer.as_str()) != Some(&openid.issuer) {
-        return Ok(false);
+        return Err(RejectedError::flaw(Check::Issuer, "iss is not accepted"));
     }
     logout_token::precheck(claims, &expected(oauth, openid), now)
-        .map(|()| true)
         .map_err(|error| RejectedError::claims(provider, &error))
 }
 

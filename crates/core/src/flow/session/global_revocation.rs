@@ -74,11 +74,18 @@ impl<P: Platform> RequestContext<'_, P> {
             Some((transmitter, _)) => rejected.of(transmitter),
             None => rejected,
         })?;
-        let named = |(transmitter, caller)| {
-            let user = self.named_user(transmitter, &subject)?;
-            Ok((transmitter, caller, user))
-        };
-        callers.into_iter().map(named).collect()
+        let (mut revocations, mut rejected) = (Vec::new(), None);
+        for (transmitter, caller) in callers {
+            match self.named_user(transmitter, &subject) {
+                Ok(user) => revocations.push((transmitter, caller, user)),
+                Err(error) => rejected = Some(error),
+            }
+        }
+        // The user of one transmitter's provider may be unknown to that of another one.
+        match rejected {
+            Some(error) if revocations.is_empty() => Err(error),
+            _ => Ok(revocations),
+        }
     }
 
     /// The transmitters whose JWT this could be, before its signature is verified.

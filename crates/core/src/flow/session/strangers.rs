@@ -60,19 +60,45 @@ pub(super) enum UnprovenError {
     TooMany,
 }
 
+/// What a token has cost that proves nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cost {
+    /// As good as nothing.
+    #[default]
+    None,
+    /// The search for a key that no one knows: all of them cost one fetch a minute together.
+    UnknownKey,
+    /// The verification of a signature, or a decryption.
+    Work,
+}
+
+impl Cost {
+    /// Whether the token counts as a forged one. It may be a real one that names its key while newer keys are unavailable.
+    pub(super) fn counts(self, is_unavailable: bool) -> bool {
+        self == Self::Work || (self == Self::UnknownKey && !is_unavailable)
+    }
+}
+
 impl UnprovenError {
-    /// Whether the token cost what a forged one costs.
-    pub(super) fn costs_as_forged(&self) -> bool {
+    pub(super) fn cost(&self) -> Cost {
         match self {
             // Anyone can encrypt. A token without encryption costs nothing.
-            Self::NotOpened(cause) => *cause != EncryptedTokenError::NotEncrypted,
-            Self::Rejected(cause) => matches!(cause, JwsError::Signature | JwsError::UnknownKey),
-            // One that no known key has signed cost as much, unless it names its key.
-            Self::Unavailable(Error::Provider {
+            Self::NotOpened(EncryptedTokenError::NotEncrypted) => Cost::None,
+            Self::NotOpened(_) => Cost::Work,
+            Self::Rejected(cause)
+            | Self::Unavailable(Error::Provider {
                 cause: ProviderError::NoNewerKeys { cause, .. }, ..
-            }) => *cause == JwsError::Signature,
-            Self::Unavailable(_) | Self::TooMany => false,
+            }) => match cause {
+                JwsError::Signature => Cost::Work,
+                JwsError::UnknownKey => Cost::UnknownKey,
+                _ => Cost::None,
+            },
+            Self::Unavailable(_) | Self::TooMany => Cost::None,
         }
+    }
+
+    fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
     }
 }
 
@@ -95,19 +121,6 @@ pub(super) fn retry_after(error: &Error) -> u16 {
 }
 
 impl<P: Platform> RequestContext<'_, P> {
-    /// What `verification` makes of a token, by its signature or by its encryption, unless this address has sent too many
-    /// forged ones.
-    pub(super) async fn verified_by_sender<T>(
-        &self,
-        verification: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, UnprovenError> {
-        let verified = self.unless_stopped(verification).await;
-        if verified.as_ref().is_err_and(UnprovenError::costs_as_forged) {
-            self.count_forged().await;
-        }
-        verified
-    }
-
     /// Those of `named` whose signature the token has, at least one. Otherwise why not: the first whose keys are unavailable
     /// comes before those that reject it, because it may be theirs.
     pub(super) async fn verified_by_transmitters<'c>(
@@ -116,10 +129,12 @@ impl<P: Platform> RequestContext<'_, P> {
         token: &str,
     ) -> Result<Vec<Transmitted<'c>>, (&'c EventTransmitter, UnprovenError)> {
         let (mut proven, mut unproven) = (Vec::new(), None::<(&EventTransmitter, UnprovenError)>);
+        let mut cost = Cost::None;
         for transmitter in named {
             match self.unless_stopped(self.verify_transmitter_signature(transmitter, token)).await {
                 Ok(payload) => proven.push((transmitter, payload)),
                 Err(error) => {
+                    cost = cost.max(error.cost());
                     let rejects = |error: &UnprovenError| matches!(error, UnprovenError::Rejected(_));
                     if unproven.as_ref().is_none_or(|(_, first)| rejects(first) && !rejects(&error)) {
                         unproven = Some((transmitter, error));
@@ -129,8 +144,7 @@ impl<P: Platform> RequestContext<'_, P> {
         }
         match unproven {
             Some(unproven) if proven.is_empty() => {
-                // What may be a real one, as long as the keys of one of them are unavailable, does not count.
-                if unproven.1.costs_as_forged() {
+                if cost.counts(unproven.1.is_unavailable()) {
                     self.count_forged().await;
                 }
                 Err(unproven)
@@ -139,7 +153,8 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
-    /// What `verification` makes of a token, without counting one that is not proven: another provider may prove it.
+    /// What `verification` makes of a token, by its signature or by its encryption, unless this address has sent too many
+    /// forged ones. One that is not proven is not counted yet: another provider may prove it.
     pub(super) async fn unless_stopped<T>(
         &self,
         verification: impl Future<Output = Result<T, Error>>,
