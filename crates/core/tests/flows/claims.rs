@@ -56,6 +56,49 @@ fn a_role_that_was_taken_away_is_gone_at_the_next_request() {
 }
 
 #[test]
+fn a_profile_of_oauth_2_that_has_a_member_like_an_errors_is_no_error_and_an_error_is_no_profile() {
+    for like_an_error in [
+        json!({ "type": "User" }),
+        json!({ "type": 2, "status": "active" }),
+        json!({ "code": "BOB", "title": "Dr", "message": "hello" }),
+        json!({}),
+    ] {
+        let mut settings = with_lease("none");
+        settings["providers"] = json!([{
+            "id": "acme", "type": "oauth2", "authorization": "https://idp.example/authorize",
+            "token": "https://idp.example/token", "userinfo": "https://idp.example/userinfo",
+            "user": { "id": "profile.sub" },
+        }]);
+        let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+        let members = like_an_error.clone();
+        let profile = move |roles: &Value, claims: &mut Value| {
+            claims["roles"] = roles.clone();
+            claims.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        };
+        let answers = |roles: Value| {
+            let profile = profile.clone();
+            userinfo(&world, move |claims| profile(&roles, claims));
+        };
+        answers(json!(["admin"]));
+        browser.sign_in(&world, "bob", "/");
+        assert_eq!(sealed(&world, &browser)["roles"], json!(["admin"]), "{like_an_error}");
+        answers(json!(["user"]));
+        world.pass(EXPIRED);
+        assert_eq!(fetch(&world, &mut browser).status, 200, "{like_an_error}");
+        assert_eq!(sealed(&world, &browser)["roles"], json!(["user"]), "{like_an_error}");
+        assert!(world.logged(LogEvent::ClaimsNotRefreshed).is_empty(), "{}", world.log_text());
+        // An error with status 200 names nobody, or its own request.
+        for error in [json!({ "error": "down" }), json!({ "error": "down", "sub": "request-7" })] {
+            userinfo(&world, move |claims| claims.clone_from(&error));
+            world.pass(EXPIRED);
+            assert_eq!(fetch(&world, &mut browser).status, 200);
+            assert_eq!(sealed(&world, &browser)["roles"], json!(["user"]), "{like_an_error}");
+        }
+        assert_eq!(world.logged(LogEvent::ClaimsNotRefreshed).len(), 2, "{}", world.log_text());
+    }
+}
+
+#[test]
 fn claims_of_a_refresh_reach_every_follower() {
     for lease in LEASES {
         let (world, browser) = signed_in(lease, EXPIRED);

@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::Provider;
 use crate::error::{ClientError, Error, ProviderError};
@@ -19,8 +19,10 @@ use crate::log::{LogEvent, Record};
 use crate::platform::{Platform, within};
 use crate::session::claims::Session;
 use crate::session::refreshed_tokens::ClaimChanges;
+use vestibule_oidc::data::DataPath;
+use vestibule_oidc::json;
 use vestibule_oidc::oauth::id_token::{IdTokenError, VerifiedIdToken};
-use vestibule_oidc::oauth::provider::FetchUserinfo;
+use vestibule_oidc::oauth::provider::{FetchUserinfo, OAuthProvider};
 use vestibule_oidc::oauth::userinfo::UserinfoError;
 use vestibule_oidc::time::Timestamp;
 
@@ -30,6 +32,15 @@ pub(super) enum UserAfterRefresh {
     /// The refresh says nothing about the user.
     Unstated,
     Other,
+}
+
+/// Whether a profile names the session's user: then it is one, also where one of its members looks like the code of an error,
+/// as GitHub's `"type": "User"`.
+fn names_user_of(session: &Session, oauth: &OAuthProvider, profile: &Map<String, Value>) -> bool {
+    let Some(id) = &oauth.user.id else { return false };
+    let data = json::of(&[("profile", Value::Object(profile.clone()))]);
+    let found = id.whole(&|path: &DataPath| path.lookup(&data).cloned());
+    found.is_some() && found.as_deref() == session.subject()
 }
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -77,7 +88,7 @@ impl<P: Platform> RequestContext<'_, P> {
             None => session.subject().filter(|_| oauth.openid.is_some() && oauth.user.id.is_none()),
         };
         let (mut profile, complaint) = self.profile(source, id_token, subject).await?;
-        if let Some(complaint) = complaint {
+        if let Some(complaint) = complaint.filter(|_| !names_user_of(session, oauth, &profile)) {
             return Err(provider::provider_error(provider, UserinfoError::NoId(Some(complaint))));
         }
         let listed_email = self.listed_email(source, &mut profile).await?;
