@@ -11,6 +11,7 @@ use crate::session::dialect::Dialect;
 use crate::session::seal;
 use vestibule_oidc::jose::kdf::Keyring;
 use vestibule_oidc::json;
+use vestibule_oidc::oauth::id_token;
 use vestibule_oidc::time::Timestamp;
 
 /// By how much the provider's clock and ours may differ, as where an ID token is verified.
@@ -159,18 +160,20 @@ fn listed(word: &str, values: &[String]) -> String {
 /// What a token with these claims says about the authentication: for the session. A claim that is not as it is defined, or
 /// too long for a cookie, is left out.
 pub(crate) fn authentication_claims(token: &Map<String, Value>) -> Map<String, Value> {
-    let is_usable = |name: &str, value: &Value| match name {
-        "acr" => value.as_str().is_some_and(|acr| (1..=MAX_ACR).contains(&acr.len())),
-        "amr" => value.as_array().is_some_and(|methods| {
-            let is_name = |method: &Value| method.as_str().is_some_and(|name| name.len() <= MAX_METHOD);
-            methods.len() <= MAX_METHODS && methods.iter().all(is_name)
-        }),
-        _ => value.is_u64(),
+    let is_acr = |value: &Value| value.as_str().is_some_and(|acr| (1..=MAX_ACR).contains(&acr.len()));
+    let is_amr = |value: &Value| {
+        let is_name = |method: &Value| method.as_str().is_some_and(|name| name.len() <= MAX_METHOD);
+        value.as_array().is_some_and(|methods| methods.len() <= MAX_METHODS && methods.iter().all(is_name))
+    };
+    let usable = |name: &str, value: &Value| match name {
+        "acr" => is_acr(value).then(|| value.clone()),
+        "amr" => is_amr(value).then(|| value.clone()),
+        _ => id_token::time_of(Some(value)).map(|at| at.seconds().into()),
     };
     let mut claims = Map::new();
     for name in AUTHENTICATION {
-        if let Some(value) = token.get(name).filter(|value| is_usable(name, value)) {
-            claims.insert(name.to_owned(), value.clone());
+        if let Some(value) = token.get(name).and_then(|value| usable(name, value)) {
+            claims.insert(name.to_owned(), value);
         }
     }
     claims
@@ -320,11 +323,12 @@ mod tests {
         let claims = |token: Value| Value::Object(authentication_claims(token.as_object().unwrap()));
         let good = json!({ "acr": "a", "amr": ["pwd", "otp"], "auth_time": 7 });
         assert_eq!(claims(good.clone()), good);
+        assert_eq!(claims(json!({ "auth_time": 7.5 })), json!({ "auth_time": 7 }));
         for bad in [
             json!({ "acr": 1, "amr": "pwd", "auth_time": "7" }),
             json!({ "acr": "", "amr": [1], "auth_time": -7 }),
             json!({ "acr": null, "amr": null, "auth_time": null }),
-            json!({ "acr": "x".repeat(257), "amr": vec!["x"; 17], "auth_time": 7.5 }),
+            json!({ "acr": "x".repeat(257), "amr": vec!["x"; 17], "auth_time": 1e300 }),
             json!({ "acr": ["a"], "amr": ["x".repeat(33)], "auth_time": [7] }),
         ] {
             assert_eq!(claims(bad.clone()), json!({}), "{bad}");

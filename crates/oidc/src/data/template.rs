@@ -131,11 +131,21 @@ impl Template {
     }
 }
 
-/// A string, number or boolean as text.
+/// 2^53: a float of this size or more may stand for several whole numbers.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// A string, number or boolean as text. A whole number is written as one, also if its JSON has a fraction of zero: `7.0` and
+/// `7` are one user's identifier.
 pub fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => Some(match number.as_f64() {
+            #[allow(clippy::cast_possible_truncation, reason = "a whole number of that size fits")]
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < MAX_WHOLE => {
+                (float as i64).to_string()
+            }
+            _ => number.to_string(),
+        }),
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
@@ -202,6 +212,26 @@ mod tests {
             ("", Some(json!(""))),
         ] {
             assert_eq!(template(text).value(&|path| path.lookup(&data()).cloned()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_has_one_text_however_json_writes_it() {
+        for (json, text) in [
+            ("7", "7"),
+            ("7.0", "7"),
+            ("7e0", "7"),
+            ("1.2e3", "1200"),
+            ("-0.0", "0"),
+            ("-3.0", "-3"),
+            ("7.5", "7.5"),
+            ("9007199254740991.0", "9007199254740991"),
+            ("18446744073709551615", "18446744073709551615"),
+            // It may stand for several numbers.
+            ("9007199254740993.0", "9007199254740992.0"),
+        ] {
+            let number: Value = serde_json::from_str(json).unwrap();
+            assert_eq!(scalar_text(&number).as_deref(), Some(text), "{json}");
         }
     }
 

@@ -389,6 +389,11 @@ pub(super) fn text(claim: Option<&Value>) -> Result<&str, ClaimError> {
     }
 }
 
+/// The time of a claim that is a NumericDate (RFC 7519 section 2), which may have a fraction; `None` if it is not one.
+pub fn time_of(claim: Option<&Value>) -> Option<Timestamp> {
+    numeric_date(claim).ok()
+}
+
 /// Parses a NumericDate (RFC 7519 section 2), which may have a fraction. jwt-compact would drop the fraction.
 pub(super) fn numeric_date(claim: Option<&Value>) -> Result<Timestamp, ClaimError> {
     /// The end of the year 9999, later than any plausible expiration. Larger values could overflow sums.

@@ -17,6 +17,7 @@ use crate::oauth::authorize::AuthorizationCode;
 use crate::oauth::client::Client;
 use crate::oauth::error_body;
 use crate::oauth::exchange::{self, ErrorResponse, HttpResponseError};
+use crate::oauth::id_token;
 use crate::oauth::pkce::Verifier;
 use crate::oauth::provider::TokenConfig;
 use crate::secret::Secret;
@@ -156,8 +157,8 @@ impl TokenResponse {
     /// otherwise after [`UNKNOWN_LIFETIME`].
     pub fn expires_at(&self, now: Timestamp) -> Timestamp {
         let of_jwt = || {
-            let exp = jws::decode_unverified(self.access_token.expose()).get("exp")?.as_u64()?;
-            Some(Timestamp::from_seconds(exp)).filter(|exp| *exp > now)
+            let claims = jws::decode_unverified(self.access_token.expose());
+            id_token::time_of(claims.get("exp")).filter(|exp| *exp > now)
         };
         match self.expires_in {
             Some(lifetime) => now.plus(lifetime),

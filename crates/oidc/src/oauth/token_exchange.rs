@@ -14,6 +14,7 @@ use crate::http::url::Url;
 use crate::jose::jws;
 use crate::oauth::client::Client;
 use crate::oauth::exchange::{self, ErrorResponse};
+use crate::oauth::id_token;
 use crate::oauth::provider::ExchangeDialect;
 use crate::oauth::token::{self, ParseOptions, TokenError, TokenResponse};
 use crate::secret::Secret;
@@ -149,7 +150,7 @@ pub fn parse(
     }
     let by_response = sent.plus(tokens.expires_in.unwrap_or(UNKNOWN_LIFETIME));
     // A token that says an earlier end is refused from then on, whatever the response says.
-    let by_token = claims.get("exp").and_then(Value::as_u64).map(Timestamp::from_seconds);
+    let by_token = id_token::time_of(claims.get("exp"));
     let expires_at = by_token.filter(|end| *end > sent).map_or(by_response, |end| end.min(by_response));
     Ok(ExchangedToken { access_token: tokens.access_token, expires_at })
 }

@@ -33,9 +33,9 @@ use vestibule_oidc::json;
 use vestibule_oidc::oauth::access_token::{self, AccessTokenError, Expected, VerifiedAccessToken};
 use vestibule_oidc::oauth::dpop;
 use vestibule_oidc::oauth::dpop_proof::ProofError;
+use vestibule_oidc::oauth::id_token;
 use vestibule_oidc::oauth::provider::{AcceptBearer, OAuthProvider, OpenId};
 use vestibule_oidc::secret::Secret;
-use vestibule_oidc::time::Timestamp;
 
 /// The longest access token that is read, in bytes. Providers' tokens have some thousand characters, and networks in front
 /// accept at most 128 KB of header fields in total.
@@ -188,7 +188,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         let (subject, expires_at) = (verified.subject().to_owned(), verified.expires_at());
         let client = verified.client().map(str::to_owned).filter(|_| !self.are_clients_users(accepted));
         let payload = verified.into_claims();
-        let issued_at = payload.get("iat").and_then(Value::as_u64).map(Timestamp::from_seconds);
+        let issued_at = id_token::time_of(payload.get("iat"));
         let scope = scope::of_token(&payload);
         let mut account = Map::new();
         if scheme == Scheme::Bearer {

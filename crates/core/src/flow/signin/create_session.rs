@@ -20,6 +20,7 @@ use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::return_to::TrustedUrl;
 use vestibule_oidc::jose::jws;
 use vestibule_oidc::oauth::email::EmailVerification;
+use vestibule_oidc::oauth::id_token;
 use vestibule_oidc::time::Timestamp;
 
 impl<P: Platform> RequestContext<'_, P> {
@@ -308,11 +309,9 @@ impl<P: Platform> RequestContext<'_, P> {
         set("provider", Some(json!(identity.provider.id)));
         set("sid", Some(json!(random_id(self.platform))));
         set("signed_in_at", Some(json!(self.now.seconds())));
-        let id_token = |claim: &str| {
-            let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
-            claims.and_then(|(_, claims)| claims.get(claim)).filter(|value| value.is_u64()).cloned()
-        };
-        set("provider_iat", id_token("iat"));
+        let claims_of_token = identity.sources.iter().find(|(root, _)| *root == "id_token");
+        let issued_at = claims_of_token.and_then(|(_, claims)| id_token::time_of(claims.get("iat")));
+        set("provider_iat", issued_at.map(|at| json!(at.seconds())));
         // Every process that opens the session reads these facts, so they are only there where one can be written.
         let of_provider = |claim: &str| {
             let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
