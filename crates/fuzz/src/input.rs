@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use serde_json::Value;
 use vestibule_core::http::client::FetchResponse;
 use vestibule_core::http::headers::Headers;
 use vestibule_core::time::Timestamp;
@@ -41,6 +42,11 @@ pub(crate) fn response(input: &[u8]) -> FetchResponse {
         headers: fields.into_iter().collect::<Headers>(),
         body: input.get(at + 1..).unwrap_or_default().to_vec(),
     }
+}
+
+/// The JSON of a response, which may begin with a byte order mark.
+pub(crate) fn json_of(response: &FetchResponse) -> serde_json::Result<Value> {
+    serde_json::from_slice(response.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&response.body))
 }
 
 /// The result of a future that never waits.

@@ -1,7 +1,7 @@
 //! `flow/signin/callback`: the authorization response, and everything that can be wrong with it.
-use serde_json::json;
+use serde_json::{Value, json};
 use vestibule_core::log::{ErrorSource, Level, LogEvent};
-use vestibule_testing::{APP, AuthorizationRequest, Browser, TestEnv, environment, settings};
+use vestibule_testing::{APP, AuthorizationRequest, Browser, FakeProvider, TestEnv, environment, settings};
 
 type Bend = fn(&AuthorizationRequest, String) -> String;
 
@@ -260,6 +260,48 @@ fn a_temporary_provider_failure_keeps_the_attempt_and_the_earlier_session() {
     assert_eq!(browser.cookie(SESSION), Some(before.as_str()));
     world.provider.comes_back();
     assert_eq!(browser.open(&world, &callback).location(), format!("{APP}/again"));
+}
+
+#[test]
+fn a_signed_answer_of_userinfo_is_verified_also_where_none_is_expected() {
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    let header = json!({ "alg": "ES256", "kid": "key-1" });
+    let claims = json!({ "sub": "bob-1", "name": "Bob by userinfo" });
+    let answers =
+        |token: &str| world.provider.answers_raw("userinfo", 200, "application/jwt", token.as_bytes());
+    answers(&FakeProvider::forged(&header, &claims));
+    assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
+    answers(&world.provider.signed(&header, &json!({ "sub": "alice-1", "name": "Alice" })));
+    assert_eq!(browser.sign_in(&world, "bob", "/").location(), ERROR);
+    answers(&world.provider.signed(&header, &claims));
+    assert_eq!(browser.sign_in(&world, "bob", "/").location(), format!("{APP}/"), "{}", world.log_text());
+    assert_eq!(browser.session(&world)["user"]["name"], "Bob by userinfo");
+}
+
+#[test]
+fn a_byte_order_mark_in_the_documents_of_a_provider_prevents_no_sign_in() {
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    let mark = |place: &'static str, body: &Value| {
+        world.provider.answers_raw(place, 200, "application/json", format!("\u{feff}{body}").as_bytes());
+    };
+    mark("jwks", &json!({ "keys": [world.provider.public_key()] }));
+    mark("userinfo", &json!({ "sub": "bob-1", "name": "Bob" }));
+    assert_eq!(browser.sign_in(&world, "bob", "/").location(), format!("{APP}/"), "{}", world.log_text());
+}
+
+#[test]
+fn times_with_a_fraction_of_an_id_token_are_kept_as_whole_seconds() {
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    world.provider.alters_answer_at("id_token", |token| {
+        let at = token["iat"].as_f64().unwrap() - 0.75;
+        token["iat"] = json!(at);
+        token["auth_time"] = json!(at);
+    });
+    browser.sign_in(&world, "bob", "/");
+    let claims = crate::credentials::sealed(&world, &browser);
+    for claim in ["provider_iat", "auth_time"] {
+        assert_eq!(claims[claim], json!(world.now().seconds() - 1), "{claim}");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use vestibule_core::time::Timestamp;
 
 use super::provider::{ISSUER, check_endpoint, metadata};
 use crate::input::{
-    NOW, NOW_SECONDS, check_line, check_message, error_shape, first_line, response, shape, text,
+    NOW, NOW_SECONDS, check_line, check_message, error_shape, first_line, json_of, response, shape, text,
 };
 use crate::{Shape, Target};
 
@@ -90,7 +90,7 @@ fn exchanged(input: &[u8]) -> Shape {
         ParseOptions { is_strict: true, response_path: None, invalid_grant_errors: &[], is_bound: false };
     match token_exchange::parse(&response, options, &exchange, NOW) {
         Ok(token) => {
-            let body: Value = serde_json::from_slice(&response.body).expect("an answer is JSON");
+            let body = json_of(&response).expect("an answer is JSON");
             let text = token.access_token.expose();
             assert_eq!(response.status, 200);
             assert!(text.bytes().all(|b| b.is_ascii_graphic()) && (1..=16 * 1024).contains(&text.len()));
@@ -129,7 +129,7 @@ fn pushed_request(input: &[u8]) -> Shape {
         Ok(reference) => {
             assert!(matches!(response.status, 200 | 201));
             let uri = reference.as_str();
-            let body: Value = serde_json::from_slice(&response.body).expect("an answer is JSON");
+            let body = json_of(&response).expect("an answer is JSON");
             assert_eq!(body["request_uri"], uri);
             assert!(!uri.is_empty() && uri.bytes().all(|b| b.is_ascii_graphic()));
             let url = BrowserUrl::parse(uri).unwrap_or_else(|error| panic!("{uri}: {error}"));
@@ -258,7 +258,7 @@ fn other_metadata(input: &[u8]) -> Shape {
     let (tenant, rest) = input.split_at(input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len()));
     let tenant = text(tenant);
     let response = response(rest.strip_prefix(b"\n").unwrap_or(rest));
-    let body = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
+    let body = json_of(&response).unwrap_or_default();
     let mut shapes = Vec::new();
     match transmitter::parse_metadata(ISSUER, &response) {
         Ok(url) => {
@@ -318,7 +318,7 @@ fn of_tenants(issuer: &Issuer<'_>, metadata: &ProviderMetadata, of: &str, tenant
 /// A response.
 fn lists(input: &[u8]) -> Shape {
     let response = response(input);
-    let body = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
+    let body = json_of(&response).unwrap_or_default();
     let mut shapes = Vec::new();
     let url = Url::parse("https://graph.example/groups").expect("a URL");
     for keep in [Vec::new(), vec!["admins".to_owned(), "staff".to_owned()]] {

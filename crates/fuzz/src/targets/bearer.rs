@@ -12,8 +12,8 @@ use vestibule_core::oauth::{access_token, revocation_request};
 use vestibule_core::secret::Secret;
 
 use crate::input::{
-    CODE, NOW, NOW_SECONDS, at_once, check_line, check_message, error_shape, first_line, response, shape,
-    text,
+    CODE, NOW, NOW_SECONDS, at_once, check_line, check_message, error_shape, first_line, json_of, response,
+    shape, text,
 };
 use crate::{Shape, Target};
 
@@ -158,7 +158,7 @@ fn introspected(input: &[u8]) -> Shape {
     let (token, rest) = input.split_at(input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len()));
     let token = text(token);
     let response = response(rest.strip_prefix(b"\n").unwrap_or(rest));
-    let body = serde_json::from_slice::<Value>(&response.body);
+    let body = json_of(&response);
     let is_active = |claims: &Value| {
         let is_other = |name: &str| claims[name].as_str().is_some_and(|about| about != token);
         claims["active"] == true && !is_other("token") && !is_other("access_token")

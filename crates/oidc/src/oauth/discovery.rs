@@ -124,8 +124,8 @@ pub fn parse(issuer: &Issuer<'_>, response: &FetchResponse) -> Result<ProviderMe
         token_endpoint: required("token_endpoint")?,
         jwks_uri: Some(required("jwks_uri")?),
         userinfo_endpoint: optional("userinfo_endpoint")?,
-        end_session_endpoint: optional("end_session_endpoint")?,
         // A document with an endpoint that is not accepted remains usable for all else.
+        end_session_endpoint: optional("end_session_endpoint").unwrap_or_default(),
         revocation_endpoint: optional("revocation_endpoint").unwrap_or_default(),
         token_endpoint_auth_methods_supported: document.list("token_endpoint_auth_methods_supported")?,
         id_token_signing_alg_values_supported: document.list("id_token_signing_alg_values_supported")?,
@@ -526,13 +526,7 @@ mod tests {
 
     #[test]
     fn server_side_request_forgery_by_discovery_endpoints_must_be_https() {
-        for member in [
-            "authorization_endpoint",
-            "token_endpoint",
-            "jwks_uri",
-            "userinfo_endpoint",
-            "end_session_endpoint",
-        ] {
+        for member in ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"] {
             for url in [
                 "http://idp.example/x",
                 "http://169.254.169.254/latest/meta-data/",
@@ -559,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn server_side_request_forgery_by_discovery_a_bad_revocation_endpoint_is_not_used_and_prevents_no_sign_in()
+    fn server_side_request_forgery_by_discovery_a_bad_endpoint_of_a_sign_out_is_not_used_and_prevents_no_sign_in()
      {
         for url in [
             json!("http://idp.example/revoke"),
@@ -570,9 +564,14 @@ mod tests {
             json!(1),
             json!("https://idp.example/".to_owned() + &"a".repeat(2048)),
         ] {
-            let document = with("revocation_endpoint", url.clone());
+            let mut document = with("revocation_endpoint", url.clone());
+            document["end_session_endpoint"] = url.clone();
             let metadata = parse(&Issuer::plain(ISSUER), &json_response(200, &document)).unwrap();
-            assert_eq!(metadata.revocation_endpoint(), None, "{url}");
+            assert_eq!(
+                (metadata.revocation_endpoint(), metadata.end_session_endpoint()),
+                (None, None),
+                "{url}"
+            );
         }
     }
 

@@ -155,16 +155,16 @@ pub(super) fn lenient(response: &FetchResponse) -> Result<Value, HttpResponseErr
     let essence = essence(response);
     let form = || {
         let mut members = Map::new();
-        for (name, value) in form_urlencoded::parse(&response.body).take(64) {
+        for (name, value) in form_urlencoded::parse(text(response)).take(64) {
             members.insert(name.into_owned(), Value::String(value.into_owned()));
         }
         Value::Object(members)
     };
-    let read = || serde_json::from_slice(&response.body).map_err(|_| HttpResponseError::NotJson);
+    let read = || serde_json::from_slice(text(response)).map_err(|_| HttpResponseError::NotJson);
     match essence.as_deref() {
         Some("application/x-www-form-urlencoded") => Ok(form()),
         Some("text/plain") | None => match read() {
-            Err(_) if response.body.contains(&b'=') && !response.body.trim_ascii().starts_with(b"<") => {
+            Err(_) if response.body.contains(&b'=') && !text(response).trim_ascii().starts_with(b"<") => {
                 Ok(form())
             }
             read => read,
@@ -195,7 +195,12 @@ pub fn json(response: &FetchResponse) -> Result<&[u8], HttpResponseError> {
     if essence != "application/json" && !(essence.contains('/') && essence.ends_with("+json")) {
         return Err(HttpResponseError::MediaType(excerpt(&essence, MEDIA_TYPE_LIMIT)));
     }
-    Ok(&response.body)
+    Ok(text(response))
+}
+
+/// The body without a byte order mark, which some servers write before JSON and which may be ignored (RFC 8259 section 8.1).
+fn text(response: &FetchResponse) -> &[u8] {
+    response.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&response.body)
 }
 
 /// The first `limit` characters of a provider's text, followed by `…` if there were more. Characters that would break
@@ -271,6 +276,22 @@ mod tests {
     use super::*;
     use crate::http::headers::Headers;
     use crate::oauth::testing::response;
+
+    #[test]
+    fn a_byte_order_mark_before_a_body_is_ignored() {
+        for (media_type, body) in
+            [("application/json", "{\"a\":\"1\"}"), ("text/plain", "{\"a\":\"1\"}"), ("text/plain", "a=1")]
+        {
+            let marked = response(200, media_type, &format!("\u{feff}{body}"));
+            assert_eq!(lenient(&marked).unwrap(), serde_json::json!({ "a": "1" }), "{media_type} {body}");
+        }
+        let marked = response(200, "application/json", "\u{feff}{}");
+        assert_eq!(object(&marked), Ok(Map::new()));
+        assert_eq!(
+            object(&response(200, "application/json", "\u{feff}\u{feff}{}")),
+            Err(HttpResponseError::NotJson)
+        );
+    }
 
     #[test]
     fn a_description_does_not_repeat_a_code_or_a_token() {
@@ -380,7 +401,6 @@ mod tests {
             ("{} {}", HttpResponseError::NotJson),
             ("{\"a\":1,}", HttpResponseError::NotJson),
             ("{'a':1}", HttpResponseError::NotJson),
-            ("\u{feff}{}", HttpResponseError::NotJson),
             ("<html>", HttpResponseError::NotJson),
             ("null", HttpResponseError::NotAnObject),
             ("[]", HttpResponseError::NotAnObject),

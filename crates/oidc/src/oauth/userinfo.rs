@@ -119,6 +119,12 @@ pub fn parse(
     of_subject(claims, subject)
 }
 
+/// Whether a response says that it is a signed token (OpenID Connect Core 1.0 section 5.3.2): some clients are registered for
+/// that at their provider, and nobody wrote it into the configuration.
+pub fn is_signed(response: &FetchResponse) -> bool {
+    exchange::has_media_type(response, "application/jwt")
+}
+
 /// The token of a signed or encrypted response (OpenID Connect Core 1.0 section 5.3.2). Nothing of it is verified here.
 pub fn token(response: &FetchResponse) -> Result<&str, UserinfoError> {
     exchange::check_status(response.status)?;

@@ -98,10 +98,11 @@ impl<P: Platform> RequestContext<'_, P> {
             return userinfo::parse_profile(&response, root).map_err(provider_error);
         };
         let is_encrypted = oauth.response_encryption.userinfo.is_some();
-        let claims = if config.is_signed_response || is_encrypted {
+        let is_signed = config.is_signed_response || !is_encrypted && userinfo::is_signed(&response);
+        let claims = if is_signed || is_encrypted {
             let token = userinfo::token(&response).map_err(provider_error)?;
             let token = self.decrypted_userinfo(provider, oauth, token).await?;
-            if config.is_signed_response {
+            if is_signed {
                 let verified = self.verify_signature(provider, oauth, metadata, &token).await?;
                 userinfo::of_subject(verified.into_claims(), subject)
             } else {

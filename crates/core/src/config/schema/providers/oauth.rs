@@ -328,7 +328,7 @@ const USERINFO: Keys = &[keys! {
     /// When userinfo is requested. `"if-needed"`: with OpenID Connect, where the ID token lacks what a scope promises or a claim needs;
     /// with OAuth 2, always.
     fetch: Text, values = FETCH, default = "if-needed", example = "always";
-    /// `true`: the response must be a signed JWT.
+    /// `true`: the response must be a signed JWT. The signature of one that is (`application/jwt`) is verified in any case.
     signed_response: Bool, default = false, example = true, needs = "`type = \"oidc\"`";
 }];
 
