@@ -50,18 +50,19 @@ fn file(test: &str) -> String {
 }
 
 contracts! {
-    _42_school apple apple_key apple_second_time asgardeo asgardeo_without_path atlassian auth0 authentik azure_ad
-    azure_ad_b2c azure_ad_b2c_tfp azure_devops bankid_no battlenet beyondidentity bitbucket _box
-    boxyhq_saml bungie click_up cognito coinbase concept2 descope discord discord_animated_picture
-    discord_without_picture dribbble dropbox duende_identity_server6 eventbrite eveonline facebook
-    faceit figma foursquare freshbooks frontegg fusionauth fusionauth_tenant github github_app
-    github_enterprise github_forbidden_addresses github_no_name github_no_verified_address gitlab
-    gitlab_own_server google hubspot huggingface hydra identity_server4 instagram kakao
-    kakao_nothing_agreed keycloak kinde line linkedin logto mailchimp mailru mastodon mattermost medium
-    microsoft_entra_id microsoft_entra_id_common naver netlify netsuite nextcloud notion okta okta_private_key onelogin
-    osso osu passage patreon ping_id pinterest pipedrive reddit roblox salesforce simplelogin slack
-    spotify spotify_without_picture strava threads tiktok todoist trakt twitch twitter united_effects
-    vipps vk webex wechat wikimedia wordpress workos yandex zitadel zoho zoom
+    _42_school apple apple_key apple_second_time asgardeo asgardeo_without_path atlassian auth0
+    auth0_without_slash authentik authentik_without_slash azure_ad azure_ad_b2c azure_ad_b2c_tfp
+    azure_devops bankid_no battlenet beyondidentity bitbucket _box boxyhq_saml bungie click_up cognito
+    coinbase concept2 descope discord discord_animated_picture discord_without_picture dribbble dropbox
+    duende_identity_server6 eventbrite eveonline facebook faceit figma foursquare freshbooks frontegg
+    fusionauth fusionauth_tenant github github_app github_enterprise github_forbidden_addresses
+    github_no_name github_no_verified_address gitlab gitlab_own_server google hubspot huggingface hydra
+    identity_server4 instagram kakao kakao_nothing_agreed keycloak kinde line linkedin logto mailchimp
+    mailru mastodon mattermost medium microsoft_entra_id microsoft_entra_id_common naver netlify netsuite
+    nextcloud notion okta okta_private_key onelogin osso osu passage patreon ping_id pinterest pipedrive
+    reddit roblox salesforce salesforce_user_id simplelogin slack spotify spotify_without_picture strava
+    threads tiktok todoist trakt twitch twitter united_effects vipps vk webex wechat wikimedia wordpress
+    workos yandex zitadel zoho zoom
 }
 
 #[test]
