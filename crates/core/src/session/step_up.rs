@@ -160,14 +160,14 @@ fn listed(word: &str, values: &[String]) -> String {
 /// What a token with these claims says about the authentication: for the session. A claim that is not as it is defined, or
 /// too long for a cookie, is left out.
 pub(crate) fn authentication_claims(token: &Map<String, Value>) -> Map<String, Value> {
-    let is_acr = |value: &Value| value.as_str().is_some_and(|acr| (1..=MAX_ACR).contains(&acr.len()));
-    let is_amr = |value: &Value| {
+    let is_class = |value: &Value| value.as_str().is_some_and(|acr| (1..=MAX_ACR).contains(&acr.len()));
+    let lists_methods = |value: &Value| {
         let is_name = |method: &Value| method.as_str().is_some_and(|name| name.len() <= MAX_METHOD);
         value.as_array().is_some_and(|methods| methods.len() <= MAX_METHODS && methods.iter().all(is_name))
     };
     let usable = |name: &str, value: &Value| match name {
-        "acr" => is_acr(value).then(|| value.clone()),
-        "amr" => is_amr(value).then(|| value.clone()),
+        "acr" => is_class(value).then(|| value.clone()),
+        "amr" => lists_methods(value).then(|| value.clone()),
         _ => id_token::time_of(Some(value)).map(|at| at.seconds().into()),
     };
     let mut claims = Map::new();

@@ -1,6 +1,6 @@
 //! Forms, JSON bodies, and header fields on their way between WebAssembly and JavaScript.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use vestibule_core::http::changes::{Change, Changes};
 use vestibule_core::http::form::Params;
 use vestibule_core::http::header_wire;
@@ -57,7 +57,7 @@ fn form(input: &[u8]) -> Shape {
         for (name, value) in &plain {
             let text = match value {
                 Value::String(text) => Some(text.clone()),
-                Value::Number(number) => Some(number.to_string()),
+                Value::Number(number) => Some(number_text(number)),
                 Value::Bool(flag) => Some(flag.to_string()),
                 _ => None,
             };
@@ -65,6 +65,16 @@ fn form(input: &[u8]) -> Shape {
         }
     }
     shape((is_unambiguous, plain.len().min(6)))
+}
+
+/// A number as a text: a whole one that a float holds exactly has no fraction.
+fn number_text(number: &Number) -> String {
+    let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+    match whole.filter(|float| float.abs() < 2_f64.powi(53)) {
+        Some(float) if float == 0.0 => "0".to_owned(),
+        Some(float) => format!("{float:.0}"),
+        None => number.to_string(),
+    }
 }
 
 /// Each line is a field, `NAME: VALUE`; `\n` and `\r` in it are line breaks.
