@@ -48,8 +48,10 @@ pub(crate) async fn answer(
             response
         }
     };
-    // What follows a chunked request is not watched (see `framing`).
-    if is_chunked && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        connection.seen.has_left_http.store(true, Ordering::Relaxed);
+    } else if is_chunked {
+        // What follows a chunked request is not watched (see `framing`).
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let in_flight = counted.map(|(in_flight, begun)| {
@@ -66,7 +68,7 @@ fn head(
     parts: &mut hyper::http::request::Parts,
     connection: &Connection,
 ) -> Result<vestibule_core::http::request::Request, request::DenialReason> {
-    if connection.is_ambiguous.load(Ordering::Relaxed) {
+    if connection.seen.is_ambiguous.load(Ordering::Relaxed) {
         return Err((400, "The length of the request is ambiguous."));
     }
     request::head(parts, &connection.arrival, &serving.options().trusted_proxies)

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use crate::framing::Seen;
 use crate::metrics::Counted;
 use crate::request::Arrival;
 
@@ -13,8 +13,8 @@ use crate::request::Arrival;
 pub(crate) struct Connection {
     pub(crate) arrival: Arrival,
     pub(crate) open: Rc<Open>,
-    /// Whether it had a request whose length can be read in two ways.
-    pub(crate) is_ambiguous: Arc<AtomicBool>,
+    /// What is known of its requests, if it is HTTP/1.1.
+    pub(crate) seen: Arc<Seen>,
     /// How many of its requests are in flight, if it is HTTP/2.
     streams: Option<watch::Sender<usize>>,
 }
@@ -33,10 +33,10 @@ impl Connection {
     pub(crate) fn new(
         arrival: Arrival,
         open: Rc<Open>,
-        is_ambiguous: Arc<AtomicBool>,
+        seen: Arc<Seen>,
         streams: Option<watch::Sender<usize>>,
     ) -> Self {
-        Self { arrival, open, is_ambiguous, streams }
+        Self { arrival, open, seen, streams }
     }
 
     /// One more request is in flight.

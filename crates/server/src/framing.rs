@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::lingering::Lingering;
+
 /// How many bytes of a line are kept: enough for the names and values that count.
 const KEPT: usize = 64;
 
@@ -19,13 +21,23 @@ const KEPT: usize = 64;
 pub(crate) struct Watched<S> {
     stream: S,
     framing: Framing,
-    is_ambiguous: Arc<AtomicBool>,
+    seen: Arc<Seen>,
+    end: Lingering,
+}
+
+/// What is known of the requests of a connection.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Whether one had a length that can be read in two ways. It is known before the server sees the end of its head.
+    pub(crate) is_ambiguous: AtomicBool,
+    /// Whether the connection goes on without HTTP.
+    pub(crate) has_left_http: AtomicBool,
 }
 
 impl<S> Watched<S> {
-    /// Watches `stream`. `is_ambiguous` becomes true before the server sees the end of such a request's head.
-    pub(crate) fn new(stream: S, is_ambiguous: Arc<AtomicBool>) -> Self {
-        Self { stream, framing: Framing::default(), is_ambiguous }
+    /// Watches `stream`, and says what it sees.
+    pub(crate) fn new(stream: S, seen: Arc<Seen>) -> Self {
+        Self { stream, framing: Framing::default(), seen, end: Lingering::default() }
     }
 }
 
@@ -39,13 +51,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         self.framing.see(buffer.filled().get(before..).unwrap_or_default());
         if self.framing.is_ambiguous {
-            self.is_ambiguous.store(true, Ordering::Relaxed);
+            self.seen.is_ambiguous.store(true, Ordering::Relaxed);
         }
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -58,8 +70,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    /// Ends what the client reads. What it still sends of a request is read, so that it can read the answer.
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let Self { stream, framing, seen, end } = self.get_mut();
+        if !framing.expects_more() || seen.has_left_http.load(Ordering::Relaxed) {
+            return Pin::new(stream).poll_shutdown(context);
+        }
+        end.poll(Pin::new(stream), context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -97,6 +114,11 @@ impl Framing {
     /// Whether a request has both lengths.
     pub(crate) fn is_ambiguous(&self) -> bool {
         self.is_ambiguous
+    }
+
+    /// Whether the client may not have sent all of a request yet.
+    fn expects_more(&self) -> bool {
+        self.body > 0 || self.has_ended || self.is_in_head || !self.line.is_empty()
     }
 
     /// Reads the next bytes of the connection.

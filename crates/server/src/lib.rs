@@ -19,6 +19,7 @@ mod files;
 mod framing;
 mod health;
 mod jobs;
+mod lingering;
 mod log;
 mod metrics;
 mod network;

@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use crate::answer::answer;
 use crate::client::Client;
 use crate::connection::{Connection, Open};
 use crate::egress::Egress;
-use crate::framing::Watched;
+use crate::framing::{Seen, Watched};
 use crate::jobs::Jobs;
 use crate::log;
 use crate::metrics::MaybeMetrics;
@@ -232,10 +231,10 @@ async fn serve_on(
     is_http2: bool,
     mut ends: watch::Receiver<bool>,
 ) {
-    let is_ambiguous = Arc::new(AtomicBool::new(false));
+    let seen = Arc::new(Seen::default());
     let (streams, in_flight) = watch::channel(0);
     let streams = is_http2.then_some(streams);
-    let connection = Rc::new(Connection::new(arrival, open, Arc::clone(&is_ambiguous), streams));
+    let connection = Rc::new(Connection::new(arrival, open, Arc::clone(&seen), streams));
     let deadline = serving.options().header_timeout;
     let executor = Streams { max_pause: serving.options().body_timeout };
     let service = service_fn(move |request| {
@@ -274,7 +273,7 @@ async fn serve_on(
             .max_buf_size(MAX_HEAD)
             .max_header_size(MAX_HEAD)
             .max_headers(MAX_FIELDS);
-        let watched = TokioIo::new(Watched::new(stream, is_ambiguous));
+        let watched = TokioIo::new(Watched::new(stream, seen));
         let mut connection = pin!(builder.serve_connection(watched, service).with_upgrades());
         tokio::select! {
             biased;

@@ -289,3 +289,30 @@ fn an_answer_is_streamed_as_the_app_sends_it() {
     }
     assert!(!seen.contains("two"));
 }
+
+#[test]
+fn an_answer_arrives_also_while_the_client_still_sends() {
+    let (site, targets) = recorded();
+    let server = site.start();
+    for length in ["Content-Length: 8388608", "Transfer-Encoding: chunked"] {
+        let mut stream = http::connect(server.address);
+        write!(stream, "POST /x HTTP/1.1\r\nHost: a\r\n{length}\r\n\r\n").unwrap();
+        // The server has answered before the client sends its body.
+        thread::sleep(Duration::from_millis(200));
+        let part = vec![b'1'; 64 * 1024];
+        for n in 0..128 {
+            let sent = if length.starts_with('T') {
+                write!(stream, "10000\r\n")
+                    .and_then(|()| stream.write_all(&part))
+                    .and_then(|()| write!(stream, "\r\n"))
+            } else {
+                stream.write_all(&part)
+            };
+            assert!(sent.is_ok(), "{length}: {n}: {sent:?}");
+        }
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        assert!(answer.starts_with("HTTP/1.1 401"), "{length}: {read:?} {answer}");
+    }
+    assert!(targets.lock().unwrap().is_empty());
+}
