@@ -52,6 +52,40 @@ pub(crate) fn apply(changes: &Changes, fields: &mut HeaderMap) -> Result<(), Fie
     Ok(())
 }
 
+/// Makes sure that the fields of an answer give its body one length, or none. hyper reads a body that is chunked as such, and leaves
+/// a `Content-Length` beside it that says something else (RFC 9112 section 6.3).
+pub(crate) fn check_length(fields: &mut HeaderMap) -> Result<(), LengthError> {
+    let mut codings = fields.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(LengthError::Coding);
+        }
+        fields.remove(header::CONTENT_LENGTH);
+        return Ok(());
+    }
+    let lengths = fields.get_all(header::CONTENT_LENGTH).iter();
+    let mut lengths =
+        lengths.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let Some(first) = lengths.next() else { return Ok(()) };
+    let is_number = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
+    if !is_number || lengths.any(|length| length != first) {
+        return Err(LengthError::Several);
+    }
+    let length = HeaderValue::from_bytes(first).map_err(|_| LengthError::Several)?;
+    fields.insert(header::CONTENT_LENGTH, length);
+    Ok(())
+}
+
+/// Whether `Connection` says that `Upgrade` is meant for this end of it (RFC 9110 section 7.8). A proxy in front that reads no upgrade
+/// would send the next client's request on a connection that has left HTTP.
+pub(crate) fn has_upgrade_option(fields: &HeaderMap) -> bool {
+    let options = fields
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+}
+
 /// Removes what belongs to the connection that the message came by, also what `Connection` names.
 pub(crate) fn remove_hop_by_hop(fields: &mut HeaderMap) {
     let named: Vec<HeaderName> = fields
@@ -64,6 +98,15 @@ pub(crate) fn remove_hop_by_hop(fields: &mut HeaderMap) {
     for name in named.iter().chain(&HOP_BY_HOP) {
         fields.remove(name);
     }
+}
+
+/// Why it is not known how long the body of an answer is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LengthError {
+    #[error("its answer has a transfer coding besides chunked, which was not asked for")]
+    Coding,
+    #[error("its answer has several lengths")]
+    Several,
 }
 
 /// A name or a value that no header field can have. The message does not quote it.

@@ -11,7 +11,7 @@ use hyper::{HeaderMap, Method};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::body::{self, Body};
-use crate::client::Client;
+use crate::client::{Client, SendError};
 use crate::connection::Open;
 use crate::jobs::Jobs;
 use crate::metrics::MaybeMetrics;
@@ -199,13 +199,11 @@ impl Forwarder for Native {
 
     async fn forward(&self, forward: Forward<'_>, body: Body) -> Result<hyper::Response<Body>, ForwardError> {
         let query = forward.request.url.query.as_deref();
-        let sent = self.sent(&forward, query, body)?;
-        self.relay(sent, |location| forward.location(location)).await
+        self.relay(&forward, query, body, |location| forward.location(location)).await
     }
 
     async fn forward_head(&self, forward: Forward<'_>) -> Result<Response, ForwardError> {
-        let sent = self.sent(&forward, None, Body::empty())?;
-        let response = self.relay(sent, |_| None).await?;
+        let response = self.relay(&forward, None, Body::empty(), |_| None).await?;
         let headers = fields::read(response.headers());
         Ok(Response { headers, ..Response::empty(response.status().as_u16()) })
     }
@@ -265,13 +263,26 @@ impl Background for Native {
 }
 
 impl Native {
+    /// Sends a request to its upstream: once more if its connection was just closed, and it changes nothing (RFC 9110 section
+    /// 9.2.2).
     async fn relay(
         &self,
-        sent: Sent,
+        forward: &Forward<'_>,
+        query: Option<&str>,
+        body: Body,
         relocate: impl Fn(&str) -> Option<String>,
     ) -> Result<hyper::Response<Body>, ForwardError> {
         let Thread { client, jobs, upstreams, .. } = &*self.thread;
-        upstreams.forward(client, jobs, sent, relocate).await
+        let has_body = self.has_body(&body);
+        let sent = self.sent(forward, query, body)?;
+        let may_repeat = sent.request.method().is_safe() && !has_body && sent.upgrade.is_none();
+        match upstreams.forward(client, jobs, sent, &relocate).await {
+            Err(SendError::Closed(_)) if may_repeat => {
+                let again = self.sent(forward, query, Body::empty())?;
+                Ok(upstreams.forward(client, jobs, again, &relocate).await?)
+            }
+            answered => Ok(answered?),
+        }
     }
 
     /// The request to the upstream.
@@ -287,7 +298,9 @@ impl Native {
             request.method.as_str().parse::<Method>().map_err(|error| unreachable(&error))?;
         let mut headers = self.incoming.headers.clone();
         fields::apply(changes, &mut headers).map_err(|error| unreachable(&error))?;
-        let is_websocket = headers.get(header::UPGRADE).is_some_and(|value| value == "websocket");
+        let is_websocket = headers.get(header::UPGRADE).is_some_and(|value| value == "websocket")
+            && outgoing.method() == Method::GET
+            && fields::has_upgrade_option(&self.incoming.headers);
         fields::remove_hop_by_hop(&mut headers);
         // The length is that of the body, and it is this server that has asked for it.
         headers.remove(header::CONTENT_LENGTH);

@@ -1,6 +1,7 @@
 //! The servers that requests are forwarded to.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 
 use crate::body::Body;
-use crate::client::Client;
+use crate::client::{Client, SendError};
 use crate::connection::Open;
 use crate::fields::{self, FieldError};
 use crate::jobs::Jobs;
@@ -84,21 +85,22 @@ impl Upstreams {
         jobs: &Jobs,
         sent: Sent,
         relocate: impl Fn(&str) -> Option<String>,
-    ) -> Result<Response<Body>, ForwardError> {
+    ) -> Result<Response<Body>, SendError> {
         let Sent { request, upgrade } = sent;
         let mut response = client.send(request, self.deadline).await?;
-        let unreachable = |error: FieldError| ForwardError::Unreachable(error.to_string());
+        let unreachable = |error: &dyn Display| ForwardError::Unreachable(error.to_string());
         let is_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let upstream = is_switched.then(|| hyper::upgrade::on(&mut response));
         let (mut parts, body) = response.into_parts();
         // The version is of the upstream's own connection (RFC 9110 section 2.5).
         parts.version = Version::HTTP_11;
+        fields::check_length(&mut parts.headers).map_err(|error| unreachable(&error))?;
         fields::remove_hop_by_hop(&mut parts.headers);
         if let Some(location) =
             parts.headers.get(header::LOCATION).map(fields::text).and_then(|at| relocate(&at))
         {
             let location = HeaderValue::from_bytes(location.as_bytes());
-            parts.headers.insert(header::LOCATION, location.map_err(|error| unreachable(error.into()))?);
+            parts.headers.insert(header::LOCATION, location.map_err(|error| unreachable(&error))?);
         }
         match (upstream, upgrade) {
             (None, _) => Ok(Response::from_parts(parts, Body::Upstream(body))),
@@ -110,7 +112,7 @@ impl Upstreams {
             }
             (Some(_), None) => {
                 let message = "it switched to a protocol that was not asked for";
-                Err(ForwardError::Unreachable(message.to_owned()))
+                Err(ForwardError::Unreachable(message.to_owned()).into())
             }
         }
     }

@@ -29,6 +29,7 @@ mod redis;
 mod site;
 mod tls;
 mod tunnel;
+mod upstreams;
 mod walk;
 mod wasi;
 mod websockets;

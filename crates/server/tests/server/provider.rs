@@ -40,17 +40,21 @@ struct State {
     documents: usize,
     issued: usize,
     lifetime: u64,
+    /// How long the token endpoint takes.
+    pause: Duration,
 }
 
 impl Provider {
     /// The access token of a sign-in is valid for so many seconds, those of refreshes for an hour.
     pub(crate) fn start(lifetime: u64) -> Self {
-        let state = Arc::new(Mutex::new(State { lifetime, ..State::default() }));
+        // So that requests that refresh at the same time meet.
+        let pause = Duration::from_millis(50);
+        let state = Arc::new(Mutex::new(State { lifetime, pause, ..State::default() }));
         let answering = Arc::clone(&state);
         let address = http::serve(move |request| {
             if request.path() == "/token" {
-                // So that requests that refresh at the same time meet.
-                thread::sleep(Duration::from_millis(50));
+                let pause = answering.lock().unwrap().pause;
+                thread::sleep(pause);
             }
             answering.lock().unwrap().answer(&request)
         });
@@ -61,6 +65,11 @@ impl Provider {
     /// The access tokens of sign-ins from now on are valid for so many seconds.
     pub(crate) fn set_lifetime(&self, lifetime: u64) {
         self.state.lock().unwrap().lifetime = lifetime;
+    }
+
+    /// The token endpoint takes so long from now on.
+    pub(crate) fn set_pause(&self, pause: Duration) {
+        self.state.lock().unwrap().pause = pause;
     }
 
     pub(crate) fn issuer(&self) -> String {
