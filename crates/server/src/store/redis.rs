@@ -38,7 +38,7 @@ const NOT_BY_TLS: &str =
 pub(crate) struct ThreadLink {
     client: Client,
     /// The connection, until a command on it fails.
-    connection: Rc<RefCell<Option<MultiplexedConnection>>>,
+    connection: Rc<RefCell<Option<Rc<MultiplexedConnection>>>>,
     /// Held by the command that connects, with how the last attempt failed.
     connecting: Rc<Mutex<Option<(Instant, RedisError)>>>,
     metrics: MaybeMetrics,
@@ -136,7 +136,7 @@ impl ThreadLink {
     }
 
     /// The connection, for a command that began then. Commands that need one at the same time make one attempt together.
-    async fn connection(&self, begun: Instant) -> Result<MultiplexedConnection, RedisError> {
+    async fn connection(&self, begun: Instant) -> Result<Rc<MultiplexedConnection>, RedisError> {
         if let Some(connection) = self.connected() {
             return Ok(connection);
         }
@@ -149,7 +149,8 @@ impl ThreadLink {
         }
         match connect(&self.client).await {
             Ok(connection) => {
-                self.connection.replace(Some(connection.clone()));
+                let connection = Rc::new(connection);
+                self.connection.replace(Some(Rc::clone(&connection)));
                 Ok(connection)
             }
             Err(error) => {
@@ -159,8 +160,13 @@ impl ThreadLink {
         }
     }
 
-    fn connected(&self) -> Option<MultiplexedConnection> {
+    fn connected(&self) -> Option<Rc<MultiplexedConnection>> {
         self.connection.borrow().clone()
+    }
+
+    /// No command uses this connection any more. Many can fail on it, one after another, when there is a new one already.
+    fn leave(&self, connection: &Rc<MultiplexedConnection>) {
+        self.connection.borrow_mut().take_if(|current| Rc::ptr_eq(current, connection));
     }
 }
 
@@ -208,9 +214,11 @@ fn needs_connection(error: &RedisError) -> bool {
 impl Link for ThreadLink {
     async fn query(&self, command: &Cmd) -> Result<Value, StoreError> {
         let begun = Instant::now();
+        let used = RefCell::new(None);
         let answer = async {
-            let mut connection = self.connection(begun).await?;
-            command.query_async(&mut connection).await
+            let connection = self.connection(begun).await?;
+            used.replace(Some(Rc::clone(&connection)));
+            command.query_async(&mut MultiplexedConnection::clone(&connection)).await
         };
         let answer = match timeout(TIMEOUT, answer).await {
             Ok(answer) => answer.map_err(|error| (needs_connection(&error), reason(&error))),
@@ -220,8 +228,8 @@ impl Link for ThreadLink {
             metrics.redis(answer.is_ok(), begun.elapsed());
         }
         answer.map_err(|(needs_connection, reason)| {
-            if needs_connection {
-                self.connection.take();
+            if let (true, Some(connection)) = (needs_connection, used.take()) {
+                self.leave(&connection);
             }
             StoreError::Failed(format!("Redis: {reason}"))
         })
@@ -229,5 +237,63 @@ impl Link for ThreadLink {
 
     async fn sleep(&self, time: Duration) {
         tokio::time::sleep(time).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::{JoinHandle, LocalSet, spawn_local};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Answers every command of a connection with nothing, but for a silent one's that reads.
+    async fn answer(mut stream: TcpStream, is_silent: bool) -> Option<()> {
+        let mut bytes = [0; 4096];
+        loop {
+            let length = stream.read(&mut bytes).await.ok().filter(|length| *length > 0)?;
+            let commands = bytes.get(..length)?;
+            let count = commands.iter().filter(|byte| **byte == b'*').count();
+            if is_silent && commands.windows(3).any(|three| three == b"GET") {
+                continue;
+            }
+            stream.write_all(&b"$-1\r\n".repeat(count)).await.ok()?;
+        }
+    }
+
+    #[test]
+    fn commands_that_fail_on_an_old_connection_leave_the_new_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("redis://{}", listener.local_addr().unwrap());
+            let connections = Rc::new(RefCell::new(0));
+            let count = Rc::clone(&connections);
+            drop(spawn_local(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    *count.borrow_mut() += 1;
+                    let is_first = *count.borrow() == 1;
+                    drop(spawn_local(answer(stream, is_first)));
+                }
+            }));
+            let link = ThreadLink::new(Client::open(url).unwrap(), None);
+            let get = || {
+                let link = link.clone();
+                spawn_local(async move { link.query(cmd("GET").arg("a")).await.is_ok() })
+            };
+            let mut lost: Vec<JoinHandle<bool>> = Vec::new();
+            for _ in 0..10 {
+                lost.push(get());
+                sleep(Duration::from_millis(50)).await;
+            }
+            sleep(TIMEOUT.saturating_sub(Duration::from_millis(450))).await;
+            while lost.iter().any(|lost| !lost.is_finished()) {
+                assert!(get().await.unwrap());
+                sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(*connections.borrow(), 2);
+        });
     }
 }
