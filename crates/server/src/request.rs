@@ -151,8 +151,8 @@ fn client(fields: &HeaderMap, peer: IpAddr, proxies: &[Network]) -> IpAddr {
             break;
         }
         // An address that cannot be read ends what is known.
-        let Ok(address) = said.trim().parse::<IpAddr>() else { break };
-        client = address.to_canonical();
+        let Some(address) = request::forwarded_address(said) else { break };
+        client = address;
     }
     client
 }
@@ -239,6 +239,8 @@ mod tests {
             ("10.0.0.1", "1.1.1.1, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
             ("10.0.0.1", "evil, 10.0.0.2", "10.0.0.2"),
             ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "1.1.1.1:1, 198.51.100.1:4711, 10.0.0.2:80", "198.51.100.1"),
+            ("10.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
             ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ] {
             let mut parts = parts("/", &[("host", "a"), ("x-forwarded-for", said)]);

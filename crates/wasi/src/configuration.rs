@@ -9,6 +9,7 @@ use vestibule_core::Vestibule;
 use vestibule_core::config::Prepared;
 use vestibule_core::config::error::ConfigErrors;
 use vestibule_core::http::headers::Headers;
+use vestibule_core::http::request::forwarded_address;
 use vestibule_core::log::{LogEvent, Record};
 use vestibule_wasi_settings::values::CLIENT_ADDRESS;
 use vestibule_wasi_settings::{Given, Network, Settings, StoreKind};
@@ -145,8 +146,8 @@ impl Proxy {
         // The proxy appends its own word to a client's.
         let last = |name: &str| headers.joined(name).rsplit(',').next().map(|value| value.trim().to_owned());
         let (proto, address) = (last("x-forwarded-proto"), last("x-forwarded-for"));
-        if let Some(address) = address.filter(|address| !address.is_empty()) {
-            headers.append(CLIENT_ADDRESS, address);
+        if let Some(address) = address.as_deref().and_then(forwarded_address) {
+            headers.append(CLIENT_ADDRESS, address.to_string());
         }
         match proto.as_deref() {
             Some("https") => Some("https"),

@@ -83,15 +83,29 @@ pub(crate) fn is_in_network(network: &str, address: IpAddr) -> bool {
     (0..own.len() * 8).take(length).all(|at| bit(&own, at) == bit(&address, at))
 }
 
-/// The client behind proxies: from the end of the list the first address that is none of theirs.
+/// The client behind proxies: from the end of the list the first address that is none of theirs, with a port or without.
 pub(crate) fn client(peer: IpAddr, forwarded_for: &str, is_proxy: &dyn Fn(IpAddr) -> bool) -> IpAddr {
     let mut client = peer.to_canonical();
     let mut said: Vec<&str> = forwarded_for.split(',').collect();
     while is_proxy(client) {
-        match said.pop().map(|address| address.trim().parse::<IpAddr>()) {
-            Some(Ok(address)) => client = address.to_canonical(),
-            _ => break,
+        match said.pop().and_then(|address| address_of(address.trim())) {
+            Some(address) => client = address.to_canonical(),
+            None => break,
         }
     }
     client
+}
+
+fn address_of(element: &str) -> Option<IpAddr> {
+    let is_port =
+        |port: &str| port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if let Some(rest) = element.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let has_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+        return if has_port { address.parse().ok().map(IpAddr::V6) } else { None };
+    }
+    match element.split(':').collect::<Vec<_>>()[..] {
+        [address, port] => is_port(port).then(|| address.parse().ok().map(IpAddr::V4))?,
+        _ => element.parse().ok(),
+    }
 }

@@ -1,5 +1,7 @@
 //! The head of a request, on which every decision is based. The body stays with the platform.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::headers::Headers;
 
 /// The head of a request as it arrived.
@@ -111,6 +113,18 @@ pub fn may_be_authority(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
 }
 
+/// The address in an element of `X-Forwarded-For`. Some proxies write the port of the client behind it, and brackets around an IPv6
+/// address, as `Forwarded` has them (RFC 7239 section 6). `None` for any other text.
+pub fn forwarded_address(element: &str) -> Option<IpAddr> {
+    let element = element.trim();
+    let bracketed = || element.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    // A zone is of the proxy's own machine.
+    let with_port =
+        || element.parse::<SocketAddr>().ok().filter(|_| !element.contains('%')).map(|it| it.ip());
+    let address = element.parse().ok().or_else(bracketed).or_else(with_port)?;
+    Some(address.to_canonical())
+}
+
 /// A request's URL, split into the parts that decisions need. Each part keeps its bytes as they arrived, except that
 /// the authority is in lower case.
 ///
@@ -183,6 +197,29 @@ fn is_authority_byte(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_proxy_may_write_an_address_with_its_port() {
+        for (element, address) in [
+            ("192.0.2.7", Some("192.0.2.7")),
+            (" 192.0.2.7:4711\t", Some("192.0.2.7")),
+            ("::ffff:192.0.2.7", Some("192.0.2.7")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[2001:db8::1]:4711", Some("2001:db8::1")),
+            ("[::ffff:192.0.2.7]:1", Some("192.0.2.7")),
+            ("", None),
+            ("unknown", None),
+            ("192.0.2.7:", None),
+            ("192.0.2.7:65536", None),
+            ("[192.0.2.7]", None),
+            ("[2001:db8::1]4711", None),
+            ("192.0.2.7 4711", None),
+            ("[fe80::1%1]:4711", None),
+        ] {
+            assert_eq!(forwarded_address(element), address.map(|it| it.parse().unwrap()), "{element:?}");
+        }
+    }
 
     #[test]
     fn a_request_url_is_split_and_not_decoded() {
