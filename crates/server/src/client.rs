@@ -41,6 +41,9 @@ const MAX_IDLE: usize = 256;
 /// How much of a response is read at once, and how long its head may be, in bytes.
 const MAX_READ: usize = 64 * 1024;
 
+/// How many fields the head of a response may have. An app that removes all its cookies has one for each, and for each domain.
+const MAX_FIELDS: usize = 256;
+
 /// What providers see as the client where the request does not say it. Some refuse a request without it.
 const USER_AGENT: HeaderValue = HeaderValue::from_static("vestibule");
 
@@ -73,6 +76,7 @@ impl Client {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MAX_IDLE)
             .http1_max_buf_size(MAX_READ)
+            .http1_max_headers(MAX_FIELDS)
             .build(https);
         Self { http, egress }
     }

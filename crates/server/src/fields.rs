@@ -30,6 +30,16 @@ pub(crate) fn text(value: &HeaderValue) -> String {
     }
 }
 
+fn is_utf8(value: &HeaderValue) -> bool {
+    str::from_utf8(value.as_bytes()).is_ok()
+}
+
+/// The value of a text in ISO 8859-1, if it is one.
+fn latin(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+    HeaderValue::from_bytes(bytes.as_deref().unwrap_or(text.as_bytes()))
+}
+
 /// The core's fields as hyper's.
 pub(crate) fn write(headers: &Headers) -> Result<HeaderMap, FieldError> {
     let mut fields = HeaderMap::new();
@@ -45,7 +55,12 @@ pub(crate) fn apply(changes: &Changes, fields: &mut HeaderMap) -> Result<(), Fie
         match change {
             Change::Remove(name) => drop(fields.remove(name)),
             Change::Set(name, value) => {
-                fields.insert(name.parse::<HeaderName>()?, HeaderValue::from_bytes(value.as_bytes())?);
+                let name = name.parse::<HeaderName>()?;
+                // What is left of a client's cookies was read as ISO 8859-1 if it was no UTF-8. All other values are ours.
+                let is_latin =
+                    name == header::COOKIE && fields.get(&name).is_some_and(|value| !is_utf8(value));
+                let value = if is_latin { latin(value) } else { HeaderValue::from_bytes(value.as_bytes()) };
+                fields.insert(name, value?);
             }
         }
     }

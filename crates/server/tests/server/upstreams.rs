@@ -172,3 +172,36 @@ fn an_upgrade_that_the_connection_does_not_name_is_none() {
         assert_eq!(received(&answer, "upgrade"), [""; 0], "{method} {connection}");
     }
 }
+
+#[test]
+fn an_app_may_answer_with_as_many_fields_as_it_takes_to_remove_its_cookies() {
+    let app = http::serve(|_| {
+        let remove = |answer: Message, n| answer.with("set-cookie", format!("c{n}=; Max-Age=0"));
+        (0..200).fold(Message::response(200), remove)
+    });
+    let server = Site::with_app(3600, app).start();
+    let answer = page(server.address);
+    assert_eq!((answer.status(), answer.all("set-cookie").count()), (200, 200));
+}
+
+#[test]
+fn the_bytes_of_an_app_s_cookie_are_not_changed_when_one_beside_it_is_removed() {
+    let (arrived, arrivals) = mpsc::channel();
+    let app = http::serve_raw(move |mut stream| {
+        let mut bytes = vec![0; 4096];
+        let length = stream.read(&mut bytes).unwrap();
+        bytes.truncate(length);
+        arrived.send(bytes).unwrap();
+        stream.write_all(b"HTTP/1.1 204 X\r\n\r\n").unwrap();
+    });
+    let server = Site::with_app(3600, app).start();
+    for value in [&b"caf\xe9"[..], "café".as_bytes()] {
+        let mut stream = http::connect(server.address);
+        let cookie = [b"Cookie: a=", value, b"; authjs.state=x; b=1\r\n"].concat();
+        stream.write_all(&[b"GET /public/x HTTP/1.1\r\nHost: a\r\n", &cookie[..], b"\r\n"].concat()).unwrap();
+        let bytes = arrivals.recv_timeout(http::MAX_WAIT).unwrap();
+        let kept = [b"cookie: a=", value, b"; b=1\r\n"].concat();
+        let is_kept = bytes.windows(kept.len()).any(|part| part == kept);
+        assert!(is_kept, "{}", String::from_utf8_lossy(&bytes));
+    }
+}
