@@ -9,12 +9,13 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 
-use crate::body::{AnswerBody, Body, ClientBody};
+use crate::body::{AnswerBody, Body};
 use crate::connection::Connection;
 use crate::fields;
 use crate::platform::{Incoming, Native};
 use crate::request;
 use crate::serving::Serving;
+use crate::upload::ClientBody;
 use vestibule_core::http::response::Response as CoreResponse;
 use vestibule_core::outcome::{NOT_STORED, Outcome, TARGETED_CACHES};
 

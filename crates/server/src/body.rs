@@ -1,18 +1,16 @@
 //! Bodies of messages: ours, which are small, and those that are streamed from one side to the other.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use thiserror::Error;
-use tokio::time::{Instant, Sleep};
 
 use crate::connection::Stream;
 use crate::metrics::Counted;
 use crate::unread::Waiting;
+use crate::upload::{Answer, ClientBody, Upload};
 
 /// A body.
 pub(crate) enum Body {
@@ -20,6 +18,8 @@ pub(crate) enum Body {
     Whole(Bytes),
     /// What an upstream sends. How long it pauses is its own affair.
     Upstream(Incoming),
+    /// The same, while the client still sends what it answers.
+    Early(Incoming, #[expect(dead_code, reason = "it counts when it is dropped")] Answer),
     /// What a client sends.
     Client(ClientBody),
 }
@@ -34,77 +34,6 @@ pub(crate) struct AnswerBody {
 /// What is held until all of an answer is sent.
 pub(crate) type InFlight = (Option<Counted>, Option<Stream>);
 
-/// What a client sends, which fails if nothing arrives for a time.
-pub(crate) struct ClientBody {
-    incoming: Incoming,
-    max_pause: Duration,
-    /// When it fails. `None` until it had to wait once.
-    deadline: Option<Pin<Box<Sleep>>>,
-    upload: Upload,
-}
-
-/// How far a client's body is on its way to an upstream. Clones share it.
-#[derive(Clone)]
-pub(crate) struct Upload(Arc<Mutex<UploadState>>);
-
-/// Where a client's body is.
-#[derive(Clone, Debug)]
-pub(crate) enum UploadState {
-    /// What was read of it by then is the upstream's to receive. It may be all.
-    AtUpstream(Instant),
-    /// The upstream waits for the client, which has a deadline of its own.
-    AtClient,
-    /// It failed, and why.
-    Failed(String),
-}
-
-impl Upload {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(UploadState::AtUpstream(Instant::now()))))
-    }
-
-    /// Where the body is now.
-    pub(crate) fn state(&self) -> UploadState {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, state: UploadState) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-}
-
-impl ClientBody {
-    /// The body of a request, whose client may pause for so long.
-    pub(crate) fn new(incoming: Incoming, max_pause: Duration) -> Self {
-        Self { incoming, max_pause, deadline: None, upload: Upload::new() }
-    }
-
-    /// Whether there is nothing to read.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = self.poll_in_time(context);
-        self.upload.set(match &polled {
-            Poll::Pending => UploadState::AtClient,
-            Poll::Ready(Some(Err(error))) => UploadState::Failed(error.to_string()),
-            Poll::Ready(_) => UploadState::AtUpstream(Instant::now()),
-        });
-        polled
-    }
-
-    fn poll_in_time(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) {
-            self.deadline = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Failed)));
-        }
-        let max_pause = self.max_pause;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(max_pause)));
-        deadline.as_mut().poll(context).map(|()| Some(Err(BodyError::TooSlow)))
-    }
-}
-
 impl Body {
     /// No bytes.
     pub(crate) const fn empty() -> Self {
@@ -114,8 +43,8 @@ impl Body {
     /// How far it is on its way, if it is a client's.
     pub(crate) fn upload(&self) -> Upload {
         match self {
-            Self::Client(client) => client.upload.clone(),
-            Self::Whole(_) | Self::Upstream(_) => Upload::new(),
+            Self::Client(client) => client.upload(),
+            Self::Whole(_) | Self::Upstream(_) | Self::Early(..) => Upload::new(None),
         }
     }
 }
@@ -138,6 +67,8 @@ pub(crate) enum BodyError {
     Failed(#[from] hyper::Error),
     #[error("the client sent nothing for too long")]
     TooSlow,
+    #[error("the upstream has answered and takes no more")]
+    GivenUp,
 }
 
 impl HttpBody for Body {
@@ -151,7 +82,7 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Upstream(incoming) => Pin::new(incoming)
+            Self::Upstream(incoming) | Self::Early(incoming, _) => Pin::new(incoming)
                 .poll_frame(context)
                 .map(|frame| frame.map(|it| it.map_err(BodyError::Failed))),
             Self::Client(client) => client.poll(context),
@@ -161,7 +92,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
-            Self::Upstream(incoming) => incoming.is_end_stream(),
+            Self::Upstream(incoming) | Self::Early(incoming, _) => incoming.is_end_stream(),
             Self::Client(client) => client.is_empty(),
         }
     }
@@ -169,8 +100,8 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Upstream(incoming) => incoming.size_hint(),
-            Self::Client(client) => client.incoming.size_hint(),
+            Self::Upstream(incoming) | Self::Early(incoming, _) => incoming.size_hint(),
+            Self::Client(client) => client.size_hint(),
         }
     }
 }

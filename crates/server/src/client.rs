@@ -15,9 +15,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
-use crate::body::{self, Body, UploadState};
+use crate::body::{self, Body};
 use crate::egress::Egress;
 use crate::fields;
+use crate::upload::UploadState;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::platform::ForwardError;
 

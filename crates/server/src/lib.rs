@@ -38,6 +38,7 @@ mod target;
 mod thread;
 mod tls;
 mod unread;
+mod upload;
 mod upstreams;
 mod validity;
 

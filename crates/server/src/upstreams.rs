@@ -87,6 +87,7 @@ impl Upstreams {
         relocate: impl Fn(&str) -> Option<String>,
     ) -> Result<Response<Body>, SendError> {
         let Sent { request, upgrade } = sent;
+        let upload = request.body().upload();
         let mut response = client.send(request, self.deadline).await?;
         let unreachable = |error: &dyn Display| ForwardError::Unreachable(error.to_string());
         let is_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -103,7 +104,13 @@ impl Upstreams {
             parts.headers.insert(header::LOCATION, location.map_err(|error| unreachable(&error))?);
         }
         match (upstream, upgrade) {
-            (None, _) => Ok(Response::from_parts(parts, Body::Upstream(body))),
+            (None, _) => {
+                let body = match upload.answer(self.deadline) {
+                    Some(answer) => Body::Early(body, answer),
+                    None => Body::Upstream(body),
+                };
+                Ok(Response::from_parts(parts, body))
+            }
             (Some(upstream), Some((client, open))) => {
                 drop(jobs.spawn(connect(client, open, upstream)));
                 parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -205,3 +205,29 @@ fn the_bytes_of_an_app_s_cookie_are_not_changed_when_one_beside_it_is_removed() 
         assert!(is_kept, "{}", String::from_utf8_lossy(&bytes));
     }
 }
+
+#[test]
+fn an_upload_that_an_answered_upstream_no_longer_reads_does_not_hold_a_client_that_has_left() {
+    // It answers at once, reads nothing more, and leaves its connection open.
+    let app = http::serve_raw(|mut stream| {
+        stream.read_exact(&mut [0; 64]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+        thread::sleep(http::MAX_WAIT);
+    });
+    let mut site = Site::with_app(3600, app).with(&["--connections", "1", "--upstream-timeout", "1"]);
+    site.threads = 1;
+    let server = site.start();
+    let mut stream = http::connect(server.address);
+    write!(stream, "POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n").unwrap();
+    let mut sender = stream.try_clone().unwrap();
+    thread::spawn(move || while sender.write_all(&[b'1'; 8192]).is_ok() {});
+    let answer = Message::read(&mut BufReader::new(stream.try_clone().unwrap())).unwrap();
+    assert_eq!(answer.status(), 200);
+    thread::sleep(Duration::from_secs(1));
+    stream.shutdown(Shutdown::Both).unwrap();
+    drop(stream);
+    let begun = std::time::Instant::now();
+    let health = http::send(server.address, &Message::request("GET", "/auth/health").with("host", "a"));
+    assert_eq!(health.status(), 200);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
