@@ -129,13 +129,10 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             if let HostRole::Outside(_) = self.host_role {
                 return SessionReading { session: SessionCookie::Absent, positions: Vec::new() };
             }
-            let preview_host = match self.host_role {
-                HostRole::Preview(_) => Some(self.origin.as_str()),
-                HostRole::Login | HostRole::Member(_) | HostRole::Outside(_) => None,
-            };
             let (sealing, cache) = (self.config().sealing(), &self.vestibule.session_cache);
             self.check_size_of_cookies();
-            let reading = read::read(sealing, cache, &self.names, &self.cookies, preview_host, self.now);
+            let reading =
+                read::read(sealing, cache, &self.names, &self.cookies, self.preview_host(), self.now);
             if let SessionCookie::Conflict = reading.session {
                 let message = "the request has session cookies of different users, so no one is signed in, and all \
                                of them are removed. Either cookies.domain was changed, or another host of the domain \
@@ -144,6 +141,23 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             reading
         })
+    }
+
+    /// Every session in the request's cookies, the one that counts first, if one does: what a sign-out ends.
+    pub(crate) fn all_sessions(&self) -> Vec<Session> {
+        if let SessionCookie::Absent | SessionCookie::Invalid(_) = self.session() {
+            return Vec::new();
+        }
+        let (sealing, cache) = (self.config().sealing(), &self.vestibule.session_cache);
+        read::all(sealing, cache, &self.names, &self.cookies, self.preview_host(), self.now)
+    }
+
+    /// The request's origin, if it is that of a preview host, which opens its own sessions only.
+    fn preview_host(&self) -> Option<&str> {
+        match self.host_role {
+            HostRole::Preview(_) => Some(self.origin.as_str()),
+            HostRole::Login | HostRole::Member(_) | HostRole::Outside(_) => None,
+        }
     }
 
     /// The positions in the request of the cookies that an upstream may get that opens the session itself: those of one

@@ -83,6 +83,41 @@ pub fn read(
     }
 }
 
+/// Every session that a request's cookies open, in either dialect, the one that counts first: what ends if the browser signs
+/// out. Of the versions of one sign-in only the newest is there, and of the cookies no more than [`read`] tries.
+pub fn all(
+    sealing: Sealing<'_>,
+    cache: &SessionCache,
+    names: &CookieNames,
+    cookies: &Cookies,
+    preview_host: Option<&str>,
+    now: Timestamp,
+) -> Vec<Session> {
+    let counting = match read(sealing, cache, names, cookies, preview_host, now).session {
+        SessionCookie::Valid(session) => Some(session),
+        SessionCookie::Absent
+        | SessionCookie::Conflict
+        | SessionCookie::Revoked
+        | SessionCookie::Invalid(_) => None,
+    };
+    let mut sessions: Vec<Session> = counting.into_iter().collect();
+    let mut others: Vec<Session> = attempts(sealing.dialect, names, cookies)
+        .iter()
+        .filter_map(|Attempt { dialect, name, candidate }| {
+            open(sealing, cache, *dialect, name, &candidate.value, now).ok()
+        })
+        .filter(|session| session.preview_host() == preview_host)
+        .collect();
+    // The sort is stable: of equals the first counts.
+    others.sort_by_key(|session| Reverse(version(session)));
+    for session in others {
+        if !sessions.iter().any(|known| is_same_user(known, &session) && is_same_sign_in(known, &session)) {
+            sessions.push(session);
+        }
+    }
+    sessions
+}
+
 /// Whose session a request has or had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LastUser {
@@ -172,7 +207,7 @@ fn are_of_different_users(opened: &[(Session, Vec<usize>)]) -> bool {
 
 /// Whether two sessions belong to one user. A subject is unique for one provider (OpenID Connect Core 1.0 section 2).
 /// Without a subject, only another version of the same session is the same user's.
-fn is_same_user(one: &Session, other: &Session) -> bool {
+pub fn is_same_user(one: &Session, other: &Session) -> bool {
     let is_known = one.subject().is_some_and(|subject| !subject.is_empty());
     one.provider() == other.provider()
         && one.subject() == other.subject()
@@ -183,14 +218,22 @@ fn is_same_sign_in(one: &Session, other: &Session) -> bool {
     one.sid().is_some() && one.sid() == other.sid()
 }
 
+/// When a session was written, and when it began.
+fn age(session: &Session) -> (Option<Timestamp>, Option<Timestamp>) {
+    (session.issued_at(), session.signed_in_at())
+}
+
+/// What orders the versions of one sign-in.
+fn version(session: &Session) -> (u64, (Option<Timestamp>, Option<Timestamp>)) {
+    (session.generation(), age(session))
+}
+
 /// The session that counts among those of one user.
 fn newest(mut opened: Vec<(Session, Vec<usize>)>) -> Option<(Session, Vec<usize>)> {
     // As almost every request has it.
     if opened.len() <= 1 {
         return opened.pop();
     }
-    let age = |session: &Session| (session.issued_at(), session.signed_in_at());
-    let version = |session: &Session| (session.generation(), age(session));
     let is_newest_version = |(session, _): &(Session, Vec<usize>)| {
         !opened.iter().any(|(other, _)| is_same_sign_in(session, other) && version(other) > version(session))
     };

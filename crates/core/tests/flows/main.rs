@@ -69,6 +69,7 @@ mod revocation;
 mod revoke;
 mod security_events;
 mod session;
+mod several_sessions;
 mod shadowing_cookies;
 mod sign_in;
 mod sign_out;

@@ -44,10 +44,8 @@ impl<P: Platform> RequestContext<'_, P> {
         let endpoint = self.logout_endpoint(provider, oauth, logout).await?;
         let begun = LogoutState::begin(return_to, &mut |bytes| self.platform.fill_random(bytes));
         let begun = if logout.is_standard() { begun } else { begun.without_state() };
-        let id_token = session
-            .and_then(Session::sid)
-            .filter(|_| logout.is_standard())
-            .and_then(|sid| LogoutHint::find(&self.cookies, sid, &self.config().keys, &self.names, self.now));
+        let id_token =
+            session.and_then(Session::sid).filter(|_| logout.is_standard()).and_then(|sid| self.hint_of(sid));
         let hint = match &id_token {
             Some(id_token) => Some(logout::LogoutHint::IdToken(id_token)),
             None if logout.is_standard() => session
@@ -65,6 +63,32 @@ impl<P: Platform> RequestContext<'_, P> {
         };
         let url = logout::url(&endpoint, logout, &request);
         Some(ProviderLogout { url, cookie: self.logout_state_cookie(begun) })
+    }
+
+    /// The same for the first of several sessions whose provider has a logout, with a preference for that of the hint: the last
+    /// sign-in of this browser has left it.
+    pub(crate) async fn first_provider_logout<'s>(
+        &self,
+        sessions: impl Iterator<Item = &'s Session>,
+        return_to: &TrustedUrl,
+    ) -> Option<ProviderLogout> {
+        let mut sessions: Vec<&Session> = sessions.collect();
+        if sessions.len() > 1 {
+            sessions.sort_by_key(|session| session.sid().and_then(|sid| self.hint_of(sid)).is_none());
+        }
+        for session in sessions {
+            if let Some(provider) = session.provider()
+                && let Some(logout) = self.provider_logout(provider, Some(session), return_to).await
+            {
+                return Some(logout);
+            }
+        }
+        None
+    }
+
+    /// The ID token of the session with this `sid`, if the browser has kept it.
+    fn hint_of(&self, sid: &str) -> Option<Secret> {
+        LogoutHint::find(&self.cookies, sid, &self.config().keys, &self.names, self.now)
     }
 
     /// `GET /signout/callback`: the browser comes back from the provider, and goes to where the person was going. Without the

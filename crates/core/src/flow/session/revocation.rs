@@ -96,7 +96,8 @@ impl<P: Platform> RequestContext<'_, P> {
         self.revocation_status.get() == Some(RevocationStatus::Accepted)
     }
 
-    async fn look_up(&self, session: &Session) -> RevocationStatus {
+    /// What is known of any session, also of one that is not the request's.
+    pub(super) async fn look_up(&self, session: &Session) -> RevocationStatus {
         let (config, memory) = (&self.config().revocation, &self.vestibule.revocations);
         let unless_revoked =
             |status| if memory.is_revoked(session) { RevocationStatus::Revoked } else { status };

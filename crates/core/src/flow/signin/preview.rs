@@ -291,13 +291,10 @@ impl<P: Platform> RequestContext<'_, P> {
                 return Ok(Response::redirect(self.return_policy().default().as_str()).uncached());
             }
         };
-        let (session, is_another) = match self.session() {
-            SessionCookie::Valid(session) if session.sid() == Some(signed_out.sid.as_str()) => {
-                (Some(session), false)
-            }
-            SessionCookie::Valid(_) => (None, true),
-            _ => (None, false),
-        };
+        let is_it = |session: &Session| session.sid() == Some(signed_out.sid.as_str());
+        let is_another = matches!(self.session(), SessionCookie::Valid(session) if !is_it(&session));
+        // Also one that does not count, next to another of its browser's cookies.
+        let session = self.all_sessions().into_iter().find(is_it);
         let mut cookies = Vec::new();
         let mut next = signed_out.next;
         if let Some(provider) = signed_out.provider.filter(|_| !is_another) {
@@ -313,7 +310,10 @@ impl<P: Platform> RequestContext<'_, P> {
             let session = self.with_tokens(&session).await.unwrap_or(session);
             self.revoke_refresh_token_of(&session);
             self.delete_tokens(&session).await;
-            cookies.extend(self.erased_session());
+            self.delete_exchanged(&session).await;
+            if !is_another {
+                cookies.extend(self.erased_session());
+            }
         }
         let response = Response::redirect(next).with("referrer-policy", "no-referrer");
         Ok(with_cookies(response, cookies).uncached())
