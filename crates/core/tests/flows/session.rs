@@ -218,3 +218,61 @@ fn an_update_of_a_session_that_nobody_refreshes_waits_for_nobody() {
     assert!(answer.status == 200 && world.now() < begun.plus(Duration::from_secs(1)), "{answer:?}");
     assert_eq!(browser.session(&world)["user"]["name"], "Robert");
 }
+
+#[test]
+fn an_answer_that_refuses_renews_no_session_and_one_that_passes_does() {
+    let mut settings = settings();
+    settings["verify"] = json!({ "headers": "x-forwarded" });
+    settings["rules"].as_array_mut().unwrap().extend([
+        json!({ "match": "/hidden", "require": { "roles": ["admin"] }, "deny": "not-found" }),
+        json!({ "match": "/proven", "access": "signed-in", "amr": ["otp"] }),
+    ]);
+    let verify_secret = "the-secret-of-the-proxy";
+    let world = TestEnv::in_environment(settings, &|name| match name {
+        "AUTH_VERIFY_SECRET" => Some(verify_secret.to_owned()),
+        other => vestibule_testing::environment(other),
+    });
+    // A refresh would bring a cookie.
+    world.provider.alters_answer_at("token", |answer| {
+        answer.as_object_mut().unwrap().remove("refresh_token");
+        answer["expires_in"] = json!(30 * 86_400);
+    });
+    let mut browser = Browser::new();
+    browser.sign_in(&world, "bob", "/");
+    world.pass(DAY);
+    let writes = |answer: &vestibule_testing::Answer| {
+        answer.headers.get_all("set-cookie").any(|cookie| cookie.starts_with(SESSION))
+    };
+    let asked = |browser: &mut Browser, path: &str| {
+        let fields = [
+            ("x-vestibule-verify", verify_secret),
+            ("x-forwarded-method", "GET"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "app.example.com"),
+            ("x-forwarded-uri", path),
+        ];
+        browser.send(&world, "GET", &format!("{APP}/auth/verify"), &fields, b"")
+    };
+    for (path, status) in [("/admin/x", 403), ("/hidden", 404), ("/proven", 401)] {
+        let answer = browser.fetch(&world, &format!("{APP}{path}"));
+        assert_eq!((answer.status, writes(&answer)), (status, false), "{path}");
+        let answer = browser.open(&world, &format!("{APP}{path}"));
+        assert!(answer.status >= 302 && !writes(&answer), "{path}: {answer:?}");
+        let answer = asked(&mut browser, path);
+        assert!(answer.status >= 302 && !writes(&answer), "{path}: {answer:?}");
+    }
+    let mut copy = browser.clone();
+    assert!(writes(&asked(&mut copy, "/dashboard")));
+    assert!(writes(&browser.fetch(&world, &format!("{APP}/dashboard"))));
+}
+
+#[test]
+fn an_answer_that_refuses_brings_the_new_tokens_of_a_refresh() {
+    let (world, mut browser) = (TestEnv::new(), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    world.pass(DAY);
+    let answer = browser.fetch(&world, &format!("{APP}/admin/x"));
+    assert_eq!(answer.status, 403);
+    assert_eq!(world.fetches("https://idp.example/token"), 2);
+    assert!(answer.headers.get_all("set-cookie").any(|cookie| cookie.starts_with(SESSION)));
+}
