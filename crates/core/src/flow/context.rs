@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::{Config, Provider};
 use crate::flow::host_role::HostRole;
@@ -16,6 +17,7 @@ use crate::revocation::status::RevocationStatus;
 use crate::session::claims::Session;
 use crate::session::cookie::{self, SessionCookie, SessionTooLargeError};
 use crate::session::names::{CookieNames, CookieNaming};
+use crate::session::policy::{Sealing, SessionConfig};
 use crate::session::read::{self, SessionReading};
 use crate::upstream::Upstream;
 use vestibule_oidc::http::cookie::{Cookies, SetCookie};
@@ -44,6 +46,8 @@ pub(crate) struct RequestContext<'a, P: Platform> {
     pub(super) refused_subject: OnceCell<String>,
     /// Whether that session was revoked, once it was looked up.
     pub(super) revocation_status: Cell<Option<RevocationStatus>>,
+    /// Whether another proxy asks, without saying the method, so that the answer may be about a request that changes something.
+    pub(super) is_about_any_method: Cell<bool>,
 }
 
 impl<'a, P: Platform> RequestContext<'a, P> {
@@ -78,6 +82,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             reading: OnceCell::new(),
             refused_subject: OnceCell::new(),
             revocation_status: Cell::new(None),
+            is_about_any_method: Cell::new(false),
         })
     }
 
@@ -190,10 +195,27 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// The cookies that store `session` in the browser. An error if it does not fit into cookies.
     pub(crate) fn session_cookies(&self, session: &Session) -> Result<Vec<SetCookie>, SessionTooLargeError> {
+        self.sealed_cookies(session, self.config().sealing())
+    }
+
+    /// The same for a session that lasts so long at most.
+    pub(crate) fn session_cookies_for(
+        &self,
+        session: &Session,
+        max_age: Duration,
+    ) -> Result<Vec<SetCookie>, SessionTooLargeError> {
+        let config = SessionConfig { max_age, ..self.config().session.clone() };
+        self.sealed_cookies(session, Sealing { session: &config, ..self.config().sealing() })
+    }
+
+    fn sealed_cookies(
+        &self,
+        session: &Session,
+        sealing: Sealing<'_>,
+    ) -> Result<Vec<SetCookie>, SessionTooLargeError> {
         let session = &self.for_cookie(session).with_sign_in_time();
         let random = &mut |bytes: &mut [u8]| self.platform.fill_random(bytes);
         let domain = self.cookie_domain();
-        let sealing = self.config().sealing();
         let mut cookies =
             cookie::write(sealing, domain, &self.names, &self.cookies, session, self.now, random)?;
         cookies.extend(self.last_user_cookie(session));

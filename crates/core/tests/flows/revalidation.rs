@@ -465,3 +465,52 @@ fn a_session_is_renewed_until_the_provider_has_been_silent_for_a_day() {
         assert_eq!(fetch(&world, &mut browser).headers.contains("set-cookie"), is_renewed, "{after}");
     }
 }
+
+/// `update()` of a page: it writes the cookie, so it is a renewal.
+fn update(world: &TestEnv, browser: &mut Browser) -> Answer {
+    let body = json!({ "csrfToken": browser.csrf(world), "data": {} }).to_string();
+    let json = [("content-type", "application/json")];
+    browser.send(world, "POST", &format!("{APP}/auth/session"), &json, body.as_bytes())
+}
+
+#[test]
+fn a_page_that_updates_the_session_each_day_does_not_keep_the_provider_from_being_asked() {
+    for lease in LEASES {
+        let (world, mut browser) = signed_in(json!({}), lease, "bob");
+        for _ in 0..6 {
+            world.pass(DAY.checked_sub(HOUR).unwrap());
+            assert_eq!(update(&world, &mut browser).status, 200, "{lease}");
+        }
+        assert_eq!(given(&world), 3, "{lease}: each second one came after a day");
+        world.provider.grants.revoke("bob");
+        for _ in 0..2 {
+            world.pass(DAY.checked_sub(HOUR).unwrap());
+            update(&world, &mut browser);
+        }
+        world.pass(HOUR);
+        assert_eq!(browser.session(&world)["error"], "RefreshTokenError", "{lease}");
+        assert_eq!(fetch(&world, &mut browser).status, 401, "{lease}: a disabled person is out");
+    }
+}
+
+#[test]
+fn an_update_makes_no_session_longer_that_the_provider_has_not_confirmed() {
+    let session = json!({ "max_age": "3d", "update_age": "1d", "updatable": ["theme"] });
+    let (world, mut browser) = signed_in(session, "kv", "bob");
+    world.provider.goes_down("token");
+    world.pass(DAY + HOUR);
+    let before = sealed(&world, &browser)["exp"].as_u64();
+    assert_eq!(update(&world, &mut browser).status, 200);
+    let renewed = sealed(&world, &browser)["exp"].as_u64();
+    assert!(renewed > before, "an outage of less than a day");
+    for _ in 0..2 {
+        world.pass(DAY);
+        let answer = update(&world, &mut browser);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(sealed(&world, &browser)["exp"].as_u64(), renewed);
+        let shown: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(shown["expires"], browser.session(&world)["expires"]);
+    }
+    world.pass(DAY + HOUR);
+    assert!(browser.session(&world).is_null());
+}

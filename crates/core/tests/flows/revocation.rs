@@ -130,6 +130,18 @@ fn what_changes_something_goes_by_a_read_of_the_last_thirty_seconds() {
 }
 
 #[test]
+fn a_proxy_that_does_not_say_the_method_may_ask_about_a_request_that_changes_something() {
+    let (world, mut browser) = in_site("kv", "bob");
+    let copy = browser.clone();
+    let other = world.isolate(site("kv"), "here");
+    let verify = |copy: &Browser| copy.clone().fetch(&other, &format!("{APP}/auth/verify")).status;
+    assert_eq!(verify(&copy), 204);
+    sign_out(&world, &mut browser, false);
+    world.pass(SECOND * 31);
+    assert_eq!(verify(&copy), 401);
+}
+
+#[test]
 fn a_session_that_was_revoked_is_neither_renewed_nor_refreshed_and_gets_no_cookie() {
     for store in STORES {
         let (world, mut browser) = in_site(store, "bob");

@@ -117,6 +117,7 @@ impl<P: Platform> RequestContext<'_, P> {
         if self.request.headers.iter().any(|(name, _)| is_imitation(name)) {
             return self.rejected("the request has a header that looks like one that Vestibule sets");
         }
+        self.is_about_any_method.set(true);
         let config = self.config();
         let mut route = Route::new(self.upstream(), None);
         // The proxy forwards the browser's own cookies.

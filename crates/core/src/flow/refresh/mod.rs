@@ -172,7 +172,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         if self.revalidation(&fresh.session, need) == Some(Reason::RevalidationOverdue) {
             return Err(RefreshError::NotConfirmed(None));
         }
-        if need != Need::User && self.has_expired_token(&fresh.session) {
+        if self.wants_token(need) && self.has_expired_token(&fresh.session) {
             return Err(RefreshError::Expired(fresh));
         }
         Ok(fresh)
@@ -181,7 +181,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
     /// The refresh that the session needs. `None` also if this deployment cannot refresh it.
     fn needs_refresh(&self, session: &Session, need: Need) -> Option<Refresh<'a>> {
         let provider = self.provider(session.provider()?)?;
-        let of_token = if need == Need::User { None } else { self.token_expiry(provider, session) };
+        let of_token = if self.wants_token(need) { self.token_expiry(provider, session) } else { None };
         let reason = of_token.max(self.revalidation(session, need))?;
         if !grant::can_refresh(provider, session) {
             return None;
@@ -190,6 +190,15 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             return None;
         }
         Some(Refresh { provider, name: RefreshId::of(session)?, reason })
+    }
+
+    /// Whether a request with this need wants a valid access token.
+    fn wants_token(&self, need: Need) -> bool {
+        match need {
+            Need::User => false,
+            Need::Update => self.config().uses_tokens(),
+            Need::AccessToken | Need::Confirmation => true,
+        }
     }
 
     /// Whether the session's access token expires soon, or has expired.
@@ -246,7 +255,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             HostRole::Preview(login) => (login, true),
             HostRole::Login | HostRole::Outside(_) => return None,
         };
-        let has_expired = need != Need::User && self.has_expired_token(session)
+        let has_expired = self.wants_token(need) && self.has_expired_token(session)
             || self.revalidation(session, need) == Some(Reason::RevalidationOverdue);
         let is_configured_here = session.provider().is_none_or(|id| self.provider(id).is_some());
         // A preview host's session has no grant, whether or not the login host's has one.

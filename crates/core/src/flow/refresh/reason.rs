@@ -9,6 +9,9 @@ pub(crate) enum Need {
     User,
     /// A valid access token, too.
     AccessToken,
+    /// What a session needs that is written anew, because a page changes it: that is a renewal, however young its cookie is. With
+    /// the newest tokens, if anything uses them.
+    Update,
     /// All of that, and the user confirmed now: a host that cannot ask the provider itself sent the browser.
     Confirmation,
 }

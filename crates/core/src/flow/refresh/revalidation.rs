@@ -40,7 +40,8 @@ impl<P: Platform> RequestContext<'_, P> {
             Some(limit) if age >= limit * 2 => Some(Reason::RevalidationOverdue),
             Some(limit) => (age >= limit).then_some(Reason::RevalidationDue),
             None => {
-                let is_due = age >= self.interval() && session.needs_update(config.update_age, now);
+                let is_renewed = need == Need::Update || session.needs_update(config.update_age, now);
+                let is_due = age >= self.interval() && is_renewed;
                 is_due.then_some(Reason::Renewal)
             }
         }
@@ -52,6 +53,11 @@ impl<P: Platform> RequestContext<'_, P> {
             && self.request.is_navigation()
             && self.revalidation(session, Need::User).is_some()
             && self.needs_refresh(session, Need::User).is_none()
+    }
+
+    /// Whether the provider has to confirm the user of a session that a page changes.
+    pub(crate) fn is_confirmation_due(&self, session: &Session) -> bool {
+        self.revalidation(session, Need::Update).is_some()
     }
 
     /// Whether the provider's last word about the user is recent enough to renew the session: it is not if the provider

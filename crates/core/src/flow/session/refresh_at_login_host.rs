@@ -91,7 +91,7 @@ impl<P: Platform> RequestContext<'_, P> {
                 let cookies = self.cookies_unless_signed_out(Some(&fresh.session), cookies).await;
                 let with_tokens = match need {
                     Need::AccessToken => self.with_tokens(&fresh.session).await,
-                    Need::User | Need::Confirmation => Ok(fresh.session.clone()),
+                    Need::User | Need::Update | Need::Confirmation => Ok(fresh.session.clone()),
                 };
                 match with_tokens {
                     Ok(session) => SessionForHost::Found(fresh.with_session(session), cookies),

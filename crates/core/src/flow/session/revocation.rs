@@ -111,6 +111,7 @@ impl<P: Platform> RequestContext<'_, P> {
         let is_refresh_due = self.is_refresh_due(session);
         let renews = is_refresh_due
             || cross_origin::may_act(self.request)
+            || self.is_about_any_method.get()
             || session.needs_update(self.config().session.update_age, self.now);
         let max_age = config.max_age(renews);
         // Without an answer, such a request would only get 503.

@@ -44,6 +44,10 @@ impl<P: Platform> RequestContext<'_, P> {
                     }
                     Ok(fresh) | Err(RefreshError::Expired(fresh)) => (fresh.session, true),
                     Err(RefreshError::Ended(ended)) if ended.has_changed() => (ended.session, true),
+                    // The provider may know the user no more. A cookie that is as good as new would keep it from being asked.
+                    Err(RefreshError::Ended(_)) if self.is_confirmation_due(&session) => {
+                        return Ok(with_cookies(token_unavailable(RETRY_AFTER), form.cookies));
+                    }
                     Err(
                         RefreshError::Ended(_)
                         | RefreshError::Unavailable(_)
@@ -55,13 +59,15 @@ impl<P: Platform> RequestContext<'_, P> {
                     }
                 };
                 let session = self.updated(&session, &update.data).await?;
-                let cookies = self.session_cookies(&session).map_err(|_| ClientError::UpdateTooLarge)?;
+                let lifetime = self.lifetime_after_update(&session);
+                let cookies =
+                    self.session_cookies_for(&session, lifetime).map_err(|_| ClientError::UpdateTooLarge)?;
                 let cookies = self.cookies_unless_signed_out(Some(&session), cookies).await;
                 if cookies.is_empty() {
                     // Nothing is stored: the browser has newer cookies, or will have.
                     return Ok(with_cookies(token_unavailable(RETRY_AFTER), form.cookies));
                 }
-                let expires = self.expiry_if_sealed_now(&session);
+                let expires = self.expiry_if_sealed_now(&session).min(self.now.plus(lifetime));
                 // An expired token stays in the cookie until it is refreshed, but the page does not get it.
                 let visible = if has_token {
                     self.with_shown_tokens(&session).await
@@ -78,14 +84,23 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The session with the newest tokens, also if the page does not see them. Waits while another request or process
     /// refreshes it: its answer, which may come first, has newer tokens than an update of this session would keep.
     async fn newest_session(&self, session: &Session) -> Result<FreshSession, RefreshError> {
-        let need = if self.config().uses_tokens() { Need::AccessToken } else { Need::User };
         let deadline = self.platform.now().plus(MAX_WAIT);
         loop {
-            let fresh = self.current_session(session.clone(), need).await?;
+            let fresh = self.current_session(session.clone(), Need::Update).await?;
             if !fresh.is_overtaken() || self.platform.now() >= deadline {
                 return Ok(fresh);
             }
             self.platform.sleep(POLL_INTERVAL).await;
+        }
+    }
+
+    /// How long a session lasts at most that a page has changed. If its provider has not confirmed the user for long, it gets no
+    /// later end, as with a renewal.
+    fn lifetime_after_update(&self, session: &Session) -> Duration {
+        let max_age = self.config().session.max_age;
+        match session.expires_at() {
+            Some(end) if !self.was_confirmed(session) => end.since(self.now).min(max_age),
+            _ => max_age,
         }
     }
 
