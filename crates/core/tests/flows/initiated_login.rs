@@ -1,5 +1,7 @@
 //! `flow/signin/initiated`: another site sends a person here to sign in (OpenID Connect Core 1.0 section 4).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use vestibule_core::log::LogEvent;
 use vestibule_testing::provider::ISSUER;
@@ -109,6 +111,37 @@ fn login_csrf_a_person_who_is_signed_in_keeps_their_session() {
     assert_unframed(&answer);
     assert_eq!(alice.session(&world)["user"]["name"], "alice");
     assert!(alice.cookie_names().iter().all(|name| !name.contains("transaction")));
+}
+
+#[test]
+fn login_csrf_a_person_who_is_signed_in_keeps_their_session_whatever_fails_at_the_moment() {
+    for fails in ["the token, for good", "the provider", "the store"] {
+        let mut settings = open();
+        settings["revocation"] = json!({ "store": "kv", "on_unavailable": "refuse" });
+        let world = TestEnv::with(settings);
+        if fails == "the token, for good" {
+            world.provider.alters_answer_at("token", |answer| {
+                answer.as_object_mut().unwrap().remove("refresh_token");
+            });
+        }
+        let mut alice = Browser::new();
+        alice.sign_in(&world, "alice", "/");
+        world.pass(Duration::from_hours(2));
+        match fails {
+            "the provider" => world.provider.goes_down("token"),
+            "the store" => world.store.is_down.set(true),
+            _ => {}
+        }
+        let target = format!("{APP}/about");
+        let parameters = [("iss", ISSUER), ("target_link_uri", target.as_str())];
+        let answer = sent(&world, &mut alice, &parameters);
+        assert_eq!((answer.status, answer.location()), (302, target.as_str()), "{fails}");
+        assert_unframed(&answer);
+        world.provider.comes_back();
+        world.store.is_down.set(false);
+        world.pass(Duration::from_mins(1));
+        assert_eq!(alice.session(&world)["user"]["name"], "alice", "{fails}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use crate::error::{ClientError, Error, ErrorPage, INVALID_REQUEST, ProviderError, SIGN_IN_EXPIRED};
 use crate::flow::form_context::callback_url_cookie;
 use crate::flow::hosts::with_parameters;
-use crate::flow::refresh::{FreshSession, Need};
+use crate::flow::refresh::{FreshSession, Need, RefreshError};
 use crate::flow::responses::with_cookies;
 use crate::flow::{RequestContext, RouteParams};
 use crate::platform::Platform;
@@ -18,6 +18,17 @@ use crate::session::transaction::Transaction;
 use vestibule_oidc::http::cookie::SetCookie;
 use vestibule_oidc::http::request::Method;
 use vestibule_oidc::http::response::Response;
+
+/// Whether a person is signed in.
+pub(crate) enum Visitor {
+    /// They are, with this session.
+    SignedIn(FreshSession),
+    /// They have a session, or may have one, and what it needs is not there: its token has expired, or the provider or the
+    /// store does not answer.
+    Uncertain,
+    /// No one is.
+    SignedOut,
+}
 
 impl<P: Platform> RequestContext<'_, P> {
     /// The answer to an auth route that failed by an accident; `None` if it was another failure, or if no person waits for
@@ -71,14 +82,35 @@ impl<P: Platform> RequestContext<'_, P> {
     /// The session of a person who need not sign in: with a valid access token, where the site uses it. If it is to be
     /// refreshed, that happens now: otherwise the page that the person wanted might send them here again.
     pub(crate) async fn signed_in(&self) -> Option<FreshSession> {
-        let Ok(SessionCookie::Valid(session)) = self.live_session().await else { return None };
+        match self.visitor().await {
+            Visitor::SignedIn(session) => Some(session),
+            Visitor::Uncertain | Visitor::SignedOut => None,
+        }
+    }
+
+    /// Whether a person is signed in.
+    pub(crate) async fn visitor(&self) -> Visitor {
+        let session = match self.live_session().await {
+            Ok(SessionCookie::Valid(session)) => session,
+            Ok(_) => return Visitor::SignedOut,
+            Err(_) => return Visitor::Uncertain,
+        };
         if session.error().is_some() || !session.names_user() {
-            return None;
+            return Visitor::SignedOut;
         }
         let config = self.config();
         let uses_tokens = config.uses_tokens() || config.login_url.is_some();
         let need = if uses_tokens { Need::AccessToken } else { Need::User };
-        Box::pin(self.fresh_session(session, need)).await.ok()
+        match Box::pin(self.fresh_session(session, need)).await {
+            Ok(fresh) => Visitor::SignedIn(fresh),
+            Err(RefreshError::Ended(_) | RefreshError::SignedOut) => Visitor::SignedOut,
+            Err(
+                RefreshError::Unavailable(_)
+                | RefreshError::OnlyAtLoginHost(_)
+                | RefreshError::NotConfirmed(_)
+                | RefreshError::Expired(_),
+            ) => Visitor::Uncertain,
+        }
     }
 
     /// The redirect to a page from which a sign-in begins again, where the address that the person wanted is kept: in the

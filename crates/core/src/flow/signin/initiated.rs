@@ -13,6 +13,7 @@ use crate::error::{ClientError, Error};
 use crate::flow::RequestContext;
 use crate::flow::hosts::with_parameters;
 use crate::flow::responses;
+use crate::flow::signin::accident::Visitor;
 use crate::flow::signin::begin::Purpose;
 use crate::log::{LogEvent, Record};
 use crate::platform::Platform;
@@ -62,8 +63,11 @@ impl<P: Platform> RequestContext<'_, P> {
             again.extend(hint.map(|hint| (authorize::LOGIN_HINT, hint)));
             return Ok(Response::redirect(with_parameters(&self.login_route(ROUTE), &again)));
         }
-        if let Some(session) = self.signed_in().await {
-            return Ok(self.go_on_with(session, return_to.as_str()).await);
+        match self.visitor().await {
+            Visitor::SignedIn(session) => return Ok(self.go_on_with(session, return_to.as_str()).await),
+            // A sign-in would replace their session. The page sees what to do.
+            Visitor::Uncertain => return Ok(Response::redirect(return_to.as_str())),
+            Visitor::SignedOut => {}
         }
         let mut parameters = oauth.authorization.params.clone();
         if let Some(hint) = hint {
