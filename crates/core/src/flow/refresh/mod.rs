@@ -192,15 +192,6 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         Some(Refresh { provider, name: RefreshId::of(session)?, reason })
     }
 
-    /// Whether a request with this need wants a valid access token.
-    fn wants_token(&self, need: Need) -> bool {
-        match need {
-            Need::User => false,
-            Need::Update => self.config().uses_tokens(),
-            Need::AccessToken | Need::Confirmation => true,
-        }
-    }
-
     /// Whether the session's access token expires soon, or has expired.
     fn token_expiry(&self, provider: &Provider, session: &Session) -> Option<Reason> {
         let expires_at = session.token_expires_at()?;

@@ -47,6 +47,15 @@ impl<P: Platform> RequestContext<'_, P> {
         }
     }
 
+    /// Whether a request with this need wants a valid access token.
+    pub(super) fn wants_token(&self, need: Need) -> bool {
+        match need {
+            Need::User => false,
+            Need::Update => self.config().uses_tokens(),
+            Need::AccessToken | Need::Confirmation => true,
+        }
+    }
+
     /// Whether the provider has to confirm the session's user, and only the browser can ask it: there is no refresh token.
     pub(crate) fn only_browser_can_confirm(&self, session: &Session) -> bool {
         self.config().session.revalidate.is_some()
