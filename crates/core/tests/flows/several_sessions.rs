@@ -155,6 +155,21 @@ fn a_sign_out_at_the_provider_is_of_the_session_whose_hint_the_browser_has() {
 }
 
 #[test]
+fn sessions_of_different_users_are_removed_with_the_hint_for_their_provider() {
+    let mut settings = with_store("kv");
+    settings["providers"][0]["logout"] = json!("https://idp.example/bye");
+    let world = TestEnv::with(settings);
+    let cookie =
+        format!("{SESSION}={}; {SESSION}={}", session_of(&world, "alice"), session_of(&world, "bob"));
+    // The browser sends the hint to the sign-out route only.
+    let answer = world.send("GET", &format!("{APP}/dashboard"), &[("cookie", &cookie)], b"");
+    for name in [SESSION, HINT] {
+        let erased = format!("{name}=; Max-Age=0;");
+        assert!(answer.headers.get_all("set-cookie").any(|cookie| cookie.starts_with(&erased)), "{name}");
+    }
+}
+
+#[test]
 fn work_bombs_a_sign_out_ends_eight_sessions_at_most() {
     let world = TestEnv::with(with_store("kv"));
     let sessions: Vec<String> = (0..12).map(|_| session_of(&world, "alice")).collect();

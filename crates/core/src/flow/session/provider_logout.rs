@@ -143,11 +143,16 @@ impl<P: Platform> RequestContext<'_, P> {
         (session, cookies)
     }
 
-    /// The cookies that remove the hint of the request's session from the browser.
+    /// The cookies that remove the hint of the request's session, or of its sessions, from the browser.
     pub(crate) fn erased_logout_hint(&self) -> Vec<SetCookie> {
         match self.session() {
             SessionCookie::Valid(session) => self.erased_hint(session.hint_chunks()),
-            _ => self.erased_hint(None),
+            SessionCookie::Conflict => {
+                self.erased_hint(self.all_sessions().iter().filter_map(Session::hint_chunks).max())
+            }
+            SessionCookie::Absent | SessionCookie::Revoked | SessionCookie::Invalid(_) => {
+                self.erased_hint(None)
+            }
         }
     }
 

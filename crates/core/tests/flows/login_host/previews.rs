@@ -276,6 +276,24 @@ fn a_sign_out_on_a_preview_host_ends_the_session_on_all_hosts_and_the_other_way_
 }
 
 #[test]
+fn a_sign_out_on_a_preview_host_deletes_what_the_login_host_has_in_the_store() {
+    let mut settings = of_the_login_host();
+    settings["session"]["tokens"] = json!("store");
+    settings["upstreams"][0]["authorization"] = json!({ "exchange": { "audience": "orders" } });
+    let site = with(settings);
+    let mut visitor = super::signed_in(&site);
+    assert_eq!(visitor.open(&site, &format!("{AUTH}/private")).status, 200);
+    site.login.clock.run(site.login.clock.sleep(Duration::from_secs(1)));
+    let entries = || site.login.store.keys("exchanged/").len();
+    assert_eq!(entries(), 1);
+    assert_eq!(open_and_sign_in(&site, &mut visitor, &format!("{PREVIEW}/page")).answer.status, 200);
+    let csrf = visitor.csrf(&site, PREVIEW);
+    let answer = visitor.post(&site, &format!("{PREVIEW}/auth/signout"), &[("csrfToken", &csrf)], &[]);
+    visitor.follow_on(&site, PREVIEW, answer);
+    assert_eq!(entries(), 0);
+}
+
+#[test]
 fn who_signed_out_on_a_preview_host_is_not_signed_in_again_by_another_process() {
     let mut settings = of_the_login_host();
     settings["revocation"] = json!({ "store": "kv", "interval": "5m" });
