@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use hyper::header::{self, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::time::timeout;
 
 use crate::body::Body;
 use crate::client::{Client, SendError};
@@ -18,6 +22,10 @@ use crate::jobs::Jobs;
 use crate::target::Server;
 use vestibule_core::platform::ForwardError;
 use vestibule_core::upstream::Target;
+
+/// How long a connection that has left HTTP may be open in one direction only. Who ends a WebSocket has said so before, and waits for
+/// the other end to close it, too (RFC 6455 section 7.1.1).
+const MAX_HALF: Duration = Duration::from_secs(5);
 
 /// The servers by the names that the configuration has for them.
 #[derive(Clone, Debug)]
@@ -137,11 +145,22 @@ pub(crate) fn set_host(headers: &mut HeaderMap, target: &Target, authority: &str
     Ok(())
 }
 
-/// Passes bytes between two connections that have left HTTP, until one of them ends.
+/// Passes bytes between two connections that have left HTTP, until one of them ends, and for a moment more.
 async fn connect(client: OnUpgrade, open: Rc<Open>, upstream: OnUpgrade) {
     let (Ok(client), Ok(upstream)) = (client.await, upstream.await) else { return };
-    let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-    // How a connection ends is for its two ends to say.
-    tokio::io::copy_bidirectional(&mut client, &mut upstream).await.ok();
+    let (from_client, to_client) = split(TokioIo::new(client));
+    let (from_upstream, to_upstream) = split(TokioIo::new(upstream));
+    let (mut up, mut down) = (pin!(pass(from_client, to_upstream)), pin!(pass(from_upstream, to_client)));
+    // How the other end closes is for it to say; one that never does would keep both connections.
+    tokio::select! {
+        ended = up.as_mut() => if ended.is_ok() { drop(timeout(MAX_HALF, down).await) },
+        ended = down.as_mut() => if ended.is_ok() { drop(timeout(MAX_HALF, up).await) },
+    }
     drop(open);
+}
+
+/// Passes bytes in one direction to their end, and the end.
+async fn pass(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+    copy(&mut from, &mut to).await?;
+    to.shutdown().await
 }

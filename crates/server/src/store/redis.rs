@@ -255,7 +255,7 @@ mod tests {
         loop {
             let length = stream.read(&mut bytes).await.ok().filter(|length| *length > 0)?;
             let commands = bytes.get(..length)?;
-            let count = commands.iter().filter(|byte| **byte == b'*').count();
+            let count = memchr::memchr_iter(b'*', commands).count();
             if is_silent && commands.windows(3).any(|three| three == b"GET") {
                 continue;
             }

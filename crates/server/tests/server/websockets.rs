@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tungstenite::handshake::client::generate_key;
 use tungstenite::http::Request;
@@ -96,4 +97,21 @@ fn an_open_websocket_does_not_keep_a_process_longer_than_it_drains() {
     let reader = thread::spawn(move || socket.read().is_err());
     assert!(server.ended().success());
     assert!(reader.join().unwrap());
+}
+
+#[test]
+fn a_websocket_that_one_end_has_closed_takes_no_place_although_the_other_end_stays() {
+    let app = http::serve_raw(|stream| {
+        drop(accept(stream));
+    });
+    let mut site = Site::with_app(3600, app).with(&["--connections", "2"]);
+    site.threads = 1;
+    let server = site.start();
+    let browser = Browser::signed_in(server.address, &site.provider);
+    let open: Vec<_> = (0..2).map(|_| open(server.address, &browser).unwrap()).collect();
+    let begun = Instant::now();
+    let health = http::send(server.address, &Message::request("GET", "/auth/health").with("host", "a"));
+    assert_eq!(health.status(), 200);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    drop(open);
 }
