@@ -198,3 +198,19 @@ fn a_wrong_certificate_or_key_does_not_start_and_the_message_names_the_file() {
     let (status, message) = site.with(&["--ca", file.to_str().unwrap()]).fails();
     assert!(!status.success() && message.contains("ca.pem"), "{message}");
 }
+
+#[test]
+fn an_answer_arrives_by_tls_also_while_the_client_still_sends() {
+    let authority = Authority::new();
+    let site = site(&authority);
+    let server = site.start();
+    let mut stream = both(server.address, &authority).unwrap();
+    stream.write_all(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let part = vec![b'1'; 64 * 1024];
+    for n in 0..64 {
+        assert!(stream.write_all(&part).is_ok(), "{n}");
+    }
+    let answer = Message::read(&mut BufReader::new(&mut stream)).expect("an answer");
+    assert_eq!(answer.status(), 401);
+}
