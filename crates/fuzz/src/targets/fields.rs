@@ -71,7 +71,7 @@ fn form(input: &[u8]) -> Shape {
 fn number_text(number: &Number) -> String {
     let whole = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
     match whole.filter(|float| float.abs() < 2_f64.powi(53)) {
-        Some(float) if float == 0.0 => "0".to_owned(),
+        Some(0.0) => "0".to_owned(),
         Some(float) => format!("{float:.0}"),
         None => number.to_string(),
     }

@@ -66,7 +66,7 @@ impl VerifiedAccessToken {
         self.client.as_deref()
     }
 
-    /// `sub`: 1 to 255 bytes without control characters, unique for its issuer.
+    /// `sub`, unique for its issuer: what [`is_subject`](id_token::is_subject) accepts.
     pub fn subject(&self) -> &str {
         &self.subject
     }

@@ -132,7 +132,7 @@ pub struct VerifiedIdToken {
 }
 
 impl VerifiedIdToken {
-    /// `sub`: 1 to 255 bytes without control characters, unique for its issuer.
+    /// `sub`, unique for its issuer: what [`is_subject`] accepts.
     pub fn subject(&self) -> &str {
         &self.subject
     }
@@ -368,15 +368,17 @@ fn left_half(hash: &[u8]) -> String {
     base64url::encode(hash.get(..hash.len() / 2).unwrap_or_default())
 }
 
-/// Whether a text can be a user's identifier: 1 to 255 bytes without control characters.
+/// Whether a text can be a user's identifier: 1 to 255 bytes without control characters, and without white space at an end, which
+/// others would trim, so that it became another user's.
 pub fn is_subject(text: &str) -> bool {
-    is_identifier(text, SUBJECT_LIMIT)
+    is_identifier(text, SUBJECT_LIMIT) && text.trim() == text
 }
 
 pub(super) fn subject(claim: Option<&Value>) -> Result<String, ClaimError> {
     let subject = text(claim)?;
     if !is_subject(subject) {
-        return Err(ClaimError::Malformed("1 to 255 bytes without control characters"));
+        let wanted = "1 to 255 bytes without control characters, and without white space at an end";
+        return Err(ClaimError::Malformed(wanted));
     }
     Ok(subject.to_owned())
 }
@@ -799,6 +801,10 @@ mod tests {
             ),
             (with("nonce", json!("sesame")), "id_token: \"nonce\" does not belong to this sign-in"),
             (with("sub", json!(1)), "id_token: \"sub\" is not a string"),
+            (
+                with("sub", json!("bob ")),
+                "id_token: \"sub\" is not 1 to 255 bytes without control characters, and without white space at an end",
+            ),
         ] {
             assert_eq!(checked(&claims).unwrap_err().to_string(), text);
         }
