@@ -1,6 +1,8 @@
 //! Claims follow the person: what a refresh says of the user. Each test checks a sentence of `docs/sessions.md`
 //! ("Claims").
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -714,4 +716,111 @@ fn an_address_that_the_provider_no_longer_says_is_gone_where_it_has_no_list_of_t
     world.pass(EXPIRED);
     assert_eq!(fetch(&world, &mut browser).status, 200);
     assert!(sealed(&world, &browser).get("email").is_none_or(Value::is_null));
+}
+
+#[test]
+fn unproven_identity_a_refresh_verifies_no_address_that_a_page_entered_and_the_rest_follows_the_user() {
+    let mut settings = with_lease("none");
+    settings["session"]["updatable"] = json!(["email"]);
+    settings["upstreams"] = json!([{ "to": "https://upstream.example", "authorization": "access_token" }]);
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    userinfo(&world, |claims| claims["email_verified"] = json!(true));
+    browser.sign_in(&world, "alice", "/");
+    let csrf = browser.csrf(&world);
+    let update = json!({ "csrfToken": csrf, "data": { "email": "root@example.com" } }).to_string();
+    let headers = [("content-type", "application/json")];
+    browser.send(&world, "POST", &format!("{APP}/auth/session"), &headers, update.as_bytes());
+    userinfo(&world, |claims| {
+        claims["email_verified"] = json!(true);
+        claims["roles"] = json!(["editor"]);
+    });
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    let after = sealed(&world, &browser);
+    assert_eq!(
+        (&after["email"], &after["email_verified"], &after["roles"]),
+        (&json!("root@example.com"), &json!(false), &json!(["editor"]))
+    );
+}
+
+/// Notes what the hook sees of the nickname at each refresh.
+struct SeesNickname(Rc<RefCell<Vec<Value>>>);
+
+impl Hooks for SeesNickname {
+    type Profile = Value;
+    type Session = DefaultSession;
+
+    async fn token(&self, claims: &mut Map<String, Value>, occasion: TokenOccasion<'_, Value>) {
+        if let TokenOccasion::Refresh(_) = occasion {
+            self.0.borrow_mut().push(claims.get("nickname").cloned().unwrap_or_default());
+        }
+    }
+}
+
+#[test]
+fn a_hook_sees_at_a_refresh_what_a_page_wrote() {
+    let mut settings = with_lease("none");
+    settings["claims"]["nickname"] = json!("profile.nickname");
+    settings["session"]["updatable"] = json!(["nickname"]);
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let (world, mut browser) =
+        (TestEnv::with_hooks(settings, SeesNickname(Rc::clone(&seen))), Browser::new());
+    browser.sign_in(&world, "bob", "/");
+    let csrf = browser.csrf(&world);
+    let update = json!({ "csrfToken": csrf, "data": { "nickname": "rob" } }).to_string();
+    let headers = [("content-type", "application/json")];
+    browser.send(&world, "POST", &format!("{APP}/auth/session"), &headers, update.as_bytes());
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert_eq!(*seen.borrow(), [json!("rob")]);
+}
+
+#[test]
+fn what_is_known_of_an_address_stays_with_it_where_the_configuration_reads_it_elsewhere() {
+    let user = json!({ "id": "profile.id", "name": "profile.firstName", "email": "profile.email" });
+    let claims = json!({ "email": "login.mail", "email_verified": "login.checked" });
+    let settings = saying_at_the_login(true, &user, &claims, &Value::Null);
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    login(&world, &json!({ "mail": "countess@example.org", "checked": true }));
+    sign_in_as_ada(&world, &mut browser);
+    let known = |browser: &Browser| {
+        let session = sealed(&world, browser);
+        (session["email"].clone(), session["email_verified"].clone())
+    };
+    let before = known(&browser);
+    assert_eq!(before, (json!("countess@example.org"), json!(true)));
+    world.api.answers_json("/me", 200, &json!({ "id": 17, "firstName": "Augusta" }));
+    world.pass(EXPIRED);
+    assert_eq!(fetch(&world, &mut browser).status, 200);
+    assert_eq!((known(&browser), sealed(&world, &browser)["name"].clone()), (before, json!("Augusta")));
+}
+
+#[test]
+fn unproven_identity_what_a_refresh_no_longer_says_of_an_address_goes_where_the_configuration_reads_it_twice()
+{
+    let user = json!({ "id": "profile.id", "name": "profile.firstName", "email": "profile.email" });
+    let mut settings = saying_at_the_login(true, &user, &json!({ "email": "login.mail" }), &Value::Null);
+    settings["providers"][0]["email_verified"] = json!("profile.verified");
+    for refreshed in [
+        json!({ "id": 17, "firstName": "Ada", "email": "ada@example.com" }),
+        json!({ "id": 17, "firstName": "Ada" }),
+    ] {
+        let (world, mut browser) = (TestEnv::with(settings.clone()), Browser::new());
+        login(&world, &json!({ "mail": "ada@example.com" }));
+        let profile = json!({ "id": 17, "firstName": "Ada", "email": "ada@example.com", "verified": true });
+        world.api.answers_json("/me", 200, &profile);
+        sign_in_as_ada(&world, &mut browser);
+        let before = sealed(&world, &browser);
+        assert_eq!((&before["email"], &before["email_verified"]), (&json!("ada@example.com"), &json!(true)));
+        world.api.answers_json("/me", 200, &refreshed);
+        world.pass(EXPIRED);
+        assert_eq!(fetch(&world, &mut browser).status, 200);
+        let after = sealed(&world, &browser);
+        // As after a sign-in with the same profile.
+        assert_eq!(
+            (&after["email"], after.get("email_verified")),
+            (&json!("ada@example.com"), None),
+            "{refreshed}"
+        );
+    }
 }

@@ -141,7 +141,7 @@ impl<'a> RefreshedUser<'a> {
     fn lost(&self, new: &Map<String, Value>, config: &Config) -> Vec<String> {
         let mut lost: Vec<String> = Vec::new();
         for (claim, _) in STANDARD {
-            if !self.unknown.contains(&claim) && !is_configured(claim, config) {
+            if !self.unknown.contains(&claim) {
                 lost.push(claim.to_owned());
             }
         }
@@ -163,10 +163,6 @@ impl<'a> RefreshedUser<'a> {
 
 fn is_about_authentication(claim: &str) -> bool {
     matches!(claim, "acr" | "amr" | "auth_time" | "nonce" | "sid")
-}
-
-fn is_configured(claim: &str, config: &Config) -> bool {
-    config.claims.iter().any(|(name, _)| name == claim)
 }
 
 /// Whether a refresh leaves this claim as it is: it is about the session and not about the user, or a page may change it.
