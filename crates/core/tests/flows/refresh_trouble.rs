@@ -689,3 +689,78 @@ fn a_late_response_with_fewer_cookies_breaks_no_session() {
     browser.plant(&format!("__Secure-authjs.session-token.{last}"), "left-over");
     assert_eq!(browser.session(&world)["user"]["name"], "bob");
 }
+
+#[test]
+fn nobody_waits_longer_than_twenty_seconds_for_a_refresh_or_asks_the_lock_all_the_while() {
+    let (world, browser) = signed_in_at_strict("durable-object", EXPIRED);
+    let cookies = browser.cookie_header();
+    // One process acquires the lease, and is killed. The next one gets it after fifteen seconds, and takes nine for each of
+    // the metadata and the grant.
+    world.http.token_time.set(Duration::from_hours(1));
+    cut_off(&world.isolate(with_strict("durable-object"), "here"), &cookies, Duration::from_millis(200));
+    world.http.document_time.set(SECOND * 9);
+    world.http.token_time.set(SECOND * 9);
+    let [slow, other] = [(); 2].map(|()| world.isolate(with_strict("durable-object"), "here"));
+    let begun = world.clock.now();
+    let (cookies, clock) = (&*cookies, &world.clock);
+    // The body says when the answer came.
+    let timed = |process: &str, after: Duration| -> Sent<'_> {
+        let process = if process == "slow" { &slow } else { &other };
+        Box::pin(async move {
+            let mut answer = sent(process, cookies, after).await;
+            answer.body = (clock.now() - begun).to_string();
+            answer
+        })
+    };
+    let answers = world.all([timed("slow", Duration::ZERO), timed("slow", SECOND), timed("other", SECOND)]);
+    let took = |answer: &vestibule_testing::Answer| answer.body.parse::<u64>().unwrap();
+    assert!(took(&answers[0]) > 22_000, "it takes longer than the others wait: {}", took(&answers[0]));
+    for waiting in &answers[1..] {
+        assert_eq!(waiting.status, 503, "{waiting:?}");
+        assert!((20_900..21_500).contains(&took(waiting)), "{waiting:?}");
+    }
+    // The tokens may be there at any moment.
+    assert_eq!(answers[1].headers.get("retry-after"), Some("1"));
+    assert!(world.store.calls.get() < 12, "{:#?}", world.store.call_texts.borrow());
+}
+
+#[test]
+fn an_update_is_not_stored_beside_a_refresh_that_takes_longer_than_it_waits() {
+    for lease in LEASES {
+        let mut settings = with_strict(lease);
+        settings["session"] = json!({ "updatable": ["name"] });
+        let (world, mut browser) = signed_in_with(settings, EXPIRING);
+        let (csrf, cookies) = (browser.csrf(&world), browser.cookie_header());
+        world.http.token_time.set(SECOND * 9);
+        let updating = update(&world, &cookies, &csrf, Duration::from_millis(100));
+        let answers = world.all([sent(&world, &cookies, Duration::ZERO), updating]);
+        assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [200, 503], "{lease}");
+        assert_eq!(answers[1].headers.get("retry-after"), Some("1"), "{lease}");
+        assert!(!answers[1].headers.contains("set-cookie"), "{lease}: no cookie with the old tokens");
+        world.pass(SECOND * 10);
+        let again = &world.all([update(&world, &cookies, &csrf, SECOND * 10)])[0];
+        assert_eq!(again.status, 200, "{lease}");
+        browser.take(again);
+        assert_eq!(browser.session(&world)["user"]["name"], "Robert", "{lease}");
+        assert_eq!(bearer(&browser.fetch(&world, &format!("{APP}/api"))), Some("access-bob~1"), "{lease}");
+        assert_eq!(grants(&world), (1, 0), "{lease}");
+    }
+}
+
+#[test]
+fn a_request_waits_out_its_last_second() {
+    let (world, browser) = signed_in_at_strict("kv", EXPIRED);
+    let cookies = browser.cookie_header();
+    world.store.latency.set([0; 4]);
+    // One process is killed, and its lease lasts longer than anyone waits.
+    world.http.token_time.set(Duration::from_hours(1));
+    cut_off(&world.isolate(with_strict("kv"), "here"), &cookies, Duration::from_millis(200));
+    world.store.leases_end_later(45_000);
+    // In another one a request is killed while it waits. Nine seconds after the next one began, that one takes its place.
+    let other = world.isolate(with_strict("kv"), "here");
+    let begun = world.clock.now();
+    cut_off(&other, &cookies, Duration::from_millis(200));
+    world.pass(Duration::from_millis(begun + 6000 - world.clock.now()));
+    let (begun, answers) = (world.clock.now(), other.all([sent(&other, &cookies, Duration::ZERO)]));
+    assert_eq!((answers[0].status, world.clock.now() - begun), (503, 20_000));
+}

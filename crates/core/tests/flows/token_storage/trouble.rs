@@ -242,3 +242,39 @@ fn an_entry_that_begins_later_than_a_clock_could_be_wrong_is_not_on_its_way() {
         assert_eq!(api(&other, &mut browser).status, status, "{seconds} s");
     }
 }
+
+#[test]
+fn who_is_signed_in_without_their_tokens_goes_on_to_where_a_link_would_have_led() {
+    let mut settings = kept_in("store");
+    settings["session"].as_object_mut().unwrap().remove("expose");
+    settings["upstreams"][0].as_object_mut().unwrap().remove("authorization");
+    let (world, mut browser) = signed_in(settings.clone());
+    world.store.loses("tokens/");
+    let other = world.isolate(settings, "here");
+    world.pass(super::DAY);
+    let answer = browser.open(&other, &format!("{APP}/auth/signin/acme?callbackUrl=/dashboard"));
+    assert_eq!(answer.location(), format!("{APP}/dashboard"));
+}
+
+#[test]
+fn a_session_whose_page_needs_a_token_that_is_lost_and_has_expired_is_not_renewed_by_showing_it() {
+    let (world, mut browser) = signed_in(with_plain_pages());
+    world.store.loses("tokens/");
+    let other = world.isolate(with_plain_pages(), "here");
+    world.pass(super::DAY);
+    let answer = browser.fetch(&other, &format!("{APP}/auth/session"));
+    assert!(answer.body.contains("\"bob\"") && !answer.headers.contains("set-cookie"), "{answer:?}");
+}
+
+#[test]
+fn an_entry_of_a_clock_that_is_exactly_ninety_seconds_ahead_may_be_on_its_way() {
+    for (later, status) in [(0, 503), (1, 401)] {
+        let (world, mut browser) = signed_in(with_plain_pages());
+        world.store.loses("tokens/");
+        world.store.latency.set([0; 4]);
+        let begins = claims(&world, &browser)["token_entry"]["at"].as_u64().unwrap() * 1000;
+        world.clock.set_back(Duration::from_millis(world.clock.now() - begins + 90_000 + later));
+        let other = world.isolate(with_plain_pages(), "here");
+        assert_eq!(api(&other, &mut browser).status, status, "{later} ms");
+    }
+}
