@@ -604,3 +604,50 @@ fn an_upstream_that_got_no_token_gives_the_session_none() {
     assert_eq!(sealed(&world, &browser)["generation"], Value::Null);
     assert_eq!(dropped(&world).len(), 1, "{}", world.log_text());
 }
+
+#[test]
+fn a_refresh_token_that_an_upstream_has_replaced_is_not_sent_however_late_the_lock_answers() {
+    let mut settings = backend();
+    settings["refresh"] = json!({ "lease": "durable-object" });
+    let (world, mut browser) = signed_in(settings);
+    world.pass(Duration::from_secs(830));
+    let (access, refresh) = (set_access(2), set_refresh(2));
+    world.forwarder.upstream_time.set(Duration::from_secs(15));
+    upstream_sets(&world, &[&access, &refresh]);
+    world.api.answers("/auth/refresh", 401, &[], "");
+    let cookies = browser.cookie_header();
+    let quick: Sent<'_> = Box::pin(async {
+        world.clock.sleep(Duration::from_millis(14_800)).await;
+        upstream_sets(&world, &[]);
+        // The upstream's answer comes while the lock takes this long.
+        let [cached, read, write, _] = world.store.latency.get();
+        world.store.latency.set([cached, read, write, 1500]);
+        sent(&world, &cookies, Duration::ZERO).await
+    });
+    let answers = world.all([sent(&world, &cookies, Duration::ZERO), quick]);
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        browser.take(answer);
+    }
+    assert_eq!(world.api.requests("/auth/refresh").len(), 0, "the token was used up by the upstream");
+    upstream_sets(&world, &[]);
+    assert_eq!(carried(&fetch(&world, &mut browser)), Some(cookie_with(2)));
+}
+
+#[test]
+fn an_upstream_that_gets_no_cookies_of_the_session_sets_cookies_of_any_name() {
+    let mut settings = backend();
+    settings["upstreams"][0] = json!({ "to": "https://upstream.example", "authorization": "access_token" });
+    let (world, mut browser) = signed_in(settings);
+    world.pass(Duration::from_secs(850));
+    let (access, refresh) = (set_access(2), set_refresh(2));
+    let cookies = [("set-cookie", access.as_str()), ("set-cookie", refresh.as_str())];
+    world.api.answers("/auth/refresh", 204, &cookies, "");
+    let own = ["access_token=of-the-app; Path=/", "refresh_token=of-the-app; Path=/"];
+    upstream_sets(&world, &own);
+    // Also where the session has a new cookie.
+    let answer = fetch(&world, &mut browser);
+    let set: Vec<&str> = answer.headers.get_all("set-cookie").collect();
+    assert!(set.len() > 2 && set.starts_with(&own), "{set:?}");
+    assert_eq!(dropped(&world), [""; 0]);
+}

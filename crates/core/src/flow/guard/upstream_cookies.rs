@@ -62,7 +62,7 @@ impl<P: Platform> RequestContext<'_, P> {
         // A bearer token's session is not the browser's.
         let is_of_browser = match self.session() {
             SessionCookie::Valid(of_browser) => {
-                of_browser.sid().is_some() && of_browser.sid() == session.sid()
+                session.sid().is_some_and(|sid| of_browser.sid() == Some(sid))
             }
             _ => false,
         };
