@@ -30,6 +30,8 @@ pub struct FakeForwarder {
     /// Decides about the status and the header fields of an answer, by the request as the upstream got it.
     answers: RefCell<Option<Answering>>,
     heads_of_answers: RefCell<Vec<Response>>,
+    /// How many requests were forwarded so that the client gets the answer as it comes.
+    pub streamed: Cell<usize>,
     /// The answers that Vestibule dropped.
     pub discarded: RefCell<Vec<usize>>,
 }
@@ -65,6 +67,7 @@ impl FakeForwarder {
             missing: RefCell::default(),
             answers: RefCell::default(),
             heads_of_answers: RefCell::default(),
+            streamed: Cell::default(),
             discarded: RefCell::default(),
         }
     }

@@ -7,7 +7,8 @@ use unicode_normalization::UnicodeNormalization;
 use vestibule_core::http::client::{FetchError, FetchRequest, FetchResponse};
 use vestibule_core::http::response::Response;
 use vestibule_core::jose::crypto::WithCrypto;
-use vestibule_core::log::{DataPoint, Line};
+use vestibule_core::log::{DataPoint, Line, RequestDetails};
+use vestibule_core::outcome::Outcome;
 use vestibule_core::platform::{
     Background, BodyError, Clock, Forward, ForwardError, Forwarder, HttpClient, Limit, Lock, Log, Random,
     RateLimit, Sinks, Store, StoreError, Unicode,
@@ -204,6 +205,18 @@ impl Forwarder for FakePlatform {
 
     async fn forward(&self, forward: Forward<'_>, body: Vec<u8>) -> Result<usize, ForwardError> {
         self.forwarder.forward(forward, body).await
+    }
+
+    async fn forward_streaming(&self, forward: Forward<'_>, body: Vec<u8>) -> Outcome<usize> {
+        self.forwarder.streamed.set(self.forwarder.streamed.get() + 1);
+        let (request, edge) = (forward.request, forward.edge);
+        match self.forward(forward, body).await {
+            Ok(response) => Outcome::forwarded(response),
+            Err(error) => {
+                self.log(&error.record().in_request(&RequestDetails::of(request, edge)));
+                Outcome::Response(error.answer())
+            }
+        }
     }
 
     fn status(&self, response: &usize) -> u16 {

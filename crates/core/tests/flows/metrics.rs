@@ -340,3 +340,12 @@ fn a_process_that_finds_the_tokens_of_another_one_says_so() {
     let points = written(&world).concat();
     assert_eq!(text(of(&points, "refresh", "provider", "acme"), "outcome"), "renewed_elsewhere");
 }
+
+#[test]
+fn a_response_is_waited_for_only_where_something_is_added_to_it() {
+    let world = TestEnv::with(with_metrics(json!({ "server_timing": true })));
+    for (site, streamed) in [(LOCAL, 0), (APP, 1)] {
+        assert_eq!(world.send("GET", &format!("{site}/about"), &[], b"").status, 200);
+        assert_eq!(world.forwarder.streamed.get(), streamed, "{site}");
+    }
+}
