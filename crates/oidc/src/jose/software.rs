@@ -233,6 +233,7 @@ mod tests {
 
     use super::*;
     use crate::jose::base64url;
+    use crate::jose::crypto::WithCrypto;
     use crate::secret::Secret;
 
     /// The key of RFC 8410 section 10.3: the seed alone.
@@ -290,6 +291,27 @@ mod tests {
             let error = result.unwrap_err().to_string();
             assert!(error.contains("RUSTSEC-2023-0071"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_has_its_cryptography_from_another_value_decrypts_as_that_one_does() {
+        struct Around(SoftwareCrypto);
+
+        impl WithCrypto for Around {
+            type Crypto = SoftwareCrypto;
+
+            fn crypto(&self) -> &SoftwareCrypto {
+                &self.0
+            }
+        }
+
+        let key = key(RSA_512);
+        let [own, around] = [
+            ready(SoftwareCrypto.decrypt_oaep(&key, &[1; 64])),
+            ready(Around(SoftwareCrypto).decrypt_oaep(&key, &[1; 64])),
+        ]
+        .map(|decrypted| decrypted.map(drop).unwrap_err());
+        assert_eq!(own, around);
     }
 
     fn ready<T>(future: impl Future<Output = T>) -> T {
