@@ -585,3 +585,40 @@ fn a_client_waits_five_seconds_for_the_fetches_of_others_however_many_begin() {
     let answers = world.all([user(0), client, user(4)]);
     assert_eq!((answers[1].status, took.get()), (503, 5000));
 }
+
+#[test]
+fn a_client_whose_key_is_unknown_waits_five_seconds_for_the_fetches_of_others_however_many_begin() {
+    let (world, _) = an_hour_later();
+    assert_eq!(bring(&world, &token(&world, "key-1")).0, 200);
+    world.pass(HOUR + SECOND);
+    hang(&world, "jwks");
+    let authorization = format!("Bearer {}", token(&world, "invented"));
+    let headers = [("authorization", authorization.as_str())];
+    // The first one fetches the keys because they are old, and goes on with the old ones. When its fetch counts as cut off,
+    // one of all begins the next.
+    let client = |after: u32| -> std::pin::Pin<Box<dyn Future<Output = Answer> + '_>> {
+        let (world, headers) = (&world, &headers);
+        Box::pin(async move {
+            world.clock.sleep(SECOND * after).await;
+            let begun = world.clock.now();
+            let mut answer = world.sent("GET", &format!("{APP}/api"), headers, b"").await;
+            answer.body = (world.clock.now() - begun).to_string();
+            answer
+        })
+    };
+    let answers = world.all([client(0), client(3), client(4), client(4)]);
+    assert!(answers.iter().all(|answer| answer.status == 503), "{answers:?}");
+    let mut took: Vec<u64> = answers[1..].iter().map(|answer| answer.body.parse().unwrap()).collect();
+    took.sort_unstable();
+    assert_eq!(took[..2], [5000, 5000], "{took:?}");
+}
+
+#[test]
+fn a_new_key_signs_in_also_if_its_document_takes_almost_as_long_as_it_may() {
+    let (world, mut browser) = an_hour_later();
+    world.provider.rotates_its_key_to("key-2");
+    let (location, _) = begin(&world, &mut browser);
+    // The request goes on with its copy, finds the key unknown, and waits for the fetch that it has begun.
+    world.http.document_time.set(Duration::from_millis(9500));
+    finish(&world, &mut browser, &location);
+}

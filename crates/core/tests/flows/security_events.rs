@@ -543,3 +543,54 @@ fn an_event_ends_the_session_that_it_names_also_by_a_clock_that_is_behind() {
         assert_eq!([&world, &other].map(|place| is_in(place, &one)), [false, false], "{store}");
     }
 }
+
+#[test]
+fn an_event_that_one_transmitter_rejects_comes_again_while_the_keys_of_another_one_are_unavailable() {
+    const OTHER: &str = "https://app.example.com/events-of-others";
+    // At this address are no keys.
+    let elsewhere = "https://idp.example/.well-known/openid-configuration";
+    let unavailable = json!({ "issuer": TRANSMITTER, "jwks": elsewhere, "audience": OTHER });
+    let rejects = json!({ "issuer": TRANSMITTER, "jwks": "https://idp.example/jwks", "audience": AUDIENCE });
+    for transmitters in [json!([unavailable, rejects]), json!([rejects, unavailable])] {
+        let mut settings = site("kv");
+        settings["event_transmitters"] = transmitters.clone();
+        let world = TestEnv::with(settings);
+        let mut claims = claims(&world, CHANGED, &bob());
+        claims["aud"] = json!([OTHER, AUDIENCE]);
+        let token = signed(&world, &claims);
+        claims["jti"] = json!("event-2");
+        let other = signed(&world, &claims);
+        // With the signature of another event.
+        let (event, signature) = (token.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
+        let answer = push(&world, &format!("{event}.{signature}"));
+        assert_eq!(answer.status, 503, "{transmitters}: {answer:?}");
+    }
+}
+
+#[test]
+fn retry_after_is_that_of_the_first_transmitter_whose_keys_are_unavailable() {
+    const OTHER: &str = "https://app.example.com/events-of-others";
+    // At this address are no keys.
+    let elsewhere = "https://idp.example/.well-known/openid-configuration";
+    let unavailable = json!({ "issuer": TRANSMITTER, "jwks": elsewhere, "audience": OTHER });
+    let published =
+        json!({ "issuer": TRANSMITTER, "jwks": "https://idp.example/jwks", "audience": AUDIENCE });
+    for (transmitters, retry) in
+        [(json!([published, unavailable]), "60"), (json!([unavailable, published]), "5")]
+    {
+        let mut settings = site("kv");
+        settings["event_transmitters"] = transmitters.clone();
+        let world = TestEnv::with(settings);
+        let mut claims = claims(&world, CHANGED, &bob());
+        claims["aud"] = json!([OTHER, AUDIENCE]);
+        let by = |kid: &str| {
+            let header = json!({ "alg": "ES256", "kid": kid, "typ": "secevent+jwt" });
+            push(&world, &world.provider.signed(&header, &claims))
+        };
+        // The first two fetch the published keys, at first because there are none.
+        by("invented-1");
+        by("invented-2");
+        let answer = by("invented-3");
+        assert_eq!((answer.status, answer.headers.get("retry-after")), (503, Some(retry)), "{transmitters}");
+    }
+}

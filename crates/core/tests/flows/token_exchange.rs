@@ -9,6 +9,7 @@ use vestibule_testing::provider::ISSUER;
 use vestibule_testing::{APP, Answer, Browser, TestEnv, environment, settings};
 
 use crate::refresh::{EXPIRED, SECOND, Sent, bearer, sent};
+use crate::refresh_trouble::cut_off;
 
 const TOKEN_ENDPOINT: &str = "https://idp.example/token";
 const ORDERS: &str = "exchanged-1-for-orders";
@@ -509,4 +510,20 @@ fn a_token_that_ends_soon_is_not_stored_and_none_where_the_store_keeps_no_tokens
         settle(&world);
         assert_eq!(world.store.keys("exchanged/").len(), usize::from(is_stored), "{tokens} {lifetime}");
     }
+}
+
+#[test]
+fn who_waits_for_the_exchange_of_a_request_that_was_killed_waits_a_bounded_time() {
+    let (world, browser) = signed_in();
+    let cookies = browser.cookie_header();
+    world.http.token_time.set(Duration::from_hours(1));
+    cut_off(&world, &cookies, Duration::from_millis(200));
+    world.http.token_time.set(Duration::from_millis(200));
+    let begun = world.clock.now();
+    let answers = world.all([sent(&world, &cookies, Duration::ZERO)]);
+    assert_eq!((answers[0].status, answers[0].headers.get("retry-after")), (503, Some("1")));
+    assert!(world.clock.now() - begun <= 15_100, "{} ms", world.clock.now() - begun);
+    // Later it counts as gone.
+    let answers = world.all([sent(&world, &cookies, SECOND * 11)]);
+    assert_eq!(bearer(&answers[0]), Some(ORDERS));
 }
