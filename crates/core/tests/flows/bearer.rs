@@ -592,3 +592,14 @@ fn of_one_provider_with_two_clients_the_audience_selects_the_client() {
     }
     assert_eq!(bring(&world, "/dashboard", &token_with(&world, &json!({ "aud": "urn:three" }))).status, 401);
 }
+
+#[test]
+fn work_bombs_a_public_page_whose_server_opens_sessions_costs_nothing_where_the_browser_has_none() {
+    let mut settings = accepting(&json!({}));
+    settings["session"] = json!({});
+    settings["upstreams"] = json!([{ "to": "https://upstream.example", "forward_session": true }]);
+    let world = TestEnv::with(settings);
+    let answer = bring(&world, "/about", &token(&world, "alice"));
+    assert!(answer.forwarded.is_some(), "{answer:?}");
+    assert_eq!(world.fetches("https://idp.example/jwks"), 0);
+}

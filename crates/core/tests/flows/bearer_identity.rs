@@ -234,3 +234,20 @@ fn two_doors_one_lock_what_a_token_cannot_show_is_a_mistake_at_start() {
     shown["rules"] = json!([{ "match": "/x", "require": { "banned": { "not": true } } }]);
     assert!(Config::load(shown, &environment, &RUNTIME).is_ok());
 }
+
+#[test]
+fn two_doors_one_lock_who_someone_is_can_be_read_from_the_access_token_and_the_id_token() {
+    let mut settings =
+        accepting(&json!({ "user": { "name": "access_token.given", "email": "id_token.upn" } }));
+    settings["rules"] = json!([]);
+    settings["upstreams"][0]["headers"] = json!({ "X-Name": "name", "X-Email": "email" });
+    let world = TestEnv::with(settings);
+    let said = said(&json!({ "given": "Ada", "upn": "ada@example.org", "email_verified": true }));
+    let access_token = world.provider.signed(&json!({ "alg": "ES256", "kid": "key-1" }), &said);
+    world.provider.alters_answer_at("token", move |answer| answer["access_token"] = json!(access_token));
+    for answer in [signs_in(&world, said.clone()).expect("a session"), brings(&world, &said)] {
+        let headers = answer.forwarded.unwrap().request.headers;
+        let user = ["x-name", "x-email"].map(|name| headers.get(name).map(str::to_owned));
+        assert_eq!(user.map(Option::unwrap_or_default), ["Ada", "ada@example.org"]);
+    }
+}

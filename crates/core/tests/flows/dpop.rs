@@ -508,3 +508,14 @@ fn the_nonce_of_one_upstream_is_in_no_proof_for_another() {
     assert_eq!(nonce(&mut browser, "https://second.example", "/second"), None);
     assert_eq!(nonce(&mut browser, first, "/api"), Some(json!("n-1")));
 }
+
+#[test]
+fn a_provider_whose_dpop_is_switched_off_gets_and_gives_no_more_proofs() {
+    let (env, mut browser) = signed_in();
+    let mut settings = bound_settings();
+    settings["providers"][0]["dpop"] = json!(false);
+    let answer = browser.fetch(&env.isolate(settings, "here"), &format!("{APP}/api"));
+    let headers = answer.forwarded.unwrap().request.headers;
+    assert!(headers.get("authorization").unwrap().starts_with("Bearer "), "{headers:?}");
+    assert!(!headers.contains("dpop"), "{headers:?}");
+}
