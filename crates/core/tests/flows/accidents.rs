@@ -305,3 +305,24 @@ fn scripts_get_the_answers_of_auth_js_to_the_same_accidents() {
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!(body, json!({ "url": format!("{APP}/auth/signin?error=MissingCSRF") }));
 }
+
+#[test]
+fn no_address_is_kept_where_nobody_begins_again_at_the_sign_in_page() {
+    let mut settings = settings();
+    settings["providers"][0]["allow"] = json!({ "user.email": "alice@example.com" });
+    let (world, mut browser) = (TestEnv::with(settings), Browser::new());
+    let keeps = |answer: &Answer| {
+        answer.headers.get_all("set-cookie").any(|cookie| cookie.contains("callback-url="))
+            || answer.location().contains("callbackUrl")
+    };
+    // A person whom the site does not let in comes to the error page.
+    let request = browser.begin(&world, "/dashboard");
+    browser.open(&world, &format!("{APP}/auth/signin?callbackUrl=/in-another-tab"));
+    let answer = browser.open(&world, &world.provider.authorize(&request, "bob"));
+    assert!(answer.location().contains("/auth/error?error=AccessDenied") && !keeps(&answer), "{answer:?}");
+    // A script knows where it is, also one that reads redirects.
+    let headers = [("sec-fetch-mode", "cors"), ("content-type", "application/x-www-form-urlencoded")];
+    let form = b"csrfToken=old&callbackUrl=/dashboard";
+    let answer = browser.send(&world, "POST", &format!("{APP}/auth/signin/acme"), &headers, form);
+    assert!(answer.location().contains("/auth/signin?error=MissingCSRF") && !keeps(&answer), "{answer:?}");
+}

@@ -387,3 +387,16 @@ fn the_fragment_of_a_return_address_survives_a_sign_in() {
     let answer = Browser::new().sign_in(&world, "bob", &format!("{APP}/guide?a=1#part-2"));
     assert_eq!(answer.location(), format!("{APP}/guide?a=1#part-2"));
 }
+
+#[test]
+fn the_page_says_which_values_it_shows_as_a_whole() {
+    let world = world();
+    let [whole, cut] = [300, 301].map(|length| "x".repeat(length));
+    let fields = [("title", "Ünïcode"), ("whole", whole.as_str()), ("cut", cut.as_str())];
+    let sealed = kept(&send(&world, &mut ended(&world), &fields)).unwrap();
+    let shown = show(&world, &mut signed_in(&world, "bob"), &sealed);
+    let list = shown.body.split_once("<dl").unwrap().1.split_once("</dl>").unwrap().0;
+    for (name, value) in [("title", "Ünïcode"), ("whole", &*whole), ("cut", &*format!("{whole}…"))] {
+        assert!(list.contains(&format!(">{value}<")), "{name}: {list}");
+    }
+}

@@ -716,3 +716,21 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     let rest = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}")).1;
     rest.split_once(after).unwrap_or_else(|| panic!("no {after} in {text}")).0
 }
+
+#[test]
+fn the_button_of_a_form_says_for_which_api_it_is_where_there_are_several() {
+    let mut settings = only_form();
+    let sign_in = |settings: &Value| {
+        Browser::new().open(&TestEnv::with(settings.clone()), &format!("{APP}/auth/signin")).body
+    };
+    assert!(sign_in(&settings).contains(">Sign in</button>"), "{}", sign_in(&settings));
+    let mut second = settings["providers"][0].clone();
+    second["id"] = json!("partners");
+    second["name"] = json!("Partners");
+    settings["providers"].as_array_mut().unwrap().push(second);
+    assert!(
+        sign_in(&settings).contains(">Sign in with <bdi>Partners</bdi></button>"),
+        "{}",
+        sign_in(&settings)
+    );
+}

@@ -253,3 +253,25 @@ fn cursor_is_in(page: &Answer, field: &str) -> bool {
     assert!(inputs.len() <= 1, "{inputs:?}");
     inputs.iter().any(|input| input.contains(&format!("name=\"{field}\"")))
 }
+
+#[test]
+fn what_is_under_the_pointer_gets_darker_or_lighter_where_its_text_is_black() {
+    let page = Browser::new().open(&TestEnv::with(themed(settings())), SIGN_IN);
+    for part in
+        ["--on-accent:#ffffff;--shade:rgb(0 0 0/.12)", "--on-accent:#000000;--shade:rgb(255 255 255/.2)"]
+    {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+}
+
+#[test]
+fn each_icon_is_a_drawing_of_its_own() {
+    let drawing = |page: &str| {
+        let page = Browser::new().open(&TestEnv::new(), page).body;
+        let path = page.split_once("<svg ").unwrap().1.split_once("<path d=\"").unwrap().1;
+        path.split_once('"').unwrap().0.to_owned()
+    };
+    let enter = drawing(SIGN_IN);
+    let trouble = drawing("https://app.example.com/auth/error?error=Configuration");
+    assert!(enter.starts_with('M') && trouble.starts_with('M') && enter != trouble, "{enter} {trouble}");
+}

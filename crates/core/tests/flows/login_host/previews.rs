@@ -651,3 +651,18 @@ fn only_the_way_to_a_preview_host_is_called_one_on_the_sign_in_page() {
         assert_eq!(shown.body.contains("<strong>pr-1.preview.example.dev</strong>"), is_way, "{start}");
     }
 }
+
+#[test]
+fn an_address_of_exactly_two_kib_goes_through_the_login_host_and_a_longer_one_does_not() {
+    let site = site();
+    let request = |letters: usize| {
+        let page = format!("{PREVIEW}/auth/signin?callbackUrl=/{}", "a".repeat(letters));
+        Visitor::new().open(&site, &page).location().to_owned()
+    };
+    let shortest = request(1).len();
+    for (length, goes) in [(2048, true), (2049, false)] {
+        let address = request(length - shortest + 1);
+        assert_eq!(query(&address, "callbackUrl").ends_with('a'), goes, "{address}");
+        assert_eq!(address.len() == length, goes, "{address}");
+    }
+}
