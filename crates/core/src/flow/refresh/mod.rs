@@ -92,7 +92,6 @@ impl<'a, P: Platform> RequestContext<'a, P> {
         }
         let begun = self.platform.now();
         let (mut session, mut cookie_update, mut id_token) = (session, CookieUpdate::Skip, None);
-        let mut is_of_now = false;
         for _ in 0..MAX_GENERATIONS {
             if self.vestibule.refreshes.is_signed_out(&due.name.sid) {
                 return Err(RefreshError::SignedOut);
@@ -102,17 +101,17 @@ impl<'a, P: Platform> RequestContext<'a, P> {
             }
             let deadline = begun.plus(due.reason.max_wait());
             let outcome = self.refresh_outcome(&session, &due, deadline).await;
-            match outcome {
+            let is_of_now = match outcome {
                 RefreshOutcome::Renewed(tokens) => {
                     session = session.with_refreshed_tokens(&tokens, self.platform.now());
                     cookie_update = CookieUpdate::Write;
                     id_token = tokens.id_token.clone().or(id_token);
-                    is_of_now = tokens.issued_at >= begun;
                     if session.ends_at().is_some_and(|end| end <= self.platform.now()) {
                         // The provider set an earlier end while this browser was away.
                         let session = session.without_tokens();
                         return Err(RefreshError::Ended(FreshSession::new(session, cookie_update)));
                     }
+                    tokens.issued_at >= begun
                 }
                 RefreshOutcome::InvalidGrant { is_final } => {
                     // If another process may have redeemed the token, the browser may have a newer cookie already.
@@ -144,7 +143,7 @@ impl<'a, P: Platform> RequestContext<'a, P> {
                     let retry = until.since(self.platform.now()).max(Duration::from_secs(1));
                     return without_refresh(session, reason, cookie_update, retry);
                 }
-            }
+            };
             let Some(next) = self.needs_refresh(&session, need) else {
                 let fresh = FreshSession { session, cookie_update, id_token };
                 return self.without_refresh_here(fresh, need);
