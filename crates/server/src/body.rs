@@ -5,12 +5,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use thiserror::Error;
 
 use crate::connection::Stream;
 use crate::metrics::Counted;
 use crate::unread::Waiting;
-use crate::upload::{Answer, ClientBody, Upload};
+use crate::upload::{Answer, BodyError, ClientBody, Upload};
 
 /// A body.
 pub(crate) enum Body {
@@ -58,17 +57,6 @@ impl AnswerBody {
         }
         Self { body, waiting, _in_flight: in_flight }
     }
-}
-
-/// Why a body did not arrive.
-#[derive(Debug, Error)]
-pub(crate) enum BodyError {
-    #[error("{0}")]
-    Failed(#[from] hyper::Error),
-    #[error("the client sent nothing for too long")]
-    TooSlow,
-    #[error("the upstream has answered and takes no more")]
-    GivenUp,
 }
 
 impl HttpBody for Body {

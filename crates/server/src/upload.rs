@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep};
-
-use crate::body::BodyError;
 
 /// What a client sends, which fails if nothing arrives for a time.
 pub(crate) struct ClientBody {
@@ -44,6 +43,17 @@ pub(crate) enum UploadState {
 
 /// The answer to a request whose body is still on its way. It has ended where this is dropped.
 pub(crate) struct Answer(Upload);
+
+/// Why a body did not arrive.
+#[derive(Debug, Error)]
+pub(crate) enum BodyError {
+    #[error("{0}")]
+    Failed(#[from] hyper::Error),
+    #[error("the client sent nothing for too long")]
+    TooSlow,
+    #[error("the upstream has answered and takes no more")]
+    GivenUp,
+}
 
 impl Upload {
     /// Of this body, or of one that is whole.

@@ -165,7 +165,7 @@ impl ThreadLink {
     }
 
     /// No command uses this connection any more. Many can fail on it, one after another, when there is a new one already.
-    fn leave(&self, connection: &Rc<MultiplexedConnection>) {
+    fn drop_connection(&self, connection: &Rc<MultiplexedConnection>) {
         self.connection.borrow_mut().take_if(|current| Rc::ptr_eq(current, connection));
     }
 }
@@ -229,7 +229,7 @@ impl Link for ThreadLink {
         }
         answer.map_err(|(needs_connection, reason)| {
             if let (true, Some(connection)) = (needs_connection, used.take()) {
-                self.leave(&connection);
+                self.drop_connection(&connection);
             }
             StoreError::Failed(format!("Redis: {reason}"))
         })
