@@ -62,6 +62,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("oauth::discovery::parse_jwks_uri", "`other_metadata`"),
     ("oauth::email::EmailStatements::read", "a value that was read already: `user_lists` has the same rule"),
     ("options::Options::read", "the operator's own command line"),
+    ("origin::Origin::parse", "a variable of the operator, whose test compares it with `discovery`'s parser"),
     ("presets::brand::Rgb::parse", "a colour of the configuration: `configuration`"),
     ("secrets::Secrets::read", "files of the operator as they are; `configuration` reads their text"),
     ("session::seal::open_ended", "`sealed_claims`, without the end"),
