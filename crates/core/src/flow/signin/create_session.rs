@@ -309,14 +309,13 @@ impl<P: Platform> RequestContext<'_, P> {
         set("provider", Some(json!(identity.provider.id)));
         set("sid", Some(json!(random_id(self.platform))));
         set("signed_in_at", Some(json!(self.now.seconds())));
-        let claims_of_token = identity.sources.iter().find(|(root, _)| *root == "id_token");
-        let issued_at = claims_of_token.and_then(|(_, claims)| id_token::time_of(claims.get("iat")));
+        let of_token =
+            identity.sources.iter().find(|(root, _)| *root == "id_token").map(|(_, claims)| claims);
+        let issued_at = of_token.and_then(|claims| id_token::time_of(claims.get("iat")));
         set("provider_iat", issued_at.map(|at| json!(at.seconds())));
         // Every process that opens the session reads these facts, so they are only there where one can be written.
-        let of_provider = |claim: &str| {
-            let claims = identity.sources.iter().find(|(root, _)| *root == "id_token");
-            claims.and_then(|(_, claims)| claims.get(claim)).filter(|id| id.is_string()).cloned()
-        };
+        let of_provider =
+            |claim: &str| of_token.and_then(|claims| claims.get(claim)).filter(|id| id.is_string()).cloned();
         if self.config().keeps_provider_session(&identity.provider.id) {
             set("provider_sid", of_provider("sid"));
         }
@@ -329,9 +328,8 @@ impl<P: Platform> RequestContext<'_, P> {
         for (claim, value) in identity.extra_claims {
             set(claim, Some(value));
         }
-        let id_token = identity.sources.iter().find(|(root, _)| *root == "id_token");
-        if let Some((_, Value::Object(id_token))) = id_token {
-            claims.extend(authentication_claims(id_token));
+        if let Some(Value::Object(of_token)) = of_token {
+            claims.extend(authentication_claims(of_token));
         }
         claims
     }
