@@ -150,11 +150,13 @@ impl<'a, P: Platform> RequestContext<'a, P> {
 
     /// Every session in the request's cookies, the one that counts first, if one does: what a sign-out ends.
     pub(crate) fn all_sessions(&self) -> Vec<Session> {
-        if let SessionCookie::Absent | SessionCookie::Invalid(_) = self.session() {
-            return Vec::new();
-        }
+        let counting = match self.session() {
+            SessionCookie::Absent | SessionCookie::Invalid(_) => return Vec::new(),
+            SessionCookie::Valid(session) => Some(session),
+            SessionCookie::Conflict | SessionCookie::Revoked => None,
+        };
         let (sealing, cache) = (self.config().sealing(), &self.vestibule.session_cache);
-        read::all(sealing, cache, &self.names, &self.cookies, self.preview_host(), self.now)
+        read::all(counting, sealing, cache, &self.names, &self.cookies, self.preview_host(), self.now)
     }
 
     /// The request's origin, if it is that of a preview host, which opens its own sessions only.

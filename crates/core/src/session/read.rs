@@ -83,9 +83,11 @@ pub fn read(
     }
 }
 
-/// Every session that a request's cookies open, in either dialect, the one that counts first: what ends if the browser signs
-/// out. Of the versions of one sign-in only the newest is there, and of the cookies no more than [`read`] tries.
+/// Every session that a request's cookies open, in either dialect: what ends if the browser signs out. The one that counts by
+/// [`read`], if one does, is `counting`, and comes first. Of the versions of one sign-in only the newest is there, and of the
+/// cookies no more than [`read`] tries.
 pub fn all(
+    counting: Option<Session>,
     sealing: Sealing<'_>,
     cache: &SessionCache,
     names: &CookieNames,
@@ -93,13 +95,6 @@ pub fn all(
     preview_host: Option<&str>,
     now: Timestamp,
 ) -> Vec<Session> {
-    let counting = match read(sealing, cache, names, cookies, preview_host, now).session {
-        SessionCookie::Valid(session) => Some(session),
-        SessionCookie::Absent
-        | SessionCookie::Conflict
-        | SessionCookie::Revoked
-        | SessionCookie::Invalid(_) => None,
-    };
     let mut sessions: Vec<Session> = counting.into_iter().collect();
     let mut others: Vec<Session> = attempts(sealing.dialect, names, cookies)
         .iter()
