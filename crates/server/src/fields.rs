@@ -78,15 +78,14 @@ pub(crate) fn check_length(fields: &mut HeaderMap) -> Result<(), LengthError> {
         fields.remove(header::CONTENT_LENGTH);
         return Ok(());
     }
-    let lengths = fields.get_all(header::CONTENT_LENGTH).iter();
-    let mut lengths =
-        lengths.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let mut lengths = elements(fields, &header::CONTENT_LENGTH);
     let Some(first) = lengths.next() else { return Ok(()) };
     let is_number = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
     if !is_number || lengths.any(|length| length != first) {
         return Err(LengthError::Several);
     }
     let length = HeaderValue::from_bytes(first).map_err(|_| LengthError::Several)?;
+    drop(lengths);
     fields.insert(header::CONTENT_LENGTH, length);
     Ok(())
 }
@@ -94,11 +93,13 @@ pub(crate) fn check_length(fields: &mut HeaderMap) -> Result<(), LengthError> {
 /// Whether `Connection` says that `Upgrade` is meant for this end of it (RFC 9110 section 7.8). A proxy in front that reads no upgrade
 /// would send the next client's request on a connection that has left HTTP.
 pub(crate) fn has_upgrade_option(fields: &HeaderMap) -> bool {
-    let options = fields
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+    elements(fields, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+}
+
+/// The elements of a field that is a list (RFC 9110 section 5.6.1), in all its lines.
+fn elements<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = fields.get_all(name).iter();
+    lines.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// Removes what belongs to the connection that the message came by, also what `Connection` names.

@@ -169,7 +169,7 @@ fn read(
         return Err(SecurityEventError::Events);
     }
     let occurred_at = |event: &Map<String, Value>| {
-        let time = event_timestamp(event).or_else(|| id_token::numeric_date(get("toe")).ok());
+        let time = event_timestamp(event).or_else(|| id_token::time_of(get("toe")));
         // No event happens after its token was made. A time that makes no sense ends more sessions, not fewer.
         time.filter(|time| *time <= issued_at.plus(LEEWAY)).unwrap_or(issued_at)
     };
@@ -212,7 +212,7 @@ fn event_timestamp(event: &Map<String, Value>) -> Option<Timestamp> {
     const MILLISECONDS: u64 = 100_000_000_000;
     match event.get("event_timestamp").and_then(Value::as_u64) {
         Some(millis) if millis >= MILLISECONDS => Some(Timestamp::from_millis(millis)),
-        _ => id_token::numeric_date(event.get("event_timestamp")).ok(),
+        _ => id_token::time_of(event.get("event_timestamp")),
     }
 }
 
